@@ -1,0 +1,124 @@
+"""What the pager service needs from the world around it.
+
+Every ``done`` callback runs on the thread that called the port, after the call has returned
+(never from inside it), exactly once. A port never raises for trouble of its own: it reports
+failure through ``done``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from sip.proxy import Target
+
+from .values import (
+    DeliveryMark,
+    ExpiredMessage,
+    LedgerEntry,
+    PendingMessage,
+    StoredMessage,
+    StoreResult,
+    Waiting,
+)
+
+
+class Clock(Protocol):
+    """Time for work that a store's answer sets off; entry points get their time as arguments."""
+
+    def now(self) -> float:
+        """Return monotonic seconds, of the same clock as every ``now`` argument."""
+        ...
+
+    def wall(self) -> float:
+        """Return epoch seconds."""
+        ...
+
+
+class Bindings(Protocol):
+    """Where the devices of a local user are."""
+
+    def targets(self, aor: str, now: float) -> Sequence[Target]:
+        """Return the live bindings that can be sent to now, best first, one per device.
+
+        A device that registered several flows (RFC 5626) appears once, with its best flow.
+        The result is read before the next call and never changed.
+        """
+        ...
+
+    def device_of(self, target: Target) -> str:
+        """Return the instance id behind a target of ``targets``, "" when it gave none."""
+        ...
+
+    def absent_devices(self, aor: str, now: float) -> tuple[str, ...]:
+        """Return the remembered instance ids without a live binding.
+
+        Remembered means seen within the node's device memory (30 days). Called for every
+        message: a lookup, not a search.
+        """
+        ...
+
+
+class MessageStore(Protocol):
+    """Messages that wait, on a medium that survives the process (threats.md D1, D3, D6)."""
+
+    def store(self, message: StoredMessage, done: Callable[[StoreResult], None]) -> None:
+        """Keep a message; ``done`` comes after the commit and not before.
+
+        A key already known (settled ones are remembered for at least 24 h) gives DUPLICATE with
+        the first id and changes nothing. A store that cannot commit gives FAILED. FULL is for a
+        store that enforces a bound of its own; the service counts mailboxes itself.
+        """
+        ...
+
+    def mark(
+        self, marks: Sequence[DeliveryMark], done: Callable[[bool], None] | None = None
+    ) -> None:
+        """Record fates in one transaction; ``done(False)`` when it did not commit.
+
+        The service repeats marks that failed, so a mark for a settled or unknown message, and
+        the same mark twice, is success and changes nothing.
+        """
+        ...
+
+    def pending(
+        self,
+        recipient: str,
+        after_seq: int,
+        limit: int,
+        done: Callable[[list[PendingMessage] | None], None],
+    ) -> None:
+        """Read unsettled messages with seq above ``after_seq``, lowest first, at most ``limit``.
+
+        None: the store could not be read. Expired messages may be among them. A read sees every
+        ``store`` and ``mark`` whose ``done`` has run.
+        """
+        ...
+
+    def expire(
+        self, before_wall: float, limit: int, done: Callable[[list[ExpiredMessage] | None], None]
+    ) -> None:
+        """Settle at most ``limit`` unsettled messages with expires_at <= ``before_wall``.
+
+        Gives those settled by this call, each exactly once, after the commit; None on failure.
+        """
+        ...
+
+    def waiting_counts(self) -> dict[str, Waiting]:
+        """Count unsettled messages per recipient; called once, at start, may block."""
+        ...
+
+    def recent_keys(self, since_wall: float, limit: int) -> Iterable[tuple[bytes, bytes]]:
+        """Give (call_id, key) of at most ``limit`` newest messages received since ``since_wall``.
+
+        Settled ones included, oldest first; called once, at start, may block.
+        """
+        ...
+
+
+class Ledger(Protocol):
+    """The append-only story of every message (design.md D4)."""
+
+    def note(self, entry: LedgerEntry) -> None:
+        """Take one entry; cheap, bounded, never fails toward the caller."""
+        ...
