@@ -1,0 +1,7 @@
+"""imsnode: a SIP/IMS messaging node."""
+
+from __future__ import annotations
+
+__all__ = ["__version__"]
+
+__version__ = "0.1.0"

@@ -1,0 +1,24 @@
+"""Configuration: the settings, where they come from, and what they mean."""
+
+from __future__ import annotations
+
+from .change import Change, changes
+from .errors import ConfigError, Problem
+from .loader import Config, load
+from .model import Domain, Peer, Route, Settings
+from .types import HostPort, Listener
+
+__all__ = [
+    "Change",
+    "Config",
+    "ConfigError",
+    "Domain",
+    "HostPort",
+    "Listener",
+    "Peer",
+    "Problem",
+    "Route",
+    "Settings",
+    "changes",
+    "load",
+]

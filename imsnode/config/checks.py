@@ -1,0 +1,105 @@
+"""Rules that concern more than one setting."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from .errors import Problem
+
+if TYPE_CHECKING:
+    from .model import Settings
+
+__all__ = ["cross_check"]
+
+
+def cross_check(settings: Settings) -> list[Problem]:
+    """Find settings that are fine alone and wrong together."""
+    return [
+        *_listeners(settings),
+        *_names(settings),
+        *_orders(settings),
+        *_files(settings),
+    ]
+
+
+def _listeners(settings: Settings) -> Iterator[Problem]:
+    for text, count in Counter(str(entry) for entry in settings.listen).items():
+        if count > 1 and not text.endswith(":0"):
+            yield Problem("listen", f'"{text}"', "is there twice", "remove one of them")
+    taken = {(e.host, e.port): str(e) for e in settings.listen if e.transport != "UDP" and e.port}
+    if len(taken) != sum(1 for e in settings.listen if e.transport != "UDP" and e.port):
+        yield Problem("listen", "", "gives one port to TCP and to TLS", "use another port for TLS")
+    http = settings.http.listen
+    if (http.host, http.port) in taken:
+        other = taken[http.host, http.port]
+        yield Problem("http.listen", f'"{http}"', f"is also used by {other}", "use another port")
+
+
+def _names(settings: Settings) -> Iterator[Problem]:
+    served = set(settings.domains)
+    for number, entry in enumerate(settings.domain):
+        if entry.name not in served:
+            remedy = "add it to domains or remove the table"
+            yield Problem(f"domain[{number}].name", f'"{entry.name}"', "is not served", remedy)
+    for number, route in enumerate(settings.route):
+        if route.domain in served:
+            remedy = "remove the route or the domain"
+            yield Problem(f"route[{number}].domain", f'"{route.domain}"', "is served here", remedy)
+    lists = (
+        ("domains", list(settings.domains)),
+        ("domain", [entry.name for entry in settings.domain]),
+        ("peer", [entry.name for entry in settings.peer]),
+        ("route", [entry.domain for entry in settings.route]),
+        ("auth.algorithms", list(settings.auth.algorithms)),
+    )
+    for key, names in lists:
+        for name, count in Counter(names).items():
+            if count > 1:
+                yield Problem(key, f'"{name}"', "is there twice", "remove one of them")
+
+
+def _orders(settings: Settings) -> Iterator[Problem]:
+    """Pairs of which the first must not be the greater."""
+    registrar, limits = settings.registrar, settings.limits
+    pairs = (
+        ("registrar.min_expires", registrar.min_expires,
+         "registrar.default_expires", registrar.default_expires),
+        ("registrar.default_expires", registrar.default_expires,
+         "registrar.max_expires", registrar.max_expires),
+        ("auth.failure_delay", settings.auth.failure_delay,
+         "auth.failure_delay_max", settings.auth.failure_delay_max),
+        ("pager.retry_min", settings.pager.retry_min,
+         "pager.retry_max", settings.pager.retry_max),
+        ("limits.retry_after_min", limits.retry_after_min,
+         "limits.retry_after_max", limits.retry_after_max),
+        ("limits.head_size", limits.head_size, "limits.message_size", limits.message_size),
+        ("limits.header_size", limits.header_size, "limits.head_size", limits.head_size),
+        ("limits.start_line_size", limits.start_line_size, "limits.head_size", limits.head_size),
+        ("limits.message_body_size", limits.message_body_size,
+         "limits.body_size", limits.body_size),
+        ("limits.body_size", limits.body_size, "limits.message_size", limits.message_size),
+        ("timers.t1", settings.timers.t1, "timers.t2", settings.timers.t2),
+    )  # fmt: skip
+    for low_key, low, high_key, high in pairs:
+        if low > high:
+            reason = f"is more than {high_key} = {high:g}"
+            yield Problem(low_key, f"{low:g}", reason, f"lower it or raise {high_key}")
+    if settings.pager.defer_after >= 64 * settings.timers.t1 / 2:
+        reason = "is not well inside the sender's Timer F (64 times timers.t1)"
+        remedy = f"use at most {16 * settings.timers.t1:g}"
+        yield Problem("pager.defer_after", f"{settings.pager.defer_after:g}", reason, remedy)
+
+
+def _files(settings: Settings) -> Iterator[Problem]:
+    tls = settings.tls
+    if (tls.certificate is None) != (tls.key is None):
+        missing = "tls.key" if tls.key is None else "tls.certificate"
+        yield Problem(missing, "", "is not set, but its counterpart is", "set both or neither")
+    url = settings.storage.url
+    if not url.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
+        remedy = "use sqlite:///FILE or postgresql://USER@HOST/NAME"
+        yield Problem("storage.url", f'"{url.partition(":")[0]}:..."', "is not known", remedy)
+    elif url == "sqlite:///":
+        yield Problem("storage.url", f'"{url}"', "names no file", "use sqlite:///imsnode.db")

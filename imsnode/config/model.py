@@ -1,0 +1,387 @@
+"""The settings of a node: one model per TOML table, every field with its default and meaning.
+
+Field names are the TOML keys. Durations are seconds (float) and sizes octets (int) in Python,
+whatever way they were written. Values are frozen; a reload builds a new Config. Each field is
+declared with `live` (a reload applies it) or `restart` (the running node keeps the old value).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .types import (
+    DomainName,
+    HostPort,
+    HttpAddress,
+    ListenAddress,
+    Listener,
+    Network,
+    NextHop,
+    Octets,
+    OptionalPath,
+    PeerName,
+    Seconds,
+)
+
+__all__ = [
+    "Algorithm",
+    "Auth",
+    "Cdr",
+    "Control",
+    "Domain",
+    "Http",
+    "Ledger",
+    "Limits",
+    "Log",
+    "NetworkPolicy",
+    "Pager",
+    "Peer",
+    "Registrar",
+    "Route",
+    "Settings",
+    "Storage",
+    "StoreMode",
+    "Table",
+    "Timers",
+    "Tls",
+]
+
+Algorithm = Literal["MD5", "SHA-256", "SHA-512-256"]
+StoreMode = Literal["proxy", "first", "off"]
+
+KIB = 1024
+MINUTE = 60.0
+HOUR = 3600.0
+DAY = 86400.0
+
+
+# Any: what stands as the default has the type of the field it stands for, as with pydantic's Field.
+def live(default: Any, description: str, **bounds: Any) -> Any:
+    """Declare a setting that `imsnode reload` applies to the running node."""
+    return Field(default, description=description, json_schema_extra={"apply": "live"}, **bounds)
+
+
+def restart(default: Any, description: str, **bounds: Any) -> Any:
+    """Declare a setting that takes effect when the node starts."""
+    return Field(default, description=description, json_schema_extra={"apply": "restart"}, **bounds)
+
+
+class Table(BaseModel):
+    """Base of all tables: frozen, no unknown keys, defaults checked like given values."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class Http(Table):
+    """The HTTP listener: health, readiness, metrics."""
+
+    listen: HttpAddress = restart(
+        HostPort("127.0.0.1", 8080), "Address and port of the HTTP listener."
+    )
+
+
+class Storage(Table):
+    """Where accounts, bindings, messages and the ledger are kept."""
+
+    url: str = restart(
+        "sqlite:///imsnode.db",
+        "Database: sqlite:///FILE, relative to the configuration file, or "
+        "postgresql://USER:PASSWORD@HOST/NAME.",
+    )
+
+
+class Tls(Table):
+    """The certificate of the TLS listeners."""
+
+    certificate: OptionalPath = restart(
+        None,
+        "PEM file with the certificate and its chain, relative to the configuration file. Without "
+        "one, TLS listeners use a self-made certificate kept in the folder tls beside that file.",
+    )
+    key: OptionalPath = restart(
+        None,
+        "PEM file with the private key of the certificate, relative to the configuration file.",
+    )
+
+
+class Control(Table):
+    """The socket over which the commands reach the running node."""
+
+    socket: Path = restart(
+        Path("imsnode.sock"),
+        "Unix socket, relative to the configuration file; only the node's own user may use it.",
+    )
+
+
+class Auth(Table):
+    """Digest authentication and what happens to those who guess."""
+
+    algorithms: tuple[Algorithm, ...] = live(
+        ("MD5",),
+        "Digest algorithms offered, strongest first, one challenge each: MD5, SHA-256, "
+        "SHA-512-256. Many softphones accept nothing but a lone MD5 challenge.",
+        min_length=1,
+    )
+    nonce_lifetime: Seconds = live(
+        300.0, "How long a nonce may be used before the client gets a new one.", ge=10, le=DAY
+    )
+    failures: int = live(
+        10, "Failed answers from one source or for one user before it has to wait.", ge=1, le=1000
+    )
+    failure_window: Seconds = live(
+        5 * MINUTE, "Time within which the failures are counted.", ge=1, le=DAY
+    )
+    failure_delay: Seconds = live(
+        60.0, "First wait after too many failures; doubles each time.", ge=1, le=DAY
+    )
+    failure_delay_max: Seconds = live(15 * MINUTE, "Longest wait after failures.", ge=1, le=DAY)
+
+
+class Registrar(Table):
+    """What a REGISTER may ask for."""
+
+    min_expires: Seconds = live(
+        60.0, "Shortest lifetime of a binding; less is answered 423.", ge=1, le=HOUR
+    )
+    max_expires: Seconds = live(
+        HOUR, "Longest lifetime of a binding; more is cut to this.", ge=60, le=30 * DAY
+    )
+    default_expires: Seconds = live(
+        HOUR, "Lifetime of a binding when the client names none.", ge=60, le=30 * DAY
+    )
+    max_bindings: int = live(
+        10, "Bindings one address of record may have; more is answered 403.", ge=1, le=100
+    )
+    device_memory: Seconds = live(
+        30 * DAY,
+        "How long a device that registered with an instance id is remembered, so that messages "
+        "stored meanwhile wait for it too.",
+        ge=0,
+        le=366 * DAY,
+    )
+
+
+class Pager(Table):
+    """Messages: relay first, keep what cannot be delivered now."""
+
+    store: StoreMode = live(
+        "proxy",
+        "When a MESSAGE is stored: proxy (when no device took it in time), first (before delivery "
+        "is tried), off (never).",
+    )
+    defer_after: Seconds = live(
+        4.0,
+        "How long the sender waits for the recipient's final response before the message is "
+        "stored and answered 202.",
+        ge=0.1,
+        le=20,
+    )
+    message_lifetime: Seconds = live(
+        7 * DAY, "How long a stored message waits when it carries no Expires.", ge=60, le=366 * DAY
+    )
+    mailbox_messages: int = live(
+        500, "Messages that may wait for one recipient; more is refused.", ge=1, le=1_000_000
+    )
+    retry_min: Seconds = live(
+        5.0, "First wait before a failed delivery is tried again; doubles each time.", ge=1, le=HOUR
+    )
+    retry_max: Seconds = live(5 * MINUTE, "Longest wait between two tries.", ge=1, le=DAY)
+    duplicate_memory: Seconds = live(
+        DAY, "How long a message is remembered to recognise a resend.", ge=MINUTE, le=30 * DAY
+    )
+    echo: bool = live(True, "Whether sip:echo@DOMAIN sends every message back to its sender.")
+
+
+class Limits(Table):
+    """Bounds on what comes from the network. Reaching one refuses the new item."""
+
+    message_size: Octets = restart(80 * KIB, "Longest SIP message.", ge=KIB, le=1024 * KIB)
+    head_size: Octets = restart(16 * KIB, "Longest start line and headers.", ge=KIB, le=256 * KIB)
+    header_size: Octets = restart(8 * KIB, "Longest single header.", ge=256, le=64 * KIB)
+    start_line_size: Octets = restart(8 * KIB, "Longest start line.", ge=256, le=64 * KIB)
+    headers: int = restart(128, "Headers in one message.", ge=16, le=1000)
+    vias: int = restart(70, "Via values in one message.", ge=1, le=255)
+    body_size: Octets = restart(64 * KIB, "Longest body of a request.", ge=0, le=1024 * KIB)
+    message_body_size: Octets = restart(32 * KIB, "Longest body of a MESSAGE.", ge=0, le=1024 * KIB)
+    udp_size: Octets = restart(
+        1300, "Longest request sent over UDP before TCP is tried.", ge=576, le=65507
+    )
+    branches: int = live(10, "Targets one request is forked to.", ge=1, le=100)
+    transactions: int = restart(
+        200_000, "Transactions at a time; beyond it new requests get 503.", ge=100, le=10_000_000
+    )
+    source_rate: float = live(
+        20.0, "Requests a second from one source without credentials.", gt=0, le=100_000
+    )
+    source_burst: int = live(
+        40, "Requests without credentials one source may send at once.", ge=1, le=1_000_000
+    )
+    source_ban: Seconds = live(
+        60.0, "How long a source above its rate is not listened to.", ge=0, le=DAY
+    )
+    message_rate: float = live(10.0, "MESSAGE requests a second from one user.", gt=0, le=100_000)
+    message_burst: int = live(50, "MESSAGE requests a user may send at once.", ge=1, le=1_000_000)
+    register_rate: float = live(1.0, "REGISTER requests a second from one user.", gt=0, le=100_000)
+    register_burst: int = live(5, "REGISTER requests a user may send at once.", ge=1, le=1_000_000)
+    retry_after_min: Seconds = live(5.0, "Shortest Retry-After in a 503.", ge=1, le=HOUR)
+    retry_after_max: Seconds = live(30.0, "Longest Retry-After in a 503.", ge=1, le=HOUR)
+    connections: int = restart(10_000, "Connections at a time.", ge=1, le=1_000_000)
+    connections_per_source: int = restart(
+        100, "Connections at a time from one source.", ge=1, le=1_000_000
+    )
+    first_message: Seconds = restart(
+        20.0, "How long a new connection may be silent.", ge=1, le=HOUR
+    )
+    partial_message: Seconds = restart(
+        20.0, "Time to complete a message on a connection.", ge=1, le=HOUR
+    )
+    idle: Seconds = restart(
+        2 * HOUR, "How long a connection in use may be silent.", ge=MINUTE, le=7 * DAY
+    )
+    output_queue: Octets = restart(
+        1024 * KIB,
+        "Output that may wait on one connection before it is closed.",
+        ge=64 * KIB,
+        le=1024 * 1024 * KIB,
+    )
+    tls_handshake: Seconds = restart(10.0, "Time to complete a TLS handshake.", ge=1, le=MINUTE)
+    tls_pending: int = restart(200, "TLS handshakes at a time.", ge=1, le=100_000)
+    http_target_size: Octets = restart(
+        8 * KIB, "Longest target of an HTTP request.", ge=256, le=64 * KIB
+    )
+    http_head_size: Octets = restart(
+        16 * KIB, "Longest head of an HTTP request.", ge=KIB, le=256 * KIB
+    )
+    http_body_size: Octets = restart(
+        512 * KIB, "Longest body of an HTTP request.", ge=0, le=64 * 1024 * KIB
+    )
+    log_lines: int = live(10, "Log lines a second that one source may cause.", ge=1, le=10_000)
+
+
+class Timers(Table):
+    """Timers of RFC 3261; the others follow from these."""
+
+    t1: Seconds = restart(0.5, "T1: estimated round trip.", ge=0.05, le=10)
+    t2: Seconds = restart(4.0, "T2: longest interval between retransmissions.", ge=0.1, le=60)
+    t4: Seconds = restart(5.0, "T4: how long a message may stay in the network.", ge=0.1, le=60)
+    c: Seconds = restart(
+        181.0, "Timer C: how long a ringing INVITE branch is kept.", gt=180, le=HOUR
+    )
+
+
+class NetworkPolicy(Table):
+    """Which addresses a client may name in Contact, Route and Path."""
+
+    advertise: str | None = restart(
+        None,
+        "Host name or address that goes into Via and Record-Route instead of the listener's own, "
+        "needed when listening on 0.0.0.0 or behind address translation.",
+    )
+    allow: tuple[Network, ...] = live(
+        (),
+        "Networks that are reachable although they are loopback, link-local or otherwise special. "
+        "A client that itself comes from a loopback address may always name loopback.",
+    )
+    deny: tuple[Network, ...] = live((), "Networks that are never reachable; stronger than allow.")
+
+
+class Ledger(Table):
+    """The record of every step a message took."""
+
+    retention: Seconds = live(
+        30 * DAY, "How long the steps of a message can be asked for.", ge=HOUR, le=3660 * DAY
+    )
+
+
+class Cdr(Table):
+    """Charging records: one JSON line per message."""
+
+    file: OptionalPath = restart(
+        Path("cdr.jsonl"),
+        'File for the records, relative to the configuration file; "" writes none.',
+    )
+    rotate_size: Octets = restart(
+        64 * 1024 * KIB, "Size at which a new file is begun.", ge=64 * KIB, le=1024**4
+    )
+    keep: int = restart(10, "Older files that are kept.", ge=0, le=100_000)
+
+
+class Log(Table):
+    """What goes to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = live(
+        "info", "Least important events that are written."
+    )
+    format: Literal["console", "json"] = restart(
+        "console", "One line for people, or one JSON object, per event."
+    )
+
+
+class Domain(Table):
+    """What one domain does differently from the rest."""
+
+    name: DomainName = live(..., "The domain; one of `domains`.")
+    store: StoreMode | None = live(None, "As pager.store, for recipients in this domain.")
+    algorithms: tuple[Algorithm, ...] | None = live(
+        None, "As auth.algorithms, for users of this domain.", min_length=1
+    )
+
+
+class Peer(Table):
+    """Another server that hands requests in."""
+
+    name: PeerName = live(..., "Name in logs, metrics and the ledger.")
+    address: Network = live(..., "Address or network the requests come from.")
+    trust: Literal["asserted", "none"] = live(
+        "none",
+        "asserted: its requests need no digest, and the sender is who P-Asserted-Identity or else "
+        "From says; none: it is treated like any client.",
+    )
+    relay: bool = live(
+        False, "Whether it may address domains that are not served here but have a route."
+    )
+
+
+class Route(Table):
+    """Where requests for another domain go."""
+
+    domain: DomainName = live(..., "The other domain.")
+    next_hop: NextHop = live(..., "Transport, host and port of the server that takes them.")
+
+
+class Settings(Table):
+    """All settings of a node."""
+
+    domains: tuple[DomainName, ...] = restart(
+        ("ims.test",),
+        "Domains served. Requests to one of the listen addresses count as sent to the first.",
+        min_length=1,
+    )
+    listen: tuple[ListenAddress, ...] = restart(
+        (
+            Listener("UDP", "127.0.0.1", 5060),
+            Listener("TCP", "127.0.0.1", 5060),
+            Listener("TLS", "127.0.0.1", 5061),
+        ),
+        "SIP listeners, each as transport:host:port.",
+        min_length=1,
+    )
+    http: Http = Http()
+    storage: Storage = Storage()
+    tls: Tls = Tls()
+    control: Control = Control()
+    auth: Auth = Auth()
+    registrar: Registrar = Registrar()
+    pager: Pager = Pager()
+    limits: Limits = Limits()
+    timers: Timers = Timers()
+    network: NetworkPolicy = NetworkPolicy()
+    ledger: Ledger = Ledger()
+    cdr: Cdr = Cdr()
+    log: Log = Log()
+    domain: tuple[Domain, ...] = ()
+    peer: tuple[Peer, ...] = ()
+    route: tuple[Route, ...] = ()

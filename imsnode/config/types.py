@@ -1,0 +1,233 @@
+"""Kinds of values that settings have, and how each is written.
+
+Every parser takes what TOML or the environment gave and raises ValueError with a sentence that
+says what is expected, so that the message can stand in front of an operator as it is.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+__all__ = [
+    "DomainName",
+    "HostPort",
+    "HttpAddress",
+    "ListenAddress",
+    "Listener",
+    "Network",
+    "NextHop",
+    "Octets",
+    "OptionalPath",
+    "PeerName",
+    "Seconds",
+    "Unit",
+    "parse_domain",
+    "parse_duration",
+    "parse_hostport",
+    "parse_listener",
+    "parse_network",
+    "parse_next_hop",
+    "parse_optional_path",
+    "parse_peer_name",
+    "parse_size",
+]
+
+_DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZE_UNITS = {"": 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+_SCHEMES = ("udp", "tcp", "tls")
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Marks a type with the unit its value has in Python, for the reference and `explain`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostPort:
+    """An address to listen on or to connect to; `host` is a literal address or a name, IPv6
+    without brackets; `port` 0 lets the system choose when listening."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One SIP listener or next hop; `transport` is "UDP", "TCP" or "TLS"."""
+
+    transport: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.transport.lower()}:{HostPort(self.host, self.port)}"
+
+
+def parse_duration(value: object) -> float:
+    """Read seconds from a number, or from text like "500ms", "4s", "5m", "2h", "30d"."""
+    expected = 'give seconds as a number, or text such as "500ms", "4s", "5m", "2h", "30d"'
+    if isinstance(value, bool):
+        raise ValueError(f"is not a duration: {expected}")
+    if isinstance(value, int | float):
+        return float(value)
+    match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?([a-z]{0,2})", str(value), re.ASCII)
+    factor = _DURATION_UNITS.get(match.group(2) or "s") if match else None
+    if match is None or factor is None:
+        raise ValueError(f"is not a duration: {expected}")
+    return float(match.group(1)) * factor
+
+
+def parse_size(value: object) -> int:
+    """Read octets from a whole number, or from text like "64KiB", "16MiB"."""
+    expected = 'give octets as a whole number, or text such as "64KiB", "16MiB"'
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    match = re.fullmatch(r"([0-9]{1,15}) ?([A-Za-z]{0,3})", str(value), re.ASCII)
+    factor = _SIZE_UNITS.get(match.group(2)) if match else None
+    if match is None or factor is None or isinstance(value, float | bool):
+        raise ValueError(f"is not a size: {expected}")
+    return int(match.group(1)) * factor
+
+
+def parse_hostport(value: object) -> HostPort:
+    """Read "host:port" or "[IPv6]:port"."""
+    if isinstance(value, HostPort):
+        return value
+    expected = 'write it as "127.0.0.1:8080", "[::1]:8080" or "name:8080"'
+    host, colon, port = str(value).rpartition(":")
+    if not colon or not re.fullmatch(r"[0-9]{1,5}", port, re.ASCII) or int(port) > 65535:
+        raise ValueError(f"is not an address with a port from 0 to 65535: {expected}")
+    return HostPort(_host(host, expected), int(port))
+
+
+def parse_listener(value: object) -> Listener:
+    """Read "udp:host:port", "tcp:host:port" or "tls:[IPv6]:port"."""
+    if isinstance(value, Listener):
+        return value
+    expected = 'write it as "udp:127.0.0.1:5060", "tcp:[::1]:5060" or "tls:0.0.0.0:5061"'
+    scheme, _, rest = str(value).partition(":")
+    if scheme not in _SCHEMES:
+        raise ValueError(f"does not start with a transport (udp, tcp, tls): {expected}")
+    try:
+        address = parse_hostport(rest)
+    except ValueError:
+        raise ValueError(f"has no usable address and port: {expected}") from None
+    return Listener(scheme.upper(), address.host, address.port)
+
+
+def parse_next_hop(value: object) -> Listener:
+    """Read where requests are sent: as a listener, but the port cannot be 0."""
+    hop = parse_listener(value)
+    if hop.port == 0:
+        raise ValueError('has port 0: name the port, for instance "udp:10.0.0.2:5060"')
+    return hop
+
+
+def parse_domain(value: object) -> str:
+    """Read a domain: a host name or a literal address, folded to lower case."""
+    text = str(value)
+    if not text.isascii():
+        raise ValueError("is not ASCII: write internationalised names in their xn-- form")
+    text = text.lower().removesuffix(".")
+    try:
+        return str(ipaddress.ip_address(text.strip("[]")))
+    except ValueError:
+        pass
+    if len(text) > 253 or not all(_LABEL.fullmatch(label) for label in text.split(".")):
+        raise ValueError('is not a domain: write a name such as "ims.example.org"')
+    return text
+
+
+def parse_peer_name(value: object) -> str:
+    """Read a name that is safe in logs and metrics."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", str(value), re.ASCII):
+        raise ValueError("is not a name: use up to 64 letters, digits, dots, dashes, underscores")
+    return str(value)
+
+
+def parse_network(value: object) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """Read one address or a network in CIDR form."""
+    if isinstance(value, ipaddress.IPv4Network | ipaddress.IPv6Network):
+        return value
+    try:
+        return ipaddress.ip_network(str(value), strict=True)
+    except ValueError as error:
+        raise ValueError(
+            f'is not an address or a network ({error}): write "192.0.2.7" or "192.0.2.0/24"'
+        ) from None
+
+
+def parse_optional_path(value: object) -> Path | None:
+    """Read a path; empty text stands for none."""
+    if value is None or str(value) == "":
+        return None
+    return Path(str(value))
+
+
+def _host(text: str, expected: str) -> str:
+    """Check a host that stands before a port and take an IPv6 address out of its brackets."""
+    if text.startswith("[") and text.endswith("]"):
+        try:
+            return str(ipaddress.IPv6Address(text[1:-1]))
+        except ValueError:
+            raise ValueError(f"has a bad IPv6 address in its brackets: {expected}") from None
+    if not text or ":" in text:
+        raise ValueError(f"has no usable host: {expected}")
+    return parse_domain(text)
+
+
+def _text(value: object) -> str:
+    return str(value)
+
+
+Seconds = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    Unit("seconds"),
+    WithJsonSchema({"type": "duration"}),
+]
+Octets = Annotated[
+    int, BeforeValidator(parse_size), Unit("octets"), WithJsonSchema({"type": "size"})
+]
+DomainName = Annotated[str, BeforeValidator(parse_domain), WithJsonSchema({"type": "domain"})]
+ListenAddress = Annotated[
+    Listener,
+    BeforeValidator(parse_listener),
+    PlainSerializer(_text, return_type=str),
+    WithJsonSchema({"type": "transport:host:port"}),
+]
+NextHop = Annotated[
+    Listener,
+    BeforeValidator(parse_next_hop),
+    PlainSerializer(_text, return_type=str),
+    WithJsonSchema({"type": "transport:host:port"}),
+]
+HttpAddress = Annotated[
+    HostPort,
+    BeforeValidator(parse_hostport),
+    PlainSerializer(_text, return_type=str),
+    WithJsonSchema({"type": "host:port"}),
+]
+Network = Annotated[
+    ipaddress.IPv4Network | ipaddress.IPv6Network,
+    BeforeValidator(parse_network),
+    PlainSerializer(_text, return_type=str),
+    WithJsonSchema({"type": "network"}),
+]
+PeerName = Annotated[str, BeforeValidator(parse_peer_name), WithJsonSchema({"type": "name"})]
+OptionalPath = Annotated[
+    Path | None, BeforeValidator(parse_optional_path), WithJsonSchema({"type": "path"})
+]

@@ -1,0 +1,3 @@
+"""The control socket: how commands reach the running node."""
+
+from __future__ import annotations
