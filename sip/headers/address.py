@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""name-addr and addr-spec with header parameters: From, To, Contact, Route and their kin.
+
+Spec: RFC 3261 sections 20.10, 20.20, 20.34, 20.39 and 25.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+from typing import Final
+
+from ..errors import ParseError
+from ..grammar import (
+    DISPLAY,
+    Params,
+    is_token,
+    parse_params,
+    skip_quoted,
+    split_commas,
+    unquote,
+)
+from ..uri import Uri, parse_uri
+
+
+class Star(Enum):
+    """``Contact: *``, which stands for all bindings (RFC 3261 10.2.2)."""
+
+    STAR = "*"
+
+
+STAR: Final = Star.STAR
+
+
+class Address:
+    """One address. ``display`` is the display name as it came, quotes included, or b"".
+
+    ``params`` are the header parameters: lower-case name, value as it came or None.
+    """
+
+    __slots__ = ("display", "params", "raw", "uri")
+
+    def __init__(self, raw: bytes, display: bytes, uri: Uri, params: Params) -> None:
+        self.raw: bytes = raw
+        self.display: bytes = display
+        self.uri: Uri = uri
+        self.params: Params = params
+
+    def __repr__(self) -> str:
+        return f"Address({self.raw!r})"
+
+    @property
+    def uri_raw(self) -> bytes:
+        """The URI as it came, without brackets."""
+        return self.uri.raw
+
+    @property
+    def name(self) -> bytes:
+        """The display name with quotes and quoted pairs resolved."""
+        return unquote(self.display)
+
+    @property
+    def tag(self) -> bytes:
+        """The tag parameter or b""."""
+        return self.param(b"tag") or b""
+
+    def param(self, name: bytes) -> bytes | None:
+        """Return a parameter's unquoted value, b"" when it has none, None when it is absent."""
+        for key, value in self.params:
+            if key == name:
+                return b"" if value is None else unquote(value)
+        return None
+
+
+def parse_address(value: bytes, where: str = "address") -> Address:
+    """Parse one address, unfolded and trimmed.
+
+    Raises: ParseError. Without brackets everything from the first semicolon on belongs to the
+    header, and a URI that holds a comma or a question mark is refused (RFC 3261 20.10).
+    """
+    if value.startswith(b'"'):
+        end = skip_quoted(value, 0)
+        if end < 0:
+            raise ParseError(where, f"{where} has a quoted string that is not closed")
+        display = value[:end]
+        tail = value[end:].lstrip(b" \t")
+        if not tail.startswith(b"<"):
+            raise ParseError(where, f"{where} has no URI in angle brackets after the name")
+        return _bracketed(value, display, tail[1:], where)
+    name, bracket, tail = value.partition(b"<")
+    # A bracket can also stand in a quoted parameter behind a bare URI; such text has a semicolon
+    # in front of it, which no display name may contain.
+    if bracket and b";" not in name:
+        if name.translate(None, DISPLAY):
+            raise ParseError(where, f"{where} has a display name that must be quoted")
+        return _bracketed(value, name.rstrip(b" \t"), tail, where)
+    spec, semicolon, params = value.partition(b";")
+    spec = spec.rstrip(b" \t")
+    if b"," in spec or b"?" in spec:
+        raise ParseError(where, f"{where} has a URI that must stand in angle brackets")
+    return Address(value, b"", parse_uri(spec), parse_params(semicolon + params, where))
+
+
+def _bracketed(value: bytes, display: bytes, tail: bytes, where: str) -> Address:
+    raw, bracket, params = tail.partition(b">")
+    if not bracket:
+        raise ParseError(where, f"{where} has an angle bracket that is not closed")
+    return Address(value, display, parse_uri(raw), parse_params(params, where))
+
+
+def read_uri_and_tag(value: bytes, where: str) -> tuple[Uri, bytes]:
+    """Return URI and tag of a From or To value; the whole value is checked as parse_address does.
+
+    The usual shapes, ``"name" <uri>;tag=x`` and the same without name or tag, are taken apart
+    without building an Address.
+    """
+    name, bracket, tail = value.partition(b"<")
+    if bracket:
+        raw, bracket, params = tail.partition(b">")
+        if bracket and (not name or _plain_display(name)):
+            if not params:
+                return parse_uri(raw), b""
+            if params.startswith(b";tag=") and is_token(params[5:]):
+                return parse_uri(raw), params[5:]
+    address = parse_address(value.strip(b" \t"), where)
+    tag = address.param(b"tag")
+    if tag is None:
+        return address.uri, b""
+    if not is_token(tag):
+        raise ParseError(where, f"{where} has a malformed tag")
+    return address.uri, tag
+
+
+def _plain_display(name: bytes) -> bool:
+    """Say whether this is one quoted string without escapes, and blanks."""
+    name = name.strip(b" ")
+    return name.startswith(b'"') and name.find(b'"', 1) == len(name) - 1 > 0 and b"\\" not in name
+
+
+def parse_addresses(values: Iterable[bytes], where: str) -> list[Address]:
+    """Parse the addresses of all lines of one list header, in order."""
+    addresses: list[Address] = []
+    for value in values:
+        for item in split_commas(value, where):
+            addresses.append(parse_address(item, where))
+    return addresses
+
+
+def parse_contacts(values: Iterable[bytes]) -> list[Address] | Star:
+    """Parse Contact lines.
+
+    Returns: the contacts in order, or STAR. Raises: ParseError, also for a star beside anything.
+    """
+    lines = list(values)
+    if len(lines) == 1 and lines[0].strip(b" \t") == b"*":
+        return STAR
+    contacts = parse_addresses(lines, "Contact")
+    for contact in contacts:
+        for name, value in contact.params:
+            if name == b"q":
+                parse_q(value or b"")
+            elif name == b"expires" and value is not None and value.startswith(b"-"):
+                raise ParseError("Contact", "Contact has a negative expires")
+    return contacts
+
+
+def parse_q(value: bytes) -> int:
+    """Read a qvalue as thousandths, 0 to 1000 (RFC 3261 25.1: at most three decimals)."""
+    whole, dot, decimals = value.partition(b".")
+    if whole not in (b"0", b"1") or len(decimals) > 3 or (decimals and not decimals.isdigit()):
+        raise ParseError("q", "q is not a number from 0 to 1 with up to three decimals")
+    q = int(whole) * 1000 + int((decimals + b"000")[:3])
+    if q > 1000:
+        raise ParseError("q", "q is not a number from 0 to 1 with up to three decimals")
+    return q

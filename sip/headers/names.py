@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Header names: spellings, compact forms, and which may stand only once (RFC 3261 7.3)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..errors import ParseError
+from ..grammar import is_token
+
+_COMPACT: Final[dict[str, str]] = {
+    "a": "accept-contact",
+    "b": "referred-by",
+    "c": "content-type",
+    "d": "request-disposition",
+    "e": "content-encoding",
+    "f": "from",
+    "i": "call-id",
+    "j": "reject-contact",
+    "k": "supported",
+    "l": "content-length",
+    "m": "contact",
+    "o": "event",
+    "r": "refer-to",
+    "s": "subject",
+    "t": "to",
+    "u": "allow-events",
+    "v": "via",
+    "x": "session-expires",
+    "y": "identity",
+}
+
+_USUAL: Final = (
+    "Accept", "Accept-Contact", "Accept-Encoding", "Accept-Language", "Allow", "Allow-Events",
+    "Authorization", "Call-ID", "Contact", "Content-Disposition", "Content-Encoding",
+    "Content-Length", "Content-Type", "CSeq", "Date", "Event", "Expires", "From", "Max-Breadth",
+    "Max-Forwards", "MIME-Version", "Min-Expires", "Organization", "P-Access-Network-Info",
+    "P-Asserted-Identity", "P-Asserted-Service", "P-Charging-Vector", "P-Preferred-Identity",
+    "P-Preferred-Service", "P-Served-User", "P-Visited-Network-ID", "Path", "Priority", "Privacy",
+    "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Require", "RAck", "Reason", "Record-Route",
+    "Refer-To", "Referred-By", "Remote-Party-ID", "Reply-To", "Require", "Retry-After", "Route",
+    "RSeq", "Server", "Service-Route", "Session-Expires", "SIP-ETag", "SIP-If-Match", "Subject",
+    "Subscription-State", "Supported", "Timestamp", "To", "Unsupported", "User-Agent", "Via",
+    "Warning", "WWW-Authenticate",
+)  # fmt: skip
+
+# Headers whose second appearance makes the message ambiguous, with the name to print.
+SINGLE: Final[dict[str, str]] = {
+    name.lower(): name
+    for name in (
+        "Call-ID", "Content-Disposition", "Content-Length", "Content-Type", "CSeq", "Date", "Event",
+        "Expires", "From", "Max-Breadth", "Max-Forwards", "Min-Expires", "Refer-To", "Reply-To",
+        "Session-Expires", "SIP-ETag", "SIP-If-Match", "Subscription-State", "To",
+    )
+}  # fmt: skip
+
+_LEARNED_ITEMS: Final = 1024
+_LEARNED_BYTES: Final = 64
+
+
+def _spellings() -> dict[bytes, str]:
+    known: dict[bytes, str] = {}
+    for name in _USUAL:
+        for spelling in (name, name.lower(), name.upper(), name.title()):
+            known[spelling.encode()] = name.lower()
+    for letter, long in _COMPACT.items():
+        known[letter.encode()] = long
+        known[letter.upper().encode()] = long
+    return known
+
+
+_BUILT_IN: Final[dict[bytes, str]] = _spellings()
+
+# Spelling on the wire -> canonical name. Others are learned as they come; when too many have come
+# the table goes back to its first content, which costs the next message one slower look-up.
+KNOWN: Final[dict[bytes, str]] = dict(_BUILT_IN)
+
+
+def canonical_name(raw: bytes, colon: bytes) -> str:
+    """Return the lower-case long form of a header name in a spelling not in ``KNOWN``.
+
+    Args: raw: what stands before the colon. colon: b":" or b"" when the line has none.
+    Raises: ParseError. White space before the colon is legal (RFC 3261 7.3.1, HCOLON).
+    """
+    if not colon:
+        raise ParseError("header", "Header line has no colon")
+    name = raw.rstrip(b" \t")
+    if not is_token(name):
+        raise ParseError("header", "Header name is malformed")
+    lower = name.lower().decode("ascii")
+    canonical = _COMPACT.get(lower, lower)
+    if len(raw) <= _LEARNED_BYTES:
+        if len(KNOWN) >= len(_BUILT_IN) + _LEARNED_ITEMS:
+            KNOWN.clear()
+            KNOWN.update(_BUILT_IN)
+        KNOWN[raw] = canonical
+    return canonical

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks of headers that decide something and are present in some messages only.
+
+A message that has none of them pays nothing. Headers that this node only carries on are not here:
+they pass as they came.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ..errors import ParseError
+from ..grammar import is_token, parse_params
+from .address import parse_addresses
+
+if TYPE_CHECKING:
+    from ..message import Message
+
+CHECKED: Final = frozenset(
+    ("contact", "route", "record-route", "path", "service-route", "require", "proxy-require",
+     "content-type", "expires", "min-expires", "event", "max-breadth")
+)  # fmt: skip
+
+_TYPES_ITEMS: Final = 512
+_TYPES_BYTES: Final = 128
+_good_types: set[bytes] = set()
+
+
+def check_header(message: Message, name: str) -> None:
+    """Check all lines of one header of ``CHECKED``; Contact and Route stay parsed on the message.
+
+    Raises: ParseError.
+    """
+    if name == "content-type":
+        check_content_type(message.get(name) or b"")
+    elif name == "contact":
+        message.contacts()
+    elif name in ("expires", "min-expires"):
+        # Too large or malformed means the default, negative is an error (RFC 3261 20.19).
+        if (message.get(name) or b"").startswith(b"-"):
+            raise ParseError("Expires", "Expires is negative")
+    elif name in ("require", "proxy-require"):
+        for item in message.items(name):
+            if not is_token(item):
+                raise ParseError("Require", "Require has a malformed option tag")
+    elif name == "event":
+        package, semicolon, params = (message.get(name) or b"").partition(b";")
+        if not is_token(package.rstrip(b" \t")):
+            raise ParseError("Event", "Event has no package name")
+        parse_params(semicolon + params, "Event")
+    elif name == "max-breadth":
+        if not (message.get(name) or b"").isdigit():
+            raise ParseError("Max-Breadth", "Max-Breadth is not a number")
+    else:
+        printed = name.title()
+        if not parse_addresses(message.get_all(name), printed):
+            raise ParseError(printed, f"{printed} is empty")
+
+
+def check_content_type(value: bytes) -> None:
+    """Raise ParseError unless the value is ``type/subtype`` with well-formed parameters."""
+    if value in _good_types:
+        return
+    media, semicolon, params = value.partition(b";")
+    kind, _, subtype = media.partition(b"/")
+    if not is_token(kind.strip(b" \t")) or not is_token(subtype.strip(b" \t")):
+        raise ParseError("Content-Type", "Content-Type is not type/subtype")
+    parse_params(semicolon + params, "Content-Type")
+    if len(value) <= _TYPES_BYTES:
+        if len(_good_types) >= _TYPES_ITEMS:
+            _good_types.clear()
+        _good_types.add(value)

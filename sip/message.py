@@ -1,0 +1,461 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Requests and responses as read from the wire, and the octets made from them.
+
+A message is an index over its header lines: the lines stay as they came, and what nobody changes is
+sent on octet for octet. Spec: RFC 3261 sections 7, 8.2.6, 16.6, 16.7 and 18.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from .errors import LocalProtocolError
+from .grammar import split_commas
+from .headers.address import Address, Star, parse_address, parse_addresses, parse_contacts
+from .headers.via import Via
+from .uri import Uri
+
+REASONS: Final[dict[int, bytes]] = {
+    100: b"Trying",
+    180: b"Ringing",
+    181: b"Call Is Being Forwarded",
+    182: b"Queued",
+    183: b"Session Progress",
+    199: b"Early Dialog Terminated",
+    200: b"OK",
+    202: b"Accepted",
+    204: b"No Notification",
+    300: b"Multiple Choices",
+    301: b"Moved Permanently",
+    302: b"Moved Temporarily",
+    305: b"Use Proxy",
+    380: b"Alternative Service",
+    400: b"Bad Request",
+    401: b"Unauthorized",
+    402: b"Payment Required",
+    403: b"Forbidden",
+    404: b"Not Found",
+    405: b"Method Not Allowed",
+    406: b"Not Acceptable",
+    407: b"Proxy Authentication Required",
+    408: b"Request Timeout",
+    410: b"Gone",
+    412: b"Conditional Request Failed",
+    413: b"Request Entity Too Large",
+    414: b"Request-URI Too Long",
+    415: b"Unsupported Media Type",
+    416: b"Unsupported URI Scheme",
+    420: b"Bad Extension",
+    421: b"Extension Required",
+    423: b"Interval Too Brief",
+    430: b"Flow Failed",
+    439: b"First Hop Lacks Outbound Support",
+    440: b"Max-Breadth Exceeded",
+    480: b"Temporarily Unavailable",
+    481: b"Call/Transaction Does Not Exist",
+    482: b"Loop Detected",
+    483: b"Too Many Hops",
+    484: b"Address Incomplete",
+    485: b"Ambiguous",
+    486: b"Busy Here",
+    487: b"Request Terminated",
+    488: b"Not Acceptable Here",
+    489: b"Bad Event",
+    491: b"Request Pending",
+    493: b"Undecipherable",
+    500: b"Server Internal Error",
+    501: b"Not Implemented",
+    502: b"Bad Gateway",
+    503: b"Service Unavailable",
+    504: b"Server Time-out",
+    505: b"Version Not Supported",
+    513: b"Message Too Large",
+    555: b"Push Notification Service Not Supported",
+    580: b"Precondition Failure",
+    600: b"Busy Everywhere",
+    603: b"Decline",
+    604: b"Does Not Exist Anywhere",
+    606: b"Not Acceptable",
+}
+_STATUS_LINES: Final[dict[int, bytes]] = {
+    status: b"SIP/2.0 %d %b" % (status, reason) for status, reason in REASONS.items()
+}
+_NO_NAMES: Final[frozenset[str]] = frozenset()
+_EMPTY: Final = b"Content-Length: 0\r\n\r\n"
+
+
+def trim(value: bytes) -> bytes:
+    """Return a header value unfolded and without surrounding white space (RFC 3261 7.3.1)."""
+    if b"\r\n" in value:
+        return b" ".join([part.strip(b" \t") for part in value.split(b"\r\n")]).strip(b" ")
+    return value.strip(b" \t")
+
+
+class Message:
+    """What requests and responses share. Built by the parser only; not changed afterwards.
+
+    ``names`` are canonical header names (lower-case long form), ``lines`` the header lines as they
+    came, folds kept, without the final CRLF; both in wire order. ``method`` is the CSeq method.
+    ``call_id``, ``from_tag`` and ``to_tag`` are octets, b"" when there is no tag. ``via`` is the
+    topmost Via, ``via_count`` the number of Via values.
+    """
+
+    __slots__ = (
+        "_at",
+        "_contacts",
+        "_from",
+        "_raw",
+        "_routes",
+        "_to",
+        "_values",
+        "_via_rest",
+        "body",
+        "call_id",
+        "cseq",
+        "from_tag",
+        "from_uri",
+        "lines",
+        "method",
+        "names",
+        "to_tag",
+        "to_uri",
+        "via",
+        "via_count",
+    )
+
+    # Set by the parser.
+    names: list[str]
+    lines: list[bytes]
+    body: bytes
+    method: str
+    call_id: bytes
+    cseq: int
+    from_tag: bytes
+    from_uri: Uri
+    to_tag: bytes
+    to_uri: Uri
+    via: Via
+    via_count: int
+    _at: dict[str, int]  # name -> index of its first line
+    _raw: list[bytes]  # what stands after the colon, untrimmed
+    _via_rest: bytes  # further Via values on the topmost Via line
+
+    def __init__(self) -> None:
+        self._via_rest = b""
+        self._values: list[bytes] | None = None
+        self._from: Address | None = None
+        self._to: Address | None = None
+        self._routes: list[Address] | None = None
+        self._contacts: list[Address] | Star | None = None
+
+    @property
+    def values(self) -> list[bytes]:
+        """The values of ``lines``, trimmed and unfolded."""
+        values = self._values
+        if values is None:
+            values = self._values = [trim(raw) for raw in self._raw]
+        return values
+
+    def has(self, name: str) -> bool:
+        """Say whether a header of this canonical name is present."""
+        return name in self._at
+
+    def get(self, name: str) -> bytes | None:
+        """Return the trimmed value of the first line of that canonical name, or None."""
+        at = self._at.get(name)
+        return None if at is None else trim(self._raw[at])
+
+    def get_all(self, name: str) -> list[bytes]:
+        """Return the trimmed values of all lines of that name, one per line, in order."""
+        if name not in self._at:
+            return []
+        raw = self._raw
+        return [trim(raw[at]) for at, known in enumerate(self.names) if known == name]
+
+    def items(self, name: str) -> list[bytes]:
+        """Return the comma-separated items of all lines of that name, in order, without empty ones.
+
+        Raises: ParseError for a quoted string or bracket that never ends.
+        """
+        items: list[bytes] = []
+        for value in self.get_all(name):
+            items += [item for item in split_commas(value, name) if item]
+        return items
+
+    def tokens(self, name: str) -> list[bytes]:
+        """Return the items of a token list such as Supported, lower-case.
+
+        Raises: ParseError as ``items`` does.
+        """
+        return [item.lower() for item in self.items(name)]
+
+    def from_address(self) -> Address:
+        """Return From, parsed on first use."""
+        address = self._from
+        if address is None:
+            address = self._from = parse_address(trim(self._raw[self._at["from"]]), "From")
+        return address
+
+    def to_address(self) -> Address:
+        """Return To, parsed on first use."""
+        address = self._to
+        if address is None:
+            address = self._to = parse_address(trim(self._raw[self._at["to"]]), "To")
+        return address
+
+    def contacts(self) -> list[Address] | Star:
+        """Return the Contact values in order ([] without one), or STAR for ``Contact: *``."""
+        contacts = self._contacts
+        if contacts is None:
+            contacts = self._contacts = parse_contacts(self.get_all("contact"))
+        return contacts
+
+    def record_routes(self) -> list[Address]:
+        """Return the Record-Route values in order."""
+        return parse_addresses(self.get_all("record-route"), "Record-Route")
+
+    def line(self, name: str) -> bytes | None:
+        """Return the first header line of that name as it came, or None."""
+        at = self._at.get(name)
+        return None if at is None else self.lines[at]
+
+
+class Request(Message):
+    """A request. ``uri`` is the Request-URI as it came, ``max_forwards`` 70 when absent.
+
+    The endpoint sets ``received_host`` and ``received_port`` to the source of the request before
+    anything is built from it; they are printed into the topmost Via.
+    """
+
+    __slots__ = ("_ruri", "_top_via", "max_forwards", "received_host", "received_port", "uri")
+
+    uri: bytes
+    max_forwards: int
+    _ruri: Uri
+
+    def __init__(self) -> None:
+        Message.__init__(self)
+        self.received_host: str = ""
+        self.received_port: int = 0
+        self._top_via: bytes | None = None
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.uri!r} {self.call_id!r}>"
+
+    def ruri(self) -> Uri:
+        """Return the Request-URI, parsed."""
+        return self._ruri
+
+    def routes(self) -> list[Address]:
+        """Return the Route values in order, parsed on first use."""
+        routes = self._routes
+        if routes is None:
+            routes = self._routes = parse_addresses(self.get_all("route"), "Route")
+        return routes
+
+    def top_via_line(self) -> bytes:
+        """Return the line of the topmost Via with received and rport as the source demands."""
+        line = self._top_via
+        if line is None:
+            if self.received_host:
+                line = b"Via: " + self.via.stamped(self.received_host, self.received_port)
+                if self._via_rest:
+                    line += b", " + self._via_rest
+            else:
+                line = self.lines[self._at["via"]]
+            self._top_via = line
+        return line
+
+
+class Response(Message):
+    """A response: ``status`` from 100 to 699 and the reason phrase as it came."""
+
+    __slots__ = ("reason", "status")
+
+    status: int
+    reason: bytes
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status} {self.method} {self.call_id!r}>"
+
+
+class Partial:
+    """What could be read of a request that is refused before it became one.
+
+    ``via_lines`` are the Via lines, ``copied`` the first From, To, Call-ID and CSeq lines that
+    exist; all are free of control octets. ``via`` is the topmost Via when it parses.
+    """
+
+    __slots__ = ("copied", "method", "received_host", "received_port", "to_at", "via", "via_lines",
+                 "via_rest")  # fmt: skip
+
+    def __init__(self, method: str, via_lines: list[bytes], via: Via | None, via_rest: bytes,
+                 copied: list[bytes], to_at: int) -> None:  # fmt: skip
+        self.method: str = method
+        self.via_lines: list[bytes] = via_lines
+        self.via: Via | None = via
+        self.via_rest: bytes = via_rest
+        self.copied: list[bytes] = copied
+        self.to_at: int = to_at
+        """Index of a To line without tag in ``copied``, or -1."""
+        self.received_host: str = ""
+        self.received_port: int = 0
+
+
+def status_line(status: int, reason: bytes | None) -> bytes:
+    """Return the first line of a response; None takes the usual phrase."""
+    if reason is None:
+        known = _STATUS_LINES.get(status)
+        return known if known is not None else b"SIP/2.0 %d " % status
+    return b"SIP/2.0 %d %b" % (status, _harmless(reason))
+
+
+def _harmless(text: bytes) -> bytes:
+    if b"\r" in text or b"\n" in text:
+        raise LocalProtocolError("line break in a header line or reason phrase")
+    return text
+
+
+def build_response(
+    request: Request,
+    status: int,
+    reason: bytes | None = None,
+    extra: Sequence[bytes] = (),
+    body: bytes = b"",
+    content_type: bytes | None = None,
+    to_tag: bytes = b"",
+    record_route: bool = False,
+) -> bytes:
+    """Return the octets of a response to ``request`` (RFC 3261 8.2.6).
+
+    Args: extra: whole header lines without CRLF. to_tag: added to To when the request has none
+        and the status is above 100. record_route: copy Record-Route (dialog-forming responses).
+    Raises: LocalProtocolError for a line break in reason, extra or content_type.
+    """
+    lines = request.lines
+    at = request._at
+    parts = [status_line(status, reason), request.top_via_line()]
+    if request.via_count > 1:
+        first = at["via"]
+        parts += [lines[i] for i, n in enumerate(request.names) if n == "via" and i != first]
+    if record_route and "record-route" in at:
+        parts += [lines[i] for i, n in enumerate(request.names) if n == "record-route"]
+    to_line = lines[at["to"]]
+    if to_tag and status > 100 and not request.to_tag:
+        to_line = b"%b;tag=%b" % (to_line, to_tag)
+    parts.append(lines[at["from"]])
+    parts.append(to_line)
+    parts.append(lines[at["call-id"]])
+    parts.append(lines[at["cseq"]])
+    for line in extra:
+        parts.append(_harmless(line))
+    if content_type is not None:
+        parts.append(b"Content-Type: " + _harmless(content_type))
+    if not body:
+        parts.append(_EMPTY)
+        return b"\r\n".join(parts)
+    parts.append(b"Content-Length: %d\r\n" % len(body))
+    parts.append(body)
+    return b"\r\n".join(parts)
+
+
+def build_error(
+    partial: Partial, status: int, reason: bytes | None = None, to_tag: bytes = b""
+) -> bytes:
+    """Return the octets of an error response to a request that could not be parsed.
+
+    Only lines that exist are copied, so the answer may lack From, To, Call-ID or CSeq when the
+    request did (RFC 4475 3.3.1).
+    """
+    parts = [status_line(status, reason), *partial.via_lines]
+    if partial.via is not None and partial.received_host:
+        parts[1] = b"Via: " + partial.via.stamped(partial.received_host, partial.received_port)
+        if partial.via_rest:
+            parts[1] += b", " + partial.via_rest
+    copied = list(partial.copied)
+    if to_tag and partial.to_at >= 0:
+        copied[partial.to_at] += b";tag=" + to_tag
+    parts += copied
+    parts.append(_EMPTY)
+    return b"\r\n".join(parts)
+
+
+def forward_request(
+    request: Request,
+    *,
+    uri: bytes,
+    via_line: bytes,
+    max_forwards: int,
+    routes: Sequence[bytes] | None = None,
+    drop: frozenset[str] = _NO_NAMES,
+    record_route: bytes | None = None,
+    extra: Sequence[bytes] = (),
+) -> bytes:
+    """Return the octets of ``request`` as a proxy sends it on (RFC 3261 16.6).
+
+    Args: uri: new Request-URI. via_line: our whole Via line. routes: None keeps the Route lines, a
+        sequence replaces them by one line per value. drop: canonical names to leave out (never the
+        ones this function writes). record_route: one Record-Route value put before those that
+        exist. extra: whole header lines put after all others.
+    """
+    at = request._at
+    lines = request.lines.copy()
+    lines[at["via"]] = request.top_via_line()
+    forwards = b"Max-Forwards: %d" % max_forwards
+    if "max-forwards" in at:
+        lines[at["max-forwards"]] = forwards
+        parts = [b"%b %b SIP/2.0\r\n%b" % (request.method.encode("ascii"), uri, via_line)]
+    else:
+        parts = [
+            b"%b %b SIP/2.0\r\n%b\r\n%b"
+            % (request.method.encode("ascii"), uri, via_line, forwards)
+        ]
+    if routes is not None:
+        parts += [b"Route: " + route for route in routes]
+        drop = drop | {"route"}
+    if record_route is not None:
+        parts.append(b"Record-Route: " + record_route)
+    if drop and not drop.isdisjoint(at):
+        lines = [line for line, name in zip(lines, request.names, strict=True) if name not in drop]
+    parts += lines
+    parts += extra
+    if "content-length" not in at:
+        parts.append(b"Content-Length: %d" % len(request.body))
+    parts.append(b"")
+    parts.append(request.body)
+    return b"\r\n".join(parts)
+
+
+def forward_response(response: Response) -> bytes:
+    """Return the octets of ``response`` without its topmost Via value (RFC 3261 16.7 step 3)."""
+    at = response._at
+    lines = response.lines.copy()
+    if response._via_rest:
+        lines[at["via"]] = b"Via: " + response._via_rest
+    else:
+        del lines[at["via"]]
+    lines.insert(0, b"SIP/2.0 %d %b" % (response.status, response.reason))
+    if "content-length" not in at:
+        lines.append(b"Content-Length: %d" % len(response.body))
+    lines.append(b"")
+    lines.append(response.body)
+    return b"\r\n".join(lines)
+
+
+def build_request(
+    method: str,
+    uri: bytes,
+    headers: Sequence[tuple[bytes, bytes]],
+    body: bytes = b"",
+) -> bytes:
+    """Return the octets of a request of our own; Content-Length is added.
+
+    Raises: LocalProtocolError for a line break in a name or value.
+    """
+    parts = [b"%b %b SIP/2.0" % (method.encode("ascii"), _harmless(uri))]
+    for name, value in headers:
+        parts.append(_harmless(b"%b: %b" % (name, value)))
+    parts.append(b"Content-Length: %d\r\n" % len(body))
+    parts.append(body)
+    return b"\r\n".join(parts)
