@@ -26,13 +26,15 @@ class Flow:
 
     transport: token as in a Via ("UDP", "TCP", "TLS", "WS", "WSS"). local, remote: (host, port),
     IPv6 without brackets. sent_by: what our Via says on this flow, host and port; from ``local``
-    unless given. closed: set by the transport once nothing can be sent any more. pending: client
+    unless given. closed: set by the transport once nothing can be sent any more. broken: set by the
+    endpoint when a stream is out of step and the transport must close it. pending: client
     transactions that must hear of a failure; belongs to the transaction layer.
     """
 
     __slots__ = (
         "__weakref__",
         "_via_prefix",
+        "broken",
         "closed",
         "key",
         "local",
@@ -61,6 +63,7 @@ class Flow:
         self.reliable: bool = transport != "UDP" if reliable is None else reliable
         self.secure: bool = transport in _SECURE if secure is None else secure
         self.closed = False
+        self.broken = False
         self.key = key or f"{transport.lower()}|{_host_port(local)}|{_host_port(remote)}"
         self.sent_by = (sent_by or _host_port(local).encode("ascii")).lower()
         self.pending: dict[ClientTransaction, None] | None = None

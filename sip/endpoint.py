@@ -1,0 +1,359 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The facade of the core: octets and time in, octets and calls to the transaction user out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from .errors import BadMessage
+from .limits import Limits
+from .message import Request, Response, build_error, build_response
+from .parser import parse_message
+from .stats import Stats
+from .timers import TimerConfig, TimerQueue
+from .transaction.layer import TransactionLayer
+
+if TYPE_CHECKING:
+    from .flow import Flow
+    from .ids import IdSource
+    from .ports import Admit, ClientUser, OnFault, RequestUser, Trace, Transport
+    from .transaction.client import ClientTransaction
+    from .transaction.server import ServerTransaction
+
+__all__ = ["Endpoint"]
+
+# echo, discard, daytime, chargen, DNS, NTP and the port that is none: they answer, or are spoofed
+_NEVER_ANSWERED = frozenset({0, 7, 19, 53, 123})
+_RETRY_MIN_S = 5
+_RETRY_SPAN_S = 26
+
+
+class Endpoint:
+    """One SIP element: parser, transactions and timers behind a few methods.
+
+    ``user`` is the transaction user; it may be set after construction. ``own`` holds our listener
+    addresses, which are never answered; ``admit`` is asked before anything is parsed; ``trace``
+    hears the wire; ``on_flow_failed`` are called when a flow is lost. No method raises for what
+    came from the network: an exception below is counted, reported to ``on_fault`` and answered 500
+    when an answer is possible.
+    Spec: RFC 3261 sections 8.2, 9.2, 17, 18; RFC 3581.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        user: RequestUser | None,
+        ids: IdSource,
+        *,
+        limits: Limits | None = None,
+        timers_config: TimerConfig | None = None,
+        max_transactions: int = 1_000_000,
+        max_completed: int = 2_000_000,
+        on_fault: OnFault | None = None,
+    ) -> None:
+        self.transport = transport
+        self.ids = ids
+        self.limits = limits or Limits()
+        self.stats = Stats()
+        self.timers = TimerQueue()
+        self.layer = TransactionLayer(
+            transport,
+            self.timers,
+            timers_config or TimerConfig(),
+            self.stats,
+            max_transactions,
+            max_completed,
+        )
+        self.on_fault = on_fault
+        self.admit: Admit | None = None
+        self.own: set[tuple[str, int]] = set()
+        self.on_flow_failed: list[Callable[[Flow, str, float], None]] = []
+        self._trace: Trace | None = None
+        self._tag_key = ids.token(32).encode("ascii")
+        self._user: RequestUser | None = None
+        self.user = user
+
+    @property
+    def user(self) -> RequestUser | None:
+        """The transaction user for requests; without one every request is answered 503."""
+        return self._user
+
+    @user.setter
+    def user(self, user: RequestUser | None) -> None:
+        self._user = user
+        self.layer.user = user
+
+    @property
+    def trace(self) -> Trace | None:
+        """The listener to the wire, None when nobody listens."""
+        return self._trace
+
+    @trace.setter
+    def trace(self, trace: Trace | None) -> None:
+        self._trace = trace
+        self.layer.trace = trace
+
+    # --- from the transport
+
+    def receive_datagram(self, data: bytes, flow: Flow, now: float) -> None:
+        """Take one datagram; what is not SIP (keep-alives, STUN, NUL) is ignored silently."""
+        # SIP starts with a letter or, at worst, with empty lines; RFC 5626 asks for no answer to
+        # CRLF over UDP, and its STUN is not offered here.
+        if len(data) < 12 or not 0x20 < data[0] < 0x7F:
+            data = data.lstrip(b"\r\n")
+            if len(data) < 12 or not 0x20 < data[0] < 0x7F:
+                self.stats.ignored += 1
+                return
+        remote = flow.remote
+        if remote[1] in _NEVER_ANSWERED or remote == flow.local or remote in self.own:
+            self.stats.refused_source += 1
+            return
+        self._receive(data, flow, now, False)
+
+    def receive_message(self, data: bytes, flow: Flow, now: float) -> None:
+        """Take one message as the framer cut it from a stream.
+
+        ``flow.broken`` is set when the stream cannot be trusted any more: close it.
+        """
+        self._receive(data, flow, now, True)
+
+    def flow_failed(self, flow: Flow, reason: str, now: float) -> None:
+        """Take notice of a lost flow, or of a datagram that could not be delivered.
+
+        Its client transactions fail at the next ``handle_timeouts``.
+        """
+        self.layer.flow_failed(flow, now)
+        for listener in self.on_flow_failed:
+            try:
+                listener(flow, reason, now)
+            except Exception as error:  # noqa: BLE001 - the edge: one listener must not stop the rest
+                self._fault(error, "flow", flow, now)
+
+    def next_deadline(self) -> float | None:
+        """Return when ``handle_timeouts`` is due, None when nothing waits."""
+        return self.timers.next_deadline()
+
+    def handle_timeouts(self, now: float) -> None:
+        """Fire the timers that are due; at most some thousands a call, the rest stays due."""
+        for entry in self.timers.pop_due(now):
+            try:
+                entry[1].on_timer(entry[2], now)
+            except Exception as error:  # noqa: BLE001 - the edge: one timer must not stop the rest
+                self._fault(error, "timer", None, now)
+
+    # --- from the transaction user
+
+    def accept(self, request: Request, flow: Flow, now: float) -> ServerTransaction:
+        """Make the server transaction of a request.
+
+        Raises: LocalProtocolError for an ACK or a request that has one already.
+        """
+        return self.layer.accept(request, flow, now)
+
+    def create_client(
+        self,
+        data: bytes,
+        method: str,
+        branch: bytes,
+        flow: Flow,
+        user: ClientUser | None,
+        now: float,
+        context: object = None,
+    ) -> ClientTransaction:
+        """Send a request in a transaction; see ``TransactionLayer.create_client``."""
+        return self.layer.create_client(data, method, branch, flow, user, now, context)
+
+    def send(self, flow: Flow, data: bytes, now: float) -> None:
+        """Send without a transaction: an ACK for a 2xx, or one that is forwarded."""
+        self.layer.send(flow, data, now)
+
+    def respond(
+        self,
+        server_tx: ServerTransaction,
+        status: int,
+        now: float,
+        reason: bytes | None = None,
+        extra: Sequence[bytes] = (),
+        *,
+        body: bytes = b"",
+        content_type: bytes | None = None,
+    ) -> bool:
+        """Build a response and pass it to the server transaction; False when that drops it."""
+        request = server_tx.request
+        tag = self.to_tag(request) if status > 100 else b""
+        data = build_response(request, status, reason, extra, body, content_type, tag)
+        return server_tx.respond(data, status, now)
+
+    def reply(
+        self,
+        request: Request,
+        flow: Flow,
+        status: int,
+        now: float,
+        reason: bytes | None = None,
+        extra: Sequence[bytes] = (),
+        *,
+        optional: Sequence[bytes] = (),
+        body: bytes = b"",
+        content_type: bytes | None = None,
+        trusted: bool = False,
+    ) -> bool:
+        """Answer without keeping anything; False when nothing was sent.
+
+        For challenges and whatever else is said before authentication: a retransmission gets the
+        same answer, To tag included, by being handled again. ACK is never answered, and no
+        non-INVITE request gets a 408 or a provisional response. Over UDP the answer is at most 1.5
+        times the request unless ``trusted``; the ``optional`` lines are the first to go, then the
+        answer itself. Spec: RFC 3261 8.2.6, 8.2.7.
+        """
+        method = request.method
+        if method == "ACK" or (method != "INVITE" and (status == 408 or status < 200)):
+            self.stats.silent_replies += 1
+            return False
+        tag = self.to_tag(request) if status > 100 else b""
+        room = 0
+        if not (trusted or flow.reliable):
+            room = _octets(request) * 3 // 2
+        data = b""
+        if optional:
+            lines = [*extra, *optional]
+            data = build_response(request, status, reason, lines, body, content_type, tag)
+        if not data or (room and len(data) > room):
+            data = build_response(request, status, reason, extra, body, content_type, tag)
+        if room and len(data) > room:
+            self.stats.silent_replies += 1
+            return False
+        self.stats.replies += 1
+        self.layer.send(flow, data, now)
+        return True
+
+    def to_tag(self, request: Request) -> bytes:
+        """Return the To tag of our answers to this request: always the same, unguessable.
+
+        A CANCEL and its INVITE get the same one (RFC 3261 9.2).
+        """
+        via = request.via
+        text = b"%b %b %b %d %b" % (
+            via.branch,
+            via.sent_by,
+            request.call_id,
+            request.cseq,
+            request.from_tag,
+        )
+        return blake2b(text, digest_size=8, key=self._tag_key).hexdigest().encode("ascii")
+
+    # --- inside
+
+    def _receive(self, data: bytes, flow: Flow, now: float, stream: bool) -> None:
+        if self.admit is not None and not self.admit(flow, len(data), now):
+            self.stats.banned += 1
+            return
+        if self._trace is not None:
+            self._trace.wire("in", flow, data, now)
+        request: Request | None = None
+        try:
+            message = parse_message(data, self.limits, stream)
+            if isinstance(message, Request):
+                request = message
+                remote = flow.remote
+                request.received_host = remote[0]
+                request.received_port = remote[1]
+                self._on_request(request, flow, now)
+            else:
+                self.stats.responses += 1
+                self.layer.receive_response(message, flow, now)
+        except BadMessage as error:
+            if request is None:
+                self._refuse(error, len(data), flow, now)
+            else:
+                # a part that is parsed on demand turned out to be broken
+                self._answer_fault(request, flow, now, error.status_hint, error.phrase)
+        except Exception as error:  # noqa: BLE001 - the edge: rule "one message, one failure"
+            self._fault(error, "request" if request is not None else "message", flow, now)
+            if request is not None:
+                self._answer_fault(request, flow, now, 500, None)
+
+    def _on_request(self, request: Request, flow: Flow, now: float) -> None:
+        stats = self.stats
+        stats.requests += 1
+        method = request.method
+        if self.layer.absorb(request, flow, now):
+            return
+        if method == "ACK":
+            stats.acks += 1
+        elif method == "CANCEL":
+            self._on_cancel(request, flow, now)
+            return
+        elif self.layer.full or self._user is None:
+            stats.shed += 1
+            tag = self.to_tag(request)
+            wait = _RETRY_MIN_S + int(tag[:4], 16) % _RETRY_SPAN_S
+            self.reply(request, flow, 503, now, None, (b"Retry-After: %d" % wait,))
+            return
+        if self._user is not None:
+            self._user.on_request(request, flow, now)
+
+    def _on_cancel(self, cancel: Request, flow: Flow, now: float) -> None:
+        """Match a CANCEL and answer it (RFC 3261 9.2).
+
+        It cannot be challenged, so it must come from the host that sent the request it means
+        (22.1). The answer is stateless: the same again for a retransmission.
+        """
+        self.stats.cancels += 1
+        meant = self.layer.find_server(cancel)
+        if meant is None or meant.flow.remote[0] != flow.remote[0]:
+            answered = meant is None and self.layer.has_completed(cancel)
+            self.reply(cancel, flow, 200 if answered else 481, now)
+            return
+        self.reply(cancel, flow, 200, now)
+        if meant.invite and meant.final_status == 0 and self._user is not None:
+            self._user.on_cancel(meant, now)
+
+    def _refuse(self, error: BadMessage, size: int, flow: Flow, now: float) -> None:
+        """Answer what could not be parsed, when enough of it is there to answer."""
+        self.stats.malformed += 1
+        if error.close:
+            flow.broken = True
+        partial = error.partial
+        if partial is None:
+            return
+        partial.received_host, partial.received_port = flow.remote
+        tag = blake2b(b"\n".join(partial.copied), digest_size=8, key=self._tag_key)
+        data = build_error(
+            partial, error.status_hint, error.phrase, tag.hexdigest().encode("ascii")
+        )
+        if not flow.reliable and 2 * len(data) > 3 * size:
+            self.stats.silent_replies += 1
+            return
+        self.stats.replies += 1
+        self.layer.send(flow, data, now)
+
+    def _answer_fault(
+        self, request: Request, flow: Flow, now: float, status: int, reason: bytes | None
+    ) -> None:
+        """Answer a request whose handling failed, in its transaction when there is one."""
+        if request.method == "ACK":
+            return
+        try:
+            server_tx = self.layer.find_server(request) if request.method != "CANCEL" else None
+            if server_tx is None:
+                self.reply(request, flow, status, now, reason)
+            elif server_tx.final_status == 0:
+                self.respond(server_tx, status, now, reason)
+        except Exception as error:  # noqa: BLE001 - nothing more can be said to this peer
+            self._fault(error, "answer", flow, now)
+
+    def _fault(self, error: Exception, where: str, flow: Flow | None, now: float) -> None:
+        self.stats.faults += 1
+        if self.on_fault is not None:
+            self.on_fault(error, where, flow, now)
+
+
+def _octets(request: Request) -> int:
+    """Return at most the size of a request as it came: its header lines and body."""
+    size = len(request.uri) + len(request.method) + 12 + len(request.body)
+    for line in request.lines:
+        size += len(line) + 2
+    return size
