@@ -1,0 +1,441 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The response context of a forwarded request: RFC 3261 16.6 to 16.10.
+
+A `Fork` sends one request to up to ten targets at once and gathers what comes back. It knows which
+response is best and keeps the branches in order (CANCEL, timer C, TCP for large requests); what
+goes upstream, and when, is its owner's decision. `PLAIN` is the owner of an ordinary proxy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from .flow import Flow
+from .forward import (
+    NO_DROP,
+    Draft,
+    Proxy,
+    ProxyConfig,
+    Target,
+    breadth_changes,
+    share_breadth,
+)
+from .message import Request, Response, forward_response
+from .routing import OwnNames, Refusal, Routed, loop_mark
+from .transaction import TIMEOUT, ClientTransaction, ServerTransaction
+
+__all__ = [
+    "PLAIN",
+    "Branch",
+    "Draft",
+    "Fork",
+    "ForkOwner",
+    "GenericOwner",
+    "OwnNames",
+    "Proxy",
+    "ProxyConfig",
+    "Refusal",
+    "Routed",
+    "Target",
+]
+
+_TIMER_C: Final = 1
+
+# 16.7 item 6: preferred within its class, because it tells the client how to try again.
+_HELPFUL: Final = {401: 0, 407: 0, 415: 1, 420: 1, 484: 1, 488: 2, 413: 2, 416: 2, 421: 2, 423: 2}
+_ORDINARY: Final = 50
+_LAST: Final = 99
+
+
+class Branch:
+    """One target of a fork and what became of it.
+
+    status: the final status, 0 while there is none; 408 (silence) and 503 (could not be sent) may
+    be our own, response is None then. provisional: some 1xx came.
+    """
+
+    __slots__ = ("fallback", "fork", "limit", "provisional", "response", "share", "status",
+                 "target", "tx")  # fmt: skip
+
+    def __init__(self, fork: Fork, target: Target, share: int) -> None:
+        self.fork = fork
+        self.target = target
+        self.share = share
+        self.status = 0
+        self.response: Response | None = None
+        self.provisional = False
+        self.tx: ClientTransaction | None = None
+        self.fallback: Flow | None = None
+        self.limit = 0.0
+
+    def on_timer(self, kind: int, now: float) -> None:
+        """Timer C: give up on an INVITE that rings for too long (RFC 3261 16.8)."""
+        self.fork.on_timer_c(self, now)
+
+
+class ForkOwner(Protocol):
+    """Who decides what a fork's results mean."""
+
+    def on_branch(self, fork: Fork, branch: Branch, now: float) -> None:
+        """A branch has its final outcome; once per branch, also after an answer went upstream."""
+
+    def on_final(self, fork: Fork, response: Response | None, status: int, now: float) -> None:
+        """The first 2xx came, or every branch has ended and this is the best of them.
+
+        Once per fork. Without `response` the status is our own: 408, 487 or 503. Nothing was sent
+        upstream, except for a 2xx to INVITE, which is relayed before (`fork.answered` tells).
+        """
+
+
+class Fork:
+    """The response context. Attributes are for reading, `user` is the owner's own.
+
+    branches: one per target. pending: branches without an outcome. answered: a final response went
+    upstream through this fork. Without a server transaction there is no upstream and `request` is
+    a Draft.
+    """
+
+    __slots__ = ("_drop", "_extra", "_final", "_mark", "_peer", "_routed", "answered", "branches",
+                 "cancelled", "invite", "owner", "pending", "proxy", "request", "server_tx",
+                 "user")  # fmt: skip
+
+    def __init__(
+        self,
+        proxy: Proxy,
+        server_tx: ServerTransaction | None,
+        request: Request | Draft,
+        owner: ForkOwner,
+        routed: Routed | None = None,
+        drop: frozenset[str] = NO_DROP,
+        extra: Sequence[bytes] = (),
+        from_peer: bool = False,
+    ) -> None:
+        """Prepare a fork of `request`.
+
+        drop: canonical names of headers that are not forwarded; extra: header lines to add;
+        from_peer: it came from another server, which is dialled rather than reached by its flow.
+        """
+        self.proxy = proxy
+        self.server_tx = server_tx
+        self.request = request
+        self.owner = owner
+        self.user: object | None = None
+        self.invite = request.method == "INVITE"
+        self.branches: list[Branch] = []
+        self.pending = 0
+        self.answered = False
+        self.cancelled = False
+        self._routed = routed
+        self._drop = drop
+        self._extra = extra
+        self._peer = from_peer
+        self._final = False
+        self._mark = b""
+
+    def start(self, targets: Sequence[Target], now: float) -> Refusal | None:
+        """Send to all `targets` in parallel, the preferred ones when there are more than allowed.
+
+        Returns: None, or why nothing was sent: 480 no target, 440 Max-Breadth does not suffice.
+        Spec: RFC 3261 16.6; RFC 5393 5.3.3.
+        """
+        count = len(targets)
+        if count == 0:
+            return Refusal(480)
+        proxy = self.proxy
+        request = self.request
+        most = proxy.config.max_breadth
+        shares = [most]
+        if count > 1:
+            targets = _distinct(targets, proxy.config.max_branches)
+            count = len(targets)
+        if isinstance(request, Request):
+            self._mark = loop_mark(request)
+            if count > 1 or request.has("max-breadth"):
+                split = share_breadth(request, count, most)
+                if split is None:
+                    return Refusal(440, b"Max-Breadth Exceeded")
+                shares = split
+        else:
+            shares = [most] * count
+        self.pending = count
+        if self.invite and self.server_tx is not None:
+            self.server_tx.user = self
+            proxy.endpoint.respond(self.server_tx, 100, now)
+        for target, share in zip(targets, shares, strict=True):
+            branch = Branch(self, target, share)
+            self.branches.append(branch)
+            self._send(branch, target.flow, now)
+        return None
+
+    def cancel(self, now: float) -> None:
+        """End an INVITE: CANCEL every branch as soon as it rang. Others are left alone (9.1)."""
+        self.cancelled = True
+        self._cancel_pending(now)
+
+    def relay(self, response: Response, now: float) -> None:
+        """Send `response` upstream as 16.7 items 6 to 9 ask.
+
+        A 503 becomes 500, a 401 or 407 takes the challenges of all branches along. A second final
+        response is absorbed, other than a 2xx to INVITE.
+        """
+        status = response.status
+        if status == 503:
+            self.reply(500, now)
+            return
+        server_tx = self.server_tx
+        if server_tx is None:
+            return
+        data = forward_response(response)
+        if (status == 401 or status == 407) and len(self.branches) > 1:
+            data = _with_lines(data, self._other_challenges(response))
+        if status >= 200:
+            self.answered = True
+        server_tx.respond(data, status, now)
+
+    def reply(
+        self,
+        status: int,
+        now: float,
+        reason: bytes | None = None,
+        extra: Sequence[bytes] = (),
+    ) -> None:
+        """Answer upstream on our own. 408 to a non-INVITE is not sent (RFC 4320 4.2)."""
+        if self.server_tx is None:
+            return
+        if status >= 200:
+            self.answered = True
+        self.proxy.endpoint.respond(self.server_tx, status, now, reason, extra)
+
+    def best(self) -> Branch | None:
+        """Return the branch with the best failure so far, None when no branch has failed.
+
+        Spec: RFC 3261 16.7 item 6.
+        """
+        best: Branch | None = None
+        lowest = 0
+        for branch in self.branches:
+            if branch.status < 300:
+                continue
+            rank = _rank(branch, self.invite)
+            if best is None or rank < lowest:
+                best = branch
+                lowest = rank
+        return best
+
+    def on_response(self, tx: ClientTransaction, response: Response, now: float) -> None:
+        """Take a response to one of the branches (16.7)."""
+        branch = tx.context
+        assert isinstance(branch, Branch)
+        status = response.status
+        if status < 200:
+            self._on_provisional(branch, response, now)
+        elif branch.status == 0:
+            branch.response = response
+            if not self.invite or status >= 300:
+                tx.context = None  # it absorbs repetitions by itself and lives longer than we do
+            self._ended(branch, status, now)
+        elif self.invite and status < 300:
+            self.relay(response, now)
+
+    def on_failure(self, tx: ClientTransaction, kind: int, now: float) -> None:
+        """Take silence as 408 and a flow that failed as 503 (16.7 item 6, 16.9)."""
+        branch = tx.context
+        assert isinstance(branch, Branch)
+        if branch.status:
+            return
+        fallback = branch.fallback
+        if kind == TIMEOUT:
+            self._ended(branch, 408, now)
+        elif fallback is None or branch.provisional or not self.proxy.has_no_tcp(tx.flow):
+            self._ended(branch, 503, now)
+        elif self.invite and (self.cancelled or self._final):
+            self._ended(branch, 487, now)
+        else:
+            # The peer has no TCP: large or not, UDP is all there is (18.1.1).
+            branch.fallback = None
+            data, branch_id = self._build(branch, fallback)
+            self._transact(branch, data, branch_id, fallback, now)
+
+    def on_timer_c(self, branch: Branch, now: float) -> None:
+        """Timer C of `branch`, which may have been put off meanwhile (16.7 item 2, 16.8)."""
+        if branch.status:
+            return
+        if now < branch.limit:
+            self.proxy.endpoint.timers.schedule(branch.limit, branch, _TIMER_C)
+        elif branch.tx is not None:
+            branch.tx.cancel(now)
+
+    def _send(self, branch: Branch, flow: Flow, now: float) -> None:
+        """Start a branch on `flow`, or by TCP when it is too large for UDP (18.1.1)."""
+        data, branch_id = self._build(branch, flow)
+        proxy = self.proxy
+        if len(data) > proxy.config.udp_octets and not flow.reliable and not branch.target.bound:
+            host, port = flow.remote
+            stream = proxy.transport.flow_to("TCP", host, port, now)
+            if stream is not None:
+                branch.fallback = flow
+                flow = stream
+                data, branch_id = self._build(branch, flow)
+        self._transact(branch, data, branch_id, flow, now)
+
+    def _transact(
+        self, branch: Branch, data: bytes, branch_id: bytes, flow: Flow, now: float
+    ) -> None:
+        if self.invite:
+            timer_c = self.proxy.timer_c
+            branch.limit = now + timer_c.delay
+            timer_c.push(now, branch, _TIMER_C)
+        tx = self.proxy.endpoint.create_client(
+            data, self.request.method, branch_id, flow, self, now, branch
+        )
+        if branch.status == 0:
+            branch.tx = tx
+
+    def _build(self, branch: Branch, flow: Flow) -> tuple[bytes, bytes]:
+        proxy = self.proxy
+        request = self.request
+        target = branch.target
+        branch_id = proxy.ids.branch() + self._mark
+        if not isinstance(request, Request):
+            return proxy.build_draft(request, target, flow, branch_id), branch_id
+        record_route = None
+        if self.server_tx is not None:
+            came = self.server_tx.flow
+            record_route = proxy.record_route(request, came, target, flow, not self._peer)
+        drop, add = breadth_changes(request, branch.share, self._drop)
+        extra = self._extra
+        if add:
+            line = proxy.breadth_lines[branch.share]
+            extra = (*extra, *line) if extra else line
+        data = proxy.build(
+            request, self._routed, target, flow, branch_id, record_route, drop, extra
+        )
+        return data, branch_id
+
+    def _on_provisional(self, branch: Branch, response: Response, now: float) -> None:
+        branch.provisional = True
+        # No provisional but 100 exists for other methods, and 100 is hop by hop (RFC 4320 4.1).
+        if not self.invite or response.status == 100 or branch.status:
+            return
+        branch.limit = now + self.proxy.timer_c.delay
+        if not self.answered:
+            self.relay(response, now)
+
+    def _ended(self, branch: Branch, status: int, now: float) -> None:
+        """Note the outcome of `branch` and draw the conclusions."""
+        branch.status = status
+        branch.tx = None
+        self.pending -= 1
+        if self.invite:
+            if status < 300:
+                # Every 2xx to INVITE goes upstream, it may be a dialog of its own (16.7 item 5).
+                assert branch.response is not None
+                self.relay(branch.response, now)
+            if (status < 300 or status >= 600) and self.pending:
+                self._cancel_pending(now)
+        self.owner.on_branch(self, branch, now)
+        if not self._final:
+            if status < 300:
+                self._final = True
+                self.owner.on_final(self, branch.response, status, now)
+            elif self.pending == 0:
+                self._conclude(now)
+        if self.pending == 0 and self.invite:
+            server_tx = self.server_tx
+            if server_tx is not None and server_tx.user is self:
+                server_tx.user = None
+
+    def _conclude(self, now: float) -> None:
+        """Hand the owner the best of what failed."""
+        self._final = True
+        best = self.best()
+        assert best is not None
+        status = best.status
+        if self.cancelled and best.response is None:
+            status = 487
+        self.owner.on_final(self, best.response, status, now)
+
+    def _cancel_pending(self, now: float) -> None:
+        if not self.invite:
+            return
+        for branch in self.branches:
+            if branch.status == 0 and branch.tx is not None:
+                branch.tx.cancel(now)
+
+    def _other_challenges(self, chosen: Response) -> list[bytes]:
+        """Return the challenge lines of all other branches (16.7 item 7)."""
+        lines: list[bytes] = []
+        for branch in self.branches:
+            response = branch.response
+            if response is None or response is chosen or response.status not in (401, 407):
+                continue
+            for name, value in zip(response.names, response.values, strict=True):
+                if name == "www-authenticate":
+                    lines.append(b"WWW-Authenticate: " + value)
+                elif name == "proxy-authenticate":
+                    lines.append(b"Proxy-Authenticate: " + value)
+        return lines
+
+
+class GenericOwner:
+    """An ordinary proxy: the best response goes upstream. Keeps nothing; share `PLAIN`."""
+
+    __slots__ = ()
+
+    def on_branch(self, fork: Fork, branch: Branch, now: float) -> None:
+        """Nothing to note."""
+
+    def on_final(self, fork: Fork, response: Response | None, status: int, now: float) -> None:
+        """Relay the best response, or answer in its place; 503 is never passed on."""
+        if fork.answered:
+            return
+        if response is not None:
+            fork.relay(response, now)
+        else:
+            fork.reply(500 if status == 503 else status, now)
+
+
+PLAIN: Final = GenericOwner()
+
+
+def _rank(branch: Branch, invite: bool) -> int:
+    """Return the place of a failure among others, the lowest is the best (16.7 item 6)."""
+    status = branch.status
+    own = 0 if branch.response is not None else 1
+    if status >= 600:
+        return own
+    if status == 503:
+        return 500 * 100 + _LAST
+    if status == 408:
+        # Nobody upstream of a non-INVITE may be told 408, so anything else is worth more.
+        return (400 if invite else 699) * 100 + _LAST
+    if status == 487:
+        return 400 * 100 + _LAST - 1
+    return status // 100 * 10000 + _HELPFUL.get(status, _ORDINARY) + own
+
+
+def _distinct(targets: Sequence[Target], most: int) -> Sequence[Target]:
+    """Return targets without repetition, at most `most`, the preferred ones (16.5)."""
+    seen: set[tuple[bytes, Flow]] = set()
+    kept: list[Target] = []
+    for target in targets:
+        key = (target.uri, target.flow)
+        if key not in seen:
+            seen.add(key)
+            kept.append(target)
+    if len(kept) > most:
+        kept = sorted(kept, key=_by_preference)[:most]
+    return kept
+
+
+def _by_preference(target: Target) -> int:
+    return -target.q
+
+
+def _with_lines(data: bytes, lines: Sequence[bytes]) -> bytes:
+    """Return the message with header lines added at the end of its head."""
+    if not lines:
+        return data
+    end = data.index(b"\r\n\r\n") + 2
+    return b"%b%b\r\n%b" % (data[:end], b"\r\n".join(lines), data[end:])

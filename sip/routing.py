@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a proxy looks at before it forwards a request: RFC 3261 16.3 and 16.4, RFC 5393 4.2.
+
+Functions over a request that is never changed: `preprocess` says which Request-URI and Route
+values are left once everything that belongs to this node is taken off, `check` refuses what must
+not be forwarded. A refusal is a value; nothing here raises on what came from the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, Protocol
+from zlib import crc32
+
+from .errors import BadMessage
+from .flow import Flow
+from .message import Request
+from .nexthop import canonical_host, maddr_of, next_hop
+from .tokens import NO_TOKEN, FlowName, FlowTokens
+from .uri import Uri
+
+_SCHEMES: Final = frozenset(("sip", "sips", "tel"))
+
+
+class FlowFinder(Protocol):
+    """Knows the live flows behind the names in tokens."""
+
+    def flow_named(self, name: FlowName, now: float) -> Flow | None: ...
+
+
+class Refusal:
+    """Why a request is not forwarded: status, reason phrase (None: the usual), header lines."""
+
+    __slots__ = ("lines", "reason", "status")
+
+    def __init__(
+        self, status: int, reason: bytes | None = None, lines: tuple[bytes, ...] = ()
+    ) -> None:
+        self.status = status
+        self.reason = reason
+        self.lines = lines
+
+    def __repr__(self) -> str:
+        return f"Refusal({self.status}, {self.reason!r}, {self.lines!r})"
+
+
+class OwnNames:
+    """How this node is addressed: its listener addresses and the domains it serves.
+
+    `addresses` are (host, port) as other nodes see them, IPv6 without brackets. The set itself is
+    looked at on every call, so the caller may add listeners while the node runs.
+    """
+
+    __slots__ = ("_addresses", "_domains")
+
+    def __init__(self, addresses: Iterable[tuple[str, int]], domains: Iterable[str]) -> None:
+        self._addresses = addresses if isinstance(addresses, set) else set(addresses)
+        self._domains = frozenset(domain.lower() for domain in domains)
+
+    def is_own(self, uri: Uri) -> bool:
+        """Tell whether a request for `uri` is addressed to this node or a domain it serves."""
+        if not uri.is_sip:
+            return False
+        host = uri.host
+        port = uri.port
+        if host in self._domains:
+            return port is None or any(port == own for _, own in self._addresses)
+        if port is None:
+            hop = next_hop(uri)
+            port = 5060 if hop is None else hop.port
+        return self.is_own_address(host, port)
+
+    def is_own_address(self, host: str, port: int) -> bool:
+        """Tell whether (host, port) is one of our listeners."""
+        return (host, port) in self._addresses or (canonical_host(host), port) in self._addresses
+
+    def is_own_sent_by(self, sent_by: bytes) -> bool:
+        """Tell whether a Via sent-by is one this node writes (always with its port)."""
+        host, _, port = sent_by.rpartition(b":")
+        if not port.isdigit() or len(port) > 5:
+            return False
+        return self.is_own_address(host.strip(b"[]").decode("ascii", "replace"), int(port))
+
+
+class Routed:
+    """A request as 16.4 leaves it.
+
+    uri: the Request-URI to go on with. routes: Route values that are left, None when no Route was
+    ours and the lines stay as they came. flow: where a token of ours sends the request.
+    dialog_proven: a Route of ours carried the MAC made for this Call-ID and the request is inside
+    a dialog, so the dialog was set up through this node. refusal: answer this instead.
+    """
+
+    __slots__ = ("dialog_proven", "flow", "refusal", "routes", "uri")
+
+    def __init__(self, uri: bytes, routes: list[bytes] | None = None) -> None:
+        self.uri = uri
+        self.routes = routes
+        self.flow: Flow | None = None
+        self.dialog_proven = False
+        self.refusal: Refusal | None = None
+
+
+def preprocess(
+    request: Request,
+    flow: Flow,
+    own: OwnNames,
+    tokens: FlowTokens,
+    flows: FlowFinder,
+    now: float,
+) -> Routed:
+    """Take off what belongs to this node: our Route values, a strict router's rewrite, our maddr.
+
+    `flow` is where the request came from.
+    Refusals: 400 Route that cannot be read, 403 token that is not ours for this Call-ID, 430 the
+    flow of the token is gone.
+    Spec: RFC 3261 16.4; RFC 5626 5.3.
+    """
+    uri = request.uri
+    if b";" not in uri and not request.has("route"):
+        return Routed(uri)
+    try:
+        popped: list[FlowName] = []
+        routed = _take_own(request, flow, own, tokens, popped)
+        if popped and routed.refusal is None:
+            _follow(routed, popped, request, flow, flows, now)
+        return routed
+    except BadMessage as error:
+        routed = Routed(uri)
+        routed.refusal = Refusal(400, b"Bad " + error.where.encode("ascii", "replace"))
+        return routed
+
+
+def _take_own(
+    request: Request, flow: Flow, own: OwnNames, tokens: FlowTokens, popped: list[FlowName]
+) -> Routed:
+    """Take off what is ours and put what our tokens say into `popped`."""
+    routed = Routed(request.uri)
+    uri = request.ruri()
+    addresses = request.routes()
+    uris = [address.uri for address in addresses]
+    last = len(uris)
+    if uris and "lr" in uri.params and own.is_own(uri):
+        # A strict router put our Record-Route value into the Request-URI and the real one last.
+        if not _read_token(uri, request, tokens, popped):
+            return _refused(routed, 403)
+        last -= 1
+        uri = uris[last]
+        routed.uri = uri.raw
+    first = 0
+    while first < last and _is_own_route(uris[first], own):
+        if not _read_token(uris[first], request, tokens, popped):
+            return _refused(routed, 403)
+        first += 1
+    if first or last < len(uris):
+        routed.routes = [address.raw for address in addresses[first:last]]
+    maddr = maddr_of(uri)
+    if maddr and _is_here(uri, maddr, flow, own):
+        routed.uri = strip_maddr(uri)
+    return routed
+
+
+def _follow(
+    routed: Routed,
+    popped: list[FlowName],
+    request: Request,
+    flow: Flow,
+    flows: FlowFinder,
+    now: float,
+) -> None:
+    """Choose the flow that the last of our Route values stands for.
+
+    We record-route twice when a side is bound to its flow, nearest hop first: the last value
+    popped is that of the side the request goes to. With a single value the direction shows by
+    comparing it with where the request came from (RFC 5626 5.3).
+    """
+    routed.dialog_proven = bool(request.to_tag) and any(name.proven for name in popped)
+    name = popped[-1]
+    if not name.transport or (len(popped) == 1 and name.names(flow)):
+        return
+    routed.flow = flows.flow_named(name, now)
+    if routed.flow is None:
+        routed.refusal = Refusal(430)
+
+
+def _refused(routed: Routed, status: int) -> Routed:
+    routed.refusal = Refusal(status)
+    return routed
+
+
+def _is_own_route(uri: Uri, own: OwnNames) -> bool:
+    # Without lr and with a user part it is somebody's address in our domain that a strict router
+    # left in the Route, not a value of ours.
+    return own.is_own(uri) and ("lr" in uri.params or uri.user is None)
+
+
+def _read_token(uri: Uri, request: Request, tokens: FlowTokens, popped: list[FlowName]) -> bool:
+    """Add what the user part of our Route `uri` says to `popped`; False when it is not ours."""
+    if uri.user is None:
+        popped.append(NO_TOKEN)
+        return True
+    name = tokens.read(uri.user, request.call_id)
+    if name is None:
+        return False
+    popped.append(name)
+    return True
+
+
+def _is_here(uri: Uri, maddr: str, flow: Flow, own: OwnNames) -> bool:
+    """Tell whether maddr, port and transport of `uri` are where the request was received."""
+    hop = next_hop(uri)
+    return (
+        hop is not None
+        and own.is_own_address(maddr, hop.port)
+        and hop.port == flow.local[1]
+        and hop.transport == flow.transport
+    )
+
+
+def strip_maddr(uri: Uri) -> bytes:
+    """Return the URI without maddr, port and transport (RFC 3261 16.4, third paragraph)."""
+    user = b"" if uri.user is None else uri.user + b"@"
+    host = b"[" + uri.host.encode() + b"]" if ":" in uri.host else uri.host.encode()
+    rest = b"".join(
+        b";" + name.encode() + (b"" if value is None else b"=" + value)
+        for name, value in uri.params.items()
+        if name not in ("maddr", "transport")
+    )
+    return uri.scheme.encode() + b":" + user + host + rest
+
+
+def check(request: Request, own: OwnNames, understood: Sequence[bytes] = ()) -> Refusal | None:
+    """Refuse a request that must not be forwarded; None when it may be.
+
+    `understood`: option tags of Proxy-Require this node acts on, lower-case. Requests the node
+    itself answers (it is their UAS) are not for this function: Max-Forwards 0 may still reach it.
+    Refusals: 416 scheme, 483 Max-Forwards used up, 482 loop, 420 Proxy-Require.
+    Spec: RFC 3261 16.3; RFC 5393 4.2.2.
+    """
+    if request.ruri().scheme not in _SCHEMES:
+        return Refusal(416)
+    if request.max_forwards <= 0:
+        return Refusal(483)
+    if request.has("proxy-require"):
+        missing = [tag for tag in request.tokens("proxy-require") if tag not in understood]
+        if missing:
+            return Refusal(420, None, (b"Unsupported: " + b", ".join(missing),))
+    if request.via_count > 1 and _looped(request, own):
+        return Refusal(482)
+    return None
+
+
+def _looped(request: Request, own: OwnNames) -> bool:
+    mark = loop_mark(request)
+    for value in request.items("via"):
+        # Other elements' values are not parsed, only ours are of interest (RFC 5393 4.2.4).
+        if mark in value and own.is_own_sent_by(_sent_by(value)):
+            return True
+    return False
+
+
+def _sent_by(via: bytes) -> bytes:
+    """Return the sent-by of a Via value as this node prints it, something useless for others."""
+    words = via.partition(b";")[0].split()
+    return words[-1].lower() if len(words) > 1 else b""
+
+
+def loop_mark(request: Request) -> bytes:
+    """Return the second part of our branches: the same whenever a request comes back unchanged.
+
+    Covers what routing depends on and what differs between transactions, never the method, so
+    that CANCEL and ACK agree with their INVITE. Spec: RFC 5393 4.2.1 and 4.2.4.
+    """
+    seed = crc32(request.uri, crc32(request.call_id, request.cseq))
+    seed = crc32(request.from_tag, crc32(request.to_tag, seed))
+    if request.has("route"):
+        seed = crc32(b",".join(request.get_all("route")), seed)
+    if request.has("proxy-require"):
+        seed = crc32(b",".join(request.get_all("proxy-require")), seed)
+    return b".%08x" % seed
