@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from .loader import Config
-from .problems import masked, table_of
+from .problems import masked, table_of, unit_of
 
 __all__ = ["Change", "changes"]
 
@@ -40,10 +40,8 @@ def _compare(old: BaseModel, new: BaseModel, prefix: str) -> Iterator[Change]:
         key = prefix + name
         extra = field.json_schema_extra
         live = table is not None or (isinstance(extra, dict) and extra.get("apply") == "live")
-        yield Change(key, _shown(key, before), _shown(key, after), live)
-
-
-def _shown(key: str, value: object) -> str:
-    if isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
-        return f"{len(value)} tables"
-    return masked(key, value)
+        if listed:
+            yield Change(key, f"{len(before)} tables", f"{len(after)} tables", live)
+        else:
+            unit = unit_of(field)
+            yield Change(key, masked(key, before, unit), masked(key, after, unit), live)

@@ -43,6 +43,10 @@ def _names(settings: Settings) -> Iterator[Problem]:
         if entry.name not in served:
             remedy = "add it to domains or remove the table"
             yield Problem(f"domain[{number}].name", f'"{entry.name}"', "is not served", remedy)
+    for number, listener in enumerate(settings.listener):
+        if listener.address not in settings.listen:
+            key, value = f"listener[{number}].address", f'"{listener.address}"'
+            yield Problem(key, value, "is not a listener", "add it to listen or remove the table")
     for number, route in enumerate(settings.route):
         if route.domain in served:
             remedy = "remove the route or the domain"
@@ -50,6 +54,7 @@ def _names(settings: Settings) -> Iterator[Problem]:
     lists = (
         ("domains", list(settings.domains)),
         ("domain", [entry.name for entry in settings.domain]),
+        ("listener", [str(entry.address) for entry in settings.listener]),
         ("peer", [entry.name for entry in settings.peer]),
         ("route", [entry.domain for entry in settings.route]),
         ("auth.algorithms", list(settings.auth.algorithms)),

@@ -20,10 +20,12 @@ from .checks import cross_check
 from .errors import ConfigError, Problem
 from .model import Settings
 from .problems import describe_all, unknown_keys
+from .types import Listener
 
 __all__ = ["ENV_PREFIX", "Config", "load"]
 
 ENV_PREFIX = "IMSNODE_"
+_SQLITE = "sqlite:///"
 
 # Any: the tree that TOML or the environment gave, before the model has looked at it.
 Tree = dict[str, Any]
@@ -57,11 +59,18 @@ class Config(Settings):
     @property
     def storage_url(self) -> str:
         """Database URL with an absolute file name."""
-        prefix = "sqlite:///"
-        if not self.storage.url.startswith(prefix):
+        if not self.storage.url.startswith(_SQLITE):
             return self.storage.url
-        name, mark, options = self.storage.url.removeprefix(prefix).partition("?")
-        return f"{prefix}{self.directory / name}{mark}{options}"
+        name, mark, options = self.storage.url.removeprefix(_SQLITE).partition("?")
+        return f"{_SQLITE}{self.directory / name}{mark}{options}"
+
+    @property
+    def storage_file(self) -> Path | None:
+        """The SQLite file, absolute, or None for a database server."""
+        url = self.storage_url
+        if not url.startswith(_SQLITE):
+            return None
+        return Path(url.removeprefix(_SQLITE).partition("?")[0])
 
     @property
     def control_socket(self) -> Path:
@@ -98,6 +107,10 @@ class Config(Settings):
             if entry.name == domain and entry.algorithms is not None:
                 return entry.algorithms
         return self.auth.algorithms
+
+    def listener_algorithms(self) -> dict[Listener, tuple[str, ...]]:
+        """Digest algorithms of the listeners that differ from the rest."""
+        return {entry.address: entry.algorithms for entry in self.listener}
 
 
 class _Environment(EnvSettingsSource):

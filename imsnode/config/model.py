@@ -7,6 +7,7 @@ declared with `live` (a reload applies it) or `restart` (the running node keeps 
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ from .types import (
     NextHop,
     Octets,
     OptionalPath,
+    PeerAddress,
     PeerName,
     Seconds,
 )
@@ -35,6 +37,7 @@ __all__ = [
     "Http",
     "Ledger",
     "Limits",
+    "ListenerSettings",
     "Log",
     "NetworkPolicy",
     "Pager",
@@ -211,13 +214,17 @@ class Limits(Table):
     )
     branches: int = live(10, "Targets one request is forked to.", ge=1, le=100)
     transactions: int = restart(
-        200_000, "Transactions at a time; beyond it new requests get 503.", ge=100, le=10_000_000
+        1_000_000, "Transactions at a time; beyond it new requests get 503.", ge=100, le=10_000_000
     )
     source_rate: float = live(
         20.0, "Requests a second from one source without credentials.", gt=0, le=100_000
     )
     source_burst: int = live(
         40, "Requests without credentials one source may send at once.", ge=1, le=1_000_000
+    )
+    exempt: tuple[Network, ...] = live(
+        (ip_network("127.0.0.0/8"), ip_network("::1/128")),
+        "Networks whose requests without credentials are not counted.",
     )
     source_ban: Seconds = live(
         60.0, "How long a source above its rate is not listened to.", ge=0, le=DAY
@@ -226,6 +233,12 @@ class Limits(Table):
     message_burst: int = live(50, "MESSAGE requests a user may send at once.", ge=1, le=1_000_000)
     register_rate: float = live(1.0, "REGISTER requests a second from one user.", gt=0, le=100_000)
     register_burst: int = live(5, "REGISTER requests a user may send at once.", ge=1, le=1_000_000)
+    subscribe_rate: float = live(
+        1.0, "SUBSCRIBE requests a second from one user.", gt=0, le=100_000
+    )
+    subscribe_burst: int = live(
+        20, "SUBSCRIBE requests a user may send at once.", ge=1, le=1_000_000
+    )
     retry_after_min: Seconds = live(5.0, "Shortest Retry-After in a 503.", ge=1, le=HOUR)
     retry_after_max: Seconds = live(30.0, "Longest Retry-After in a 503.", ge=1, le=HOUR)
     connections: int = restart(10_000, "Connections at a time.", ge=1, le=1_000_000)
@@ -282,10 +295,9 @@ class NetworkPolicy(Table):
     )
     allow: tuple[Network, ...] = live(
         (),
-        "Networks that are reachable although they are loopback, link-local or otherwise special. "
+        "Networks that may be named although they are loopback, link-local or otherwise special. "
         "A client that itself comes from a loopback address may always name loopback.",
     )
-    deny: tuple[Network, ...] = live((), "Networks that are never reachable; stronger than allow.")
 
 
 class Ledger(Table):
@@ -330,11 +342,25 @@ class Domain(Table):
     )
 
 
+class ListenerSettings(Table):
+    """What one listener does differently from the rest."""
+
+    address: ListenAddress = live(..., "The listener as written in `listen`.")
+    algorithms: tuple[Algorithm, ...] = live(
+        ..., "As auth.algorithms, for requests that arrive here.", min_length=1
+    )
+
+
 class Peer(Table):
     """Another server that hands requests in."""
 
     name: PeerName = live(..., "Name in logs, metrics and the ledger.")
-    address: Network = live(..., "Address or network the requests come from.")
+    address: PeerAddress = live(
+        ..., "Address, address and port, or network that the requests come from."
+    )
+    transport: Literal["any", "udp", "tcp", "tls"] = live(
+        "any", "Transport its requests must come over."
+    )
     trust: Literal["asserted", "none"] = live(
         "none",
         "asserted: its requests need no digest, and the sender is who P-Asserted-Identity or else "
@@ -383,5 +409,6 @@ class Settings(Table):
     cdr: Cdr = Cdr()
     log: Log = Log()
     domain: tuple[Domain, ...] = ()
+    listener: tuple[ListenerSettings, ...] = ()
     peer: tuple[Peer, ...] = ()
     route: tuple[Route, ...] = ()

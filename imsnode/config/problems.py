@@ -11,8 +11,17 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from .errors import Problem
+from .types import Unit, duration_text, size_text
 
-__all__ = ["describe_all", "known_keys", "masked", "table_of", "toml_value", "unknown_keys"]
+__all__ = [
+    "describe_all",
+    "known_keys",
+    "masked",
+    "table_of",
+    "toml_value",
+    "unit_of",
+    "unknown_keys",
+]
 
 
 def table_of(field: FieldInfo) -> tuple[type[BaseModel] | None, bool]:
@@ -131,27 +140,36 @@ def _dotted(location: tuple[int | str, ...]) -> str:
     return text
 
 
-def masked(key: str, value: object) -> str:
-    """Show a value as in TOML, without the password of a database URL."""
+def unit_of(field: FieldInfo) -> str:
+    """The unit a plain number counts: "seconds", "octets" or ""."""
+    return next((item.name for item in field.metadata if isinstance(item, Unit)), "")
+
+
+def masked(key: str, value: object, unit: str = "") -> str:
+    """Show a value as in TOML, in its unit, without the password of a database URL."""
     if key == "storage.url":
         head, at, tail = str(value).rpartition("@")
         scheme, slashes, login = head.partition("://")
         if at and slashes:
             user = login.partition(":")[0]
             value = f"{scheme}://{user}:***@{tail}" if ":" in login else value
+    if unit == "seconds" and isinstance(value, int | float):
+        value = duration_text(value)
+    elif unit == "octets" and isinstance(value, int):
+        value = size_text(value)
+        if value.isdigit():
+            return value
     return toml_value(value)
 
 
 def toml_value(value: object) -> str:
-    """Write a value the way TOML would."""
+    """Write a value the way TOML would; what is not set is shown as empty text."""
     if value is None:
         return '""'
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float):
-        return f"{value:g}" if abs(value) < 1e6 else repr(int(value))
-    if isinstance(value, int):
-        return str(value)
+    if isinstance(value, int | float):
+        return f"{value:.12g}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(toml_value(item) for item in value) + "]"
     text = str(value).replace("\\", "\\\\").replace('"', '\\"')

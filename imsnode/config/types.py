@@ -24,9 +24,11 @@ __all__ = [
     "NextHop",
     "Octets",
     "OptionalPath",
+    "PeerAddress",
     "PeerName",
     "Seconds",
     "Unit",
+    "duration_text",
     "parse_domain",
     "parse_duration",
     "parse_hostport",
@@ -34,8 +36,10 @@ __all__ = [
     "parse_network",
     "parse_next_hop",
     "parse_optional_path",
+    "parse_peer_address",
     "parse_peer_name",
     "parse_size",
+    "size_text",
 ]
 
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -100,6 +104,26 @@ def parse_size(value: object) -> int:
     if match is None or factor is None or isinstance(value, float | bool):
         raise ValueError(f"is not a size: {expected}")
     return int(match.group(1)) * factor
+
+
+def duration_text(seconds: float) -> str:
+    """Write seconds the shortest way `parse_duration` reads: "30d", "5m", "500ms"."""
+    for unit in ("d", "h", "m"):
+        factor = _DURATION_UNITS[unit]
+        if seconds and seconds % factor == 0:
+            return f"{int(seconds // factor)}{unit}"
+    if 0 < seconds < 1:
+        return f"{seconds * 1000:g}ms"
+    return f"{seconds:.12g}s"
+
+
+def size_text(octets: int) -> str:
+    """Write octets the shortest way `parse_size` reads: "64KiB", "1300"."""
+    for unit in ("GiB", "MiB", "KiB"):
+        factor = _SIZE_UNITS[unit]
+        if octets and octets % factor == 0:
+            return f"{octets // factor}{unit}"
+    return str(octets)
 
 
 def parse_hostport(value: object) -> HostPort:
@@ -170,6 +194,24 @@ def parse_network(value: object) -> ipaddress.IPv4Network | ipaddress.IPv6Networ
         ) from None
 
 
+def parse_peer_address(value: object) -> str:
+    """Read "10.0.0.1", "10.0.0.0/8", "10.0.0.1:5060" or "[2001:db8::1]:5060"."""
+    text = str(value)
+    try:
+        return str(ipaddress.ip_network(text, strict=True)).removesuffix("/32").removesuffix("/128")
+    except ValueError:
+        pass
+    try:
+        address = parse_hostport(text)
+        ipaddress.ip_address(address.host)
+    except ValueError:
+        raise ValueError(
+            "is not an address, an address with a port, or a network: "
+            'write "192.0.2.7", "192.0.2.7:5060", "[2001:db8::7]:5060" or "192.0.2.0/24"'
+        ) from None
+    return str(address)
+
+
 def parse_optional_path(value: object) -> Path | None:
     """Read a path; empty text stands for none."""
     if value is None or str(value) == "":
@@ -226,6 +268,9 @@ Network = Annotated[
     BeforeValidator(parse_network),
     PlainSerializer(_text, return_type=str),
     WithJsonSchema({"type": "network"}),
+]
+PeerAddress = Annotated[
+    str, BeforeValidator(parse_peer_address), WithJsonSchema({"type": "address"})
 ]
 PeerName = Annotated[str, BeforeValidator(parse_peer_name), WithJsonSchema({"type": "name"})]
 OptionalPath = Annotated[

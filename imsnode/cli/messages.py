@@ -1,0 +1,114 @@
+"""`imsnode message`: submit messages and look at those that are kept."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from .errors import CommandError, UsageError
+from .options import ConfigOption, Format, FormatOption
+from .output import printable, say, show_rows, timestamp
+from .session import canonical_aor, database, load_config, node
+
+app = typer.Typer(no_args_is_help=True, help="Messages: submit one, look at those that are kept.")
+
+LONGEST_LIST = 1_000_000
+COLUMNS = ("id", "state", "received", "expires", "sender", "recipient", "size", "call_id")
+
+
+@app.command("send")
+def send(
+    sender: Annotated[str, typer.Option("--from", help="Address of the sender.")],
+    recipient: Annotated[str, typer.Option("--to", help="Address of the recipient.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The text, or - to read it.")],
+    form: FormatOption = Format.TABLE,
+    config: ConfigOption = None,
+) -> None:
+    """Submit a message through the running node; prints its id and what became of it."""
+    settings = load_config(config)
+    body = sys.stdin.read() if text == "-" else text
+    if not body:
+        raise UsageError("the message is empty")
+    source = canonical_aor(settings, sender)
+    target = canonical_aor(settings, recipient, local=False)
+    with node(settings) as client:
+        answer = client.submit(source, target, body)
+    status = int(answer["status"])
+    fields = ("message_id", "status", "outcome", "detail")
+    if form is Format.TABLE:
+        detail = f" ({printable(str(answer['detail']))})" if answer["detail"] else ""
+        say(f"{answer['message_id']} {answer['outcome']} {status}{detail}")
+    else:
+        show_rows(fields, [[answer[field] for field in fields]], form)
+    if status >= 300:
+        raise CommandError(f"the message was not accepted: {status}")
+
+
+@app.command("list")
+def list_messages(
+    user: Annotated[str | None, typer.Option(help="Only messages for this user.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Settled messages too, while they are remembered.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, max=LONGEST_LIST, help="At most so many.")] = 100,
+    form: FormatOption = Format.TABLE,
+    config: ConfigOption = None,
+) -> None:
+    """List the messages that wait, oldest first."""
+    from imsnode.storage import list_messages as read
+
+    settings = load_config(config)
+    recipient = canonical_aor(settings, user, local=False) if user is not None else None
+    with database(settings) as opened:
+        rows = read(opened, recipient, waiting_only=not everything, limit=limit)
+    cells = (
+        (
+            row.id,
+            row.state,
+            timestamp(row.received_at),
+            timestamp(row.expires_at),
+            row.sender,
+            row.recipient,
+            row.size,
+            _text(row.call_id),
+        )
+        for row in rows
+    )
+    show_rows(COLUMNS, cells, form)
+
+
+@app.command("show")
+def show(
+    identity: Annotated[str, typer.Argument(metavar="ID", help="Message id or Call-ID.")],
+    body: Annotated[bool, typer.Option("--body", help="Print the body too.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Show a message that is kept, its body only when asked for."""
+    from imsnode.storage import show_message
+
+    with database(load_config(config)) as opened:
+        rows = show_message(opened, identity)
+    if not rows:
+        raise CommandError(f"no message {printable(identity)} is kept")
+    for row in rows:
+        say(f"id         {row.id}")
+        say(f"state      {row.state}")
+        say(f"received   {timestamp(row.received_at)}")
+        say(f"expires    {timestamp(row.expires_at)}")
+        say(f"from       {printable(row.sender)}")
+        say(f"to         {printable(row.recipient)}")
+        say(f"call-id    {printable(_text(row.call_id))}")
+        say(f"size       {row.size} octets")
+        for line in row.head.split(b"\r\n"):
+            if line:
+                say(f"  {printable(_text(line))}")
+        if body:
+            say()
+            for line in _text(row.body).splitlines():
+                say(f"  {printable(line)}")
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("utf-8", "backslashreplace")

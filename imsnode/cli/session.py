@@ -1,0 +1,100 @@
+"""What a command works with: the configuration, the database, the running node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import CommandError, UsageError
+
+if TYPE_CHECKING:
+    from imsnode.config import Config
+    from imsnode.control.client import ControlClient
+    from imsnode.storage import Database
+
+__all__ = ["canonical_aor", "database", "load_config", "node", "tell_users_changed"]
+
+DEFAULT_FILE = Path("imsnode.toml")
+
+
+def load_config(path: Path | None) -> Config:
+    """Load the file given, or ./imsnode.toml when there is one, or defaults and environment."""
+    from imsnode.config import load
+
+    if path is None and DEFAULT_FILE.exists():
+        path = DEFAULT_FILE
+    return load(path)
+
+
+@contextmanager
+def database(config: Config) -> Iterator[Database]:
+    """Open the database of the node; CommandError when there is none or it cannot be used."""
+    from imsnode.storage import Database, StorageError
+
+    file = config.storage_file
+    if file is not None and not file.exists():
+        raise CommandError(f"there is no database {file}; make one with `imsnode init DIR`")
+    try:
+        with Database(config.storage_url) as opened:
+            report = opened.check()
+            if report.revision != report.head:
+                raise CommandError(
+                    f"the database has schema {report.revision or 'none'}, "
+                    f"this version works with {report.head}; run `imsnode db upgrade`"
+                )
+            yield opened
+    except StorageError as error:
+        raise CommandError(str(error)) from error
+
+
+@contextmanager
+def node(config: Config) -> Iterator[ControlClient]:
+    """Talk to the running node; CommandError when it does not run or refuses."""
+    from imsnode.control.client import ControlClient, ControlRefused, NodeNotRunning
+
+    try:
+        with ControlClient(config.control_socket) as client:
+            yield client
+    except NodeNotRunning as error:
+        raise CommandError(f"the node does not run ({error})") from error
+    except ControlRefused as error:
+        raise CommandError(str(error)) from error
+
+
+def tell_users_changed(config: Config, aors: Sequence[str] | None) -> None:
+    """Make the running node, if there is one, read accounts again; None stands for all."""
+    from imsnode.control.client import ControlClient, ControlRefused, NodeNotRunning
+
+    try:
+        with ControlClient(config.control_socket) as client:
+            client.users_changed(aors)
+    except NodeNotRunning:
+        return
+    except ControlRefused as error:
+        raise CommandError(f"done, but the running node could not take it over: {error}") from error
+
+
+def canonical_aor(config: Config, text: str, *, local: bool = True) -> str:
+    """Turn "sip:alice@ims.test", "alice@ims.test" or "alice" into an address of record.
+
+    A name without a domain belongs to the first domain served. With `local`, another domain than
+    those served is refused. Raises UsageError.
+    """
+    from sip.errors import SipError
+    from sip.uri import parse_uri
+
+    written = text if text.startswith(("sip:", "sips:")) else f"sip:{text}"
+    if "@" not in written:
+        written = f"{written}@{config.domains[0]}"
+    try:
+        uri = parse_uri(written.encode())
+    except (SipError, UnicodeEncodeError) as error:
+        raise UsageError(f"{text!r} is not an address such as sip:alice@ims.test") from error
+    if not uri.user or uri.port is not None or uri.params or uri.headers:
+        raise UsageError(f"{text!r} is not an address of record such as sip:alice@ims.test")
+    if local and uri.host not in config.domains:
+        served = ", ".join(config.domains)
+        raise UsageError(f"{uri.host} is not a domain served here (domains: {served})")
+    return uri.aor

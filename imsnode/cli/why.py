@@ -1,0 +1,105 @@
+"""`imsnode why`: the story of a message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .errors import CommandError
+from .options import ConfigOption, Format, FormatOption
+from .output import printable, say, show_rows, timestamp
+from .session import database, load_config
+
+if TYPE_CHECKING:
+    from imsnode.config import Config
+    from imsnode.storage import Story
+
+__all__ = ["timeline", "why"]
+
+COLUMNS = ("message_id", "call_id", "at", "step", "device", "status", "rule", "meaning")
+
+
+def why(
+    identity: Annotated[str, typer.Argument(metavar="ID", help="Message id or Call-ID.")],
+    form: FormatOption = Format.TABLE,
+    config: ConfigOption = None,
+) -> None:
+    """Tell the story of a message: each step it took and the rule behind it."""
+    from imsnode.storage import find_story
+    from pager.rules import OUTCOMES, RULES
+
+    settings = load_config(config)
+    _flush(settings)
+    with database(settings) as opened:
+        stories = find_story(opened, identity)
+    if not stories:
+        raise CommandError(f"nothing is known of {printable(identity)}")
+    if form is Format.TABLE:
+        for number, story in enumerate(stories):
+            if number:
+                say()
+            for line in timeline(story, RULES, OUTCOMES):
+                say(line)
+        return
+    rows = (
+        (s.message_id, _call_id(s), timestamp(at), step, device, status, rule, RULES.get(rule, ""))
+        for s in stories
+        for at, step, device, status, rule in s.steps
+    )
+    show_rows(COLUMNS, rows, form)
+
+
+def timeline(story: Story, rules: Mapping[str, str], outcomes: Mapping[str, str]) -> list[str]:
+    """Write the story as lines: who to whom, each step with its time and reason, the outcome.
+
+    Args: rules, outcomes: explain the words that the ledger uses; a word without an explanation
+          stands alone.
+    """
+    call_id = printable(_call_id(story))
+    lines = [
+        f"message {story.message_id}   Call-ID {call_id}",
+        f"from {printable(story.sender)} to {printable(story.recipient)}, {story.size} octets",
+        "",
+    ]
+    start = story.steps[0][0] if story.steps else story.received_at
+    for at, step, device, status, rule in story.steps:
+        head = f"{timestamp(at)} {_elapsed(at - start):>9}  {step}"
+        facts = [str(status)] if status else []
+        facts += [f"device {printable(device)}"] if device else []
+        lines.append("  ".join([head, *facts]))
+        if rule:
+            lines.append(f"{'':36}because {rules.get(rule, rule)} ({rule})")
+    lines.append("")
+    lines += [
+        f"device {printable(fate.device) or 'any'}: {fate.state}, {fate.status}, at "
+        f"{timestamp(fate.at)}"
+        for fate in story.fates
+    ]
+    lines.append(f"outcome: {_outcome(story, outcomes)}")
+    return lines
+
+
+def _outcome(story: Story, outcomes: Mapping[str, str]) -> str:
+    text = outcomes.get(story.outcome, "")
+    return f"{story.outcome}: {text}" if text else story.outcome
+
+
+def _elapsed(seconds: float) -> str:
+    return f"+{seconds:.3f}s" if seconds < 100 else f"+{seconds:.0f}s"
+
+
+def _call_id(story: Story) -> str:
+    return story.call_id.decode("utf-8", "backslashreplace")
+
+
+def _flush(settings: Config) -> None:
+    """Have the running node write what it still holds, so that the story is complete."""
+    from imsnode.control.client import ControlClient, ControlRefused, NodeNotRunning
+
+    try:
+        with ControlClient(settings.control_socket, timeout_s=5.0) as client:
+            client.flush_ledger()
+    except (NodeNotRunning, ControlRefused):
+        return  # what is in the database already is still worth telling

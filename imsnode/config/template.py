@@ -1,0 +1,68 @@
+"""The configuration file that `imsnode init` writes."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+from .problems import toml_value
+from .reference import Setting, settings, tables
+
+__all__ = ["render"]
+
+_HEAD = """\
+# Configuration of imsnode. What stands behind # is the default. Durations are seconds or text such
+# as "4s", "30d"; sizes are octets or text such as "64KiB". Every setting can also come from a
+# variable: IMSNODE_PAGER__DEFER_AFTER=2s. `imsnode config check` checks this file and
+# `imsnode config explain KEY` tells more.
+"""
+#: Written out although they are defaults: what one looks for first.
+_PLAIN = ("domains", "listen", "http.listen", "storage.url")
+
+
+def render(domains: Sequence[str]) -> str:
+    """Write a complete file for `domains`: the main settings, and all others as comments."""
+    given = {"domains": toml_value(list(domains))}
+    known = settings()
+    parts = [_HEAD]
+    parts += [_entry(s, given.get(s.key, s.default)) for s in known if "." not in s.key]
+    for name, purpose, listed in tables():
+        inside = [s for s in known if s.key.startswith((f"{name}.", f"{name}[]."))]
+        if listed:
+            lines = [_comment(purpose), f"# [[{name}]]"]
+            lines += [
+                f"# {_word(s)} = {s.default or _example(s)}  # {s.description}" for s in inside
+            ]
+            parts.append("\n".join(lines) + "\n")
+        else:
+            parts.append(f"{_comment(purpose)}\n[{name}]\n")
+            parts += [_entry(s, s.default) for s in inside]
+    return "\n".join(parts)
+
+
+def _entry(setting: Setting, value: str) -> str:
+    applied = "" if setting.apply == "live" else " Takes effect when the node starts."
+    mark = "" if setting.key in _PLAIN else "# "
+    return f"{_comment(setting.description + applied)}\n{mark}{_word(setting)} = {value}\n"
+
+
+def _word(setting: Setting) -> str:
+    return setting.key.rpartition(".")[2]
+
+
+def _comment(text: str) -> str:
+    return textwrap.fill(text, 98, initial_indent="# ", subsequent_indent="# ")
+
+
+def _example(setting: Setting) -> str:
+    """A value for what has no default, so that the commented table reads as an example."""
+    examples = {
+        "domain[].name": '"ims.test"',
+        "listener[].address": '"tls:127.0.0.1:5061"',
+        "listener[].algorithms": '["SHA-256"]',
+        "peer[].name": '"upstream"',
+        "peer[].address": '"192.0.2.7"',
+        "route[].domain": '"other.example"',
+        "route[].next_hop": '"udp:192.0.2.7:5060"',
+    }
+    return examples[setting.key]

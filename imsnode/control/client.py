@@ -1,0 +1,115 @@
+"""Talking to the running node over its control socket."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from .path import short_path
+
+__all__ = ["ControlClient", "ControlRefused", "NodeNotRunning"]
+
+# Any: what JSON holds.
+Answer = dict[str, Any]
+
+
+class NodeNotRunning(Exception):
+    """Nobody answers at the control socket."""
+
+
+class ControlRefused(Exception):
+    """The node understood and said no; str() is its reason."""
+
+
+class ControlClient:
+    """One connection to the node that serves the control socket at `path`.
+
+    Every method raises NodeNotRunning when no node listens there and ControlRefused when it
+    refuses. A call waits at most `timeout_s` seconds for its answer.
+    """
+
+    def __init__(self, path: Path, timeout_s: float = 60.0) -> None:
+        try:
+            name = short_path(path)
+        except OSError as error:
+            raise NodeNotRunning(f"no folder {path.parent}") from error
+        self._path = path
+        self._http = httpx.Client(
+            transport=httpx.HTTPTransport(uds=name),
+            base_url="http://imsnode",
+            timeout=httpx.Timeout(timeout_s, connect=2.0),
+            trust_env=False,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    def status(self) -> Answer:
+        """Ask how the node is."""
+        return self._call("GET", "/status")
+
+    def reload(self) -> Answer:
+        """Have the configuration read again; gives "applied" and "needs_restart" (keys)."""
+        return self._call("POST", "/reload", {})
+
+    def users_changed(self, aors: Sequence[str] | None) -> int:
+        """Tell which accounts changed in the database; None stands for all."""
+        return int(self._call("POST", "/users/changed", {"aors": aors})["count"])
+
+    def remove_binding(self, aor: str, contact: str | None) -> int:
+        """Remove one binding of `aor`, or all with None; gives how many are gone."""
+        body = {"aor": aor} if contact is None else {"aor": aor, "contact": contact}
+        return int(self._call("POST", "/bindings/remove", body)["removed"])
+
+    def submit(self, sender: str, recipient: str, text: str) -> Answer:
+        """Submit a text message; gives message_id, status, outcome, detail."""
+        return self._call("POST", "/messages", {"from": sender, "to": recipient, "text": text})
+
+    def flush_ledger(self) -> None:
+        """Return when every step so far stands in the database."""
+        self._call("POST", "/ledger/flush", {})
+
+    def trace(self, *, bodies: bool = False, contains: str = "") -> Iterator[Answer]:
+        """Follow live traffic, one event at a time, until the node stops."""
+        query = {"bodies": "1" if bodies else "0", "contains": contains}
+        try:
+            with self._http.stream("GET", "/trace", params=query, timeout=None) as response:
+                if response.is_error:
+                    response.read()
+                    raise ControlRefused(_reason(response))
+                for line in response.iter_lines():
+                    yield json.loads(line)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise NodeNotRunning(f"no node answers at {self._path}") from error
+        except httpx.TransportError:
+            return
+
+    def _call(self, method: str, route: str, body: Mapping[str, object] | None = None) -> Answer:
+        try:
+            response = self._http.request(method, route, json=body)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise NodeNotRunning(f"no node answers at {self._path}") from error
+        except httpx.TransportError as error:
+            raise ControlRefused(f"the node gave no answer: {error}") from error
+        if response.is_error:
+            raise ControlRefused(_reason(response))
+        answer: Answer = response.json()
+        return answer
+
+
+def _reason(response: httpx.Response) -> str:
+    try:
+        return str(response.json()["error"])
+    except (ValueError, KeyError, TypeError):
+        return f"the node answered {response.status_code}"
