@@ -68,7 +68,7 @@ class ParseError(BadMessage):
 
 
 class LimitExceeded(BadMessage):
-    """A bound of ``Limits`` was reached; ``name`` is the field of ``Limits``, ``limit`` its value."""
+    """A bound was reached: ``name`` is the field of ``Limits``, ``limit`` its value."""
 
     def __init__(self, name: str, limit: int, reason: str, status_hint: int = 513) -> None:
         super().__init__(name, reason, status_hint)

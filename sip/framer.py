@@ -12,7 +12,7 @@ from .headers.content_length import parse_content_length
 from .headers.names import KNOWN
 from .limits import Limits
 from .message import trim
-from .parser import salvage, split_head
+from .parser import join_folds, salvage, split_head
 
 
 class Ping(Enum):
@@ -63,7 +63,8 @@ class StreamFramer:
         except BadMessage as error:
             error.close = True
             if error.partial is None:
-                error.partial = salvage(bytes(self._buffer[: self._limits.head_bytes]), self._limits)
+                front = bytes(self._buffer[: self._limits.head_bytes])
+                error.partial = salvage(front, self._limits)
             self.closed = True
             self._buffer.clear()
             raise
@@ -120,7 +121,7 @@ class StreamFramer:
             return 0
         head = bytes(buffer[:end])
         length: int | None = None
-        for line in split_head(head, limits):
+        for line in join_folds(split_head(head, limits)[1:]):
             # Every spelling of the name starts with one of these letters.
             if line[:1] not in (b"c", b"C", b"l", b"L"):
                 continue

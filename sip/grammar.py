@@ -59,7 +59,7 @@ def parse_uint(value: bytes, maximum: int, where: str) -> int:
 
 
 def skip_quoted(value: bytes, start: int) -> int:
-    """Return the index after the quoted string that opens at ``start``, or -1 when it never ends."""
+    """Return the index after the quoted string that opens at ``start``, -1 when it never ends."""
     index = start + 1
     while True:
         quote_at = value.find(b'"', index)
@@ -177,7 +177,7 @@ def quote(value: bytes) -> bytes:
             if octet in b"\r\n":
                 out += b" "
             else:
-                if octet < 0x20 and octet != 0x09 or octet == 0x7F:
+                if (octet < 0x20 and octet != 0x09) or octet == 0x7F:
                     out += b"\\"
                 out.append(octet)
         text = bytes(out)

@@ -13,6 +13,7 @@ from typing import Final
 from .errors import LocalProtocolError
 from .grammar import split_commas
 from .headers.address import Address, Star, parse_address, parse_addresses, parse_contacts
+from .headers.layout import Layout
 from .headers.via import Via
 from .uri import Uri
 
@@ -85,11 +86,16 @@ _NO_NAMES: Final[frozenset[str]] = frozenset()
 _EMPTY: Final = b"Content-Length: 0\r\n\r\n"
 
 
+def unfold(line: bytes) -> bytes:
+    """Return a header line or value with each fold replaced by one space (RFC 3261 7.3.1)."""
+    if b"\r\n" not in line:
+        return line
+    return b" ".join([part.strip(b" \t") for part in line.split(b"\r\n")])
+
+
 def trim(value: bytes) -> bytes:
-    """Return a header value unfolded and without surrounding white space (RFC 3261 7.3.1)."""
-    if b"\r\n" in value:
-        return b" ".join([part.strip(b" \t") for part in value.split(b"\r\n")]).strip(b" ")
-    return value.strip(b" \t")
+    """Return a header value unfolded and without surrounding white space."""
+    return unfold(value).strip(b" \t")
 
 
 class Message:
@@ -102,10 +108,9 @@ class Message:
     """
 
     __slots__ = (
-        "_at",
         "_contacts",
         "_from",
-        "_raw",
+        "_layout",
         "_routes",
         "_to",
         "_values",
@@ -125,7 +130,7 @@ class Message:
     )
 
     # Set by the parser.
-    names: list[str]
+    names: tuple[str, ...]
     lines: list[bytes]
     body: bytes
     method: str
@@ -136,12 +141,11 @@ class Message:
     to_tag: bytes
     to_uri: Uri
     via: Via
-    via_count: int
-    _at: dict[str, int]  # name -> index of its first line
-    _raw: list[bytes]  # what stands after the colon, untrimmed
+    _layout: Layout
     _via_rest: bytes  # further Via values on the topmost Via line
 
     def __init__(self) -> None:
+        self.via_count: int = 1
         self._via_rest = b""
         self._values: list[bytes] | None = None
         self._from: Address | None = None
@@ -154,24 +158,26 @@ class Message:
         """The values of ``lines``, trimmed and unfolded."""
         values = self._values
         if values is None:
-            values = self._values = [trim(raw) for raw in self._raw]
+            values = self._values = [self._value(at) for at in range(len(self.lines))]
         return values
+
+    def _value(self, at: int) -> bytes:
+        return trim(self.lines[at][len(self._layout.starts[at]) :])
 
     def has(self, name: str) -> bool:
         """Say whether a header of this canonical name is present."""
-        return name in self._at
+        return name in self._layout.at
 
     def get(self, name: str) -> bytes | None:
         """Return the trimmed value of the first line of that canonical name, or None."""
-        at = self._at.get(name)
-        return None if at is None else trim(self._raw[at])
+        at = self._layout.at.get(name)
+        return None if at is None else self._value(at)
 
     def get_all(self, name: str) -> list[bytes]:
         """Return the trimmed values of all lines of that name, one per line, in order."""
-        if name not in self._at:
+        if name not in self._layout.at:
             return []
-        raw = self._raw
-        return [trim(raw[at]) for at, known in enumerate(self.names) if known == name]
+        return [self._value(at) for at, known in enumerate(self.names) if known == name]
 
     def items(self, name: str) -> list[bytes]:
         """Return the comma-separated items of all lines of that name, in order, without empty ones.
@@ -194,14 +200,14 @@ class Message:
         """Return From, parsed on first use."""
         address = self._from
         if address is None:
-            address = self._from = parse_address(trim(self._raw[self._at["from"]]), "From")
+            address = self._from = parse_address(self._value(self._layout.sender), "From")
         return address
 
     def to_address(self) -> Address:
         """Return To, parsed on first use."""
         address = self._to
         if address is None:
-            address = self._to = parse_address(trim(self._raw[self._at["to"]]), "To")
+            address = self._to = parse_address(self._value(self._layout.target), "To")
         return address
 
     def contacts(self) -> list[Address] | Star:
@@ -217,7 +223,7 @@ class Message:
 
     def line(self, name: str) -> bytes | None:
         """Return the first header line of that name as it came, or None."""
-        at = self._at.get(name)
+        at = self._layout.at.get(name)
         return None if at is None else self.lines[at]
 
 
@@ -231,11 +237,11 @@ class Request(Message):
     __slots__ = ("_ruri", "_top_via", "max_forwards", "received_host", "received_port", "uri")
 
     uri: bytes
-    max_forwards: int
     _ruri: Uri
 
     def __init__(self) -> None:
         Message.__init__(self)
+        self.max_forwards: int = 70
         self.received_host: str = ""
         self.received_port: int = 0
         self._top_via: bytes | None = None
@@ -263,7 +269,7 @@ class Request(Message):
                 if self._via_rest:
                     line += b", " + self._via_rest
             else:
-                line = self.lines[self._at["via"]]
+                line = self.lines[self._layout.via]
             self._top_via = line
         return line
 
@@ -334,20 +340,19 @@ def build_response(
     Raises: LocalProtocolError for a line break in reason, extra or content_type.
     """
     lines = request.lines
-    at = request._at
+    layout = request._layout
     parts = [status_line(status, reason), request.top_via_line()]
-    if request.via_count > 1:
-        first = at["via"]
-        parts += [lines[i] for i, n in enumerate(request.names) if n == "via" and i != first]
-    if record_route and "record-route" in at:
-        parts += [lines[i] for i, n in enumerate(request.names) if n == "record-route"]
-    to_line = lines[at["to"]]
+    if layout.more_vias:
+        parts += [lines[at] for at in layout.more_vias]
+    if record_route and "record-route" in layout.at:
+        parts += [lines[at] for at, name in enumerate(layout.names) if name == "record-route"]
+    to_line = lines[layout.target]
     if to_tag and status > 100 and not request.to_tag:
         to_line = b"%b;tag=%b" % (to_line, to_tag)
-    parts.append(lines[at["from"]])
+    parts.append(lines[layout.sender])
     parts.append(to_line)
-    parts.append(lines[at["call-id"]])
-    parts.append(lines[at["cseq"]])
+    parts.append(lines[layout.call_id])
+    parts.append(lines[layout.cseq])
     for line in extra:
         parts.append(_harmless(line))
     if content_type is not None:
@@ -399,28 +404,25 @@ def forward_request(
         ones this function writes). record_route: one Record-Route value put before those that
         exist. extra: whole header lines put after all others.
     """
-    at = request._at
+    layout = request._layout
     lines = request.lines.copy()
-    lines[at["via"]] = request.top_via_line()
+    lines[layout.via] = request.top_via_line()
+    parts = [b"%b %b SIP/2.0" % (request.method.encode("ascii"), uri), via_line]
     forwards = b"Max-Forwards: %d" % max_forwards
-    if "max-forwards" in at:
-        lines[at["max-forwards"]] = forwards
-        parts = [b"%b %b SIP/2.0\r\n%b" % (request.method.encode("ascii"), uri, via_line)]
+    if layout.max_forwards >= 0:
+        lines[layout.max_forwards] = forwards
     else:
-        parts = [
-            b"%b %b SIP/2.0\r\n%b\r\n%b"
-            % (request.method.encode("ascii"), uri, via_line, forwards)
-        ]
+        parts.append(forwards)
     if routes is not None:
         parts += [b"Route: " + route for route in routes]
         drop = drop | {"route"}
     if record_route is not None:
         parts.append(b"Record-Route: " + record_route)
-    if drop and not drop.isdisjoint(at):
-        lines = [line for line, name in zip(lines, request.names, strict=True) if name not in drop]
+    if drop and not drop.isdisjoint(layout.at):
+        lines = [line for line, name in zip(lines, layout.names, strict=True) if name not in drop]
     parts += lines
     parts += extra
-    if "content-length" not in at:
+    if layout.content_length < 0:
         parts.append(b"Content-Length: %d" % len(request.body))
     parts.append(b"")
     parts.append(request.body)
@@ -429,14 +431,14 @@ def forward_request(
 
 def forward_response(response: Response) -> bytes:
     """Return the octets of ``response`` without its topmost Via value (RFC 3261 16.7 step 3)."""
-    at = response._at
+    layout = response._layout
     lines = response.lines.copy()
     if response._via_rest:
-        lines[at["via"]] = b"Via: " + response._via_rest
+        lines[layout.via] = b"Via: " + response._via_rest
     else:
-        del lines[at["via"]]
+        del lines[layout.via]
     lines.insert(0, b"SIP/2.0 %d %b" % (response.status, response.reason))
-    if "content-length" not in at:
+    if layout.content_length < 0:
         lines.append(b"Content-Length: %d" % len(response.body))
     lines.append(b"")
     lines.append(response.body)

@@ -10,18 +10,17 @@ from __future__ import annotations
 from typing import Final
 
 from .errors import BadMessage, LimitExceeded, ParseError
-from .grammar import TEXT, TOKEN, WORD, is_token, parse_uint
+from .grammar import TEXT, WORD, is_token, parse_uint, split_commas
 from .headers.address import read_uri_and_tag
 from .headers.content_length import parse_content_length
-from .headers.names import KNOWN, SINGLE, canonical_name
-from .headers.structure import CHECKED, check_header
+from .headers.layout import find_layout, learn_layout
+from .headers.names import KNOWN
+from .headers.structure import GOOD_TYPES, check_content_type, check_header
 from .headers.via import Via, parse_via
-from .grammar import split_commas
 from .limits import Limits
-from .message import Message, Partial, Request, Response, trim
+from .message import Message, Partial, Request, Response, trim, unfold
 from .uri import parse_uri
 
-_COUNT: Final = range(100_000)
 _METHODS: Final[dict[bytes, str]] = {
     name.encode(): name
     for name in (
@@ -30,6 +29,8 @@ _METHODS: Final[dict[bytes, str]] = {
     )
 }  # fmt: skip
 _MAX_CSEQ: Final = 2**31 - 1
+_CALL_ID: Final = WORD + b"@"
+_HOP_COUNTS: Final[dict[bytes, int]] = {b" %d" % number: number for number in range(256)}
 
 
 def parse_message(data: bytes, limits: Limits, stream: bool = False) -> Request | Response:
@@ -55,37 +56,40 @@ def _parse(data: bytes, limits: Limits, stream: bool) -> Request | Response:
         raise LimitExceeded("message_bytes", limits.message_bytes, "Message is too large")
     if data.startswith(b"\r\n"):
         data = data.lstrip(b"\r\n")  # RFC 3261 7.5: empty lines before the start line
-    end = data.find(b"\r\n\r\n")
-    if end < 0 or end > limits.head_bytes:
-        raise _no_head(data, limits)
-    lines = split_head(data[:end], limits)
-    start = lines.pop(0)
-    if len(lines) > limits.headers:
-        raise LimitExceeded("headers", limits.headers, "Too many header lines")
+    head, empty_line, rest = data.partition(b"\r\n\r\n")
+    size = len(head)
+    if size > limits.head_bytes or not empty_line:
+        raise _no_head(size, limits)
+    lines = split_head(head, limits)
+    start = lines[0]
+    del lines[0]
     if start.startswith(b"SIP/2.0 "):
         response = Response()
         _read_status_line(response, start)
-        _read_headers(response, lines, limits)
-        _read_body(response, data, end + 4, limits.body_bytes, stream)
+        lines = _read_headers(response, lines, limits, size)
+        _read_body(response, lines, rest, limits.body_bytes, stream)
         return response
     request = Request()
     _read_request_line(request, start, limits)
     method = request.method
-    _read_headers(request, lines, limits)
+    lines = _read_headers(request, lines, limits, size)
     if request.method != method:
         raise ParseError("CSeq", "CSeq method does not match")
-    at = request._at.get("max-forwards")
-    if at is None:
-        request.max_forwards = 70
-    else:
-        request.max_forwards = parse_uint(trim(request._raw[at]), 255, "Max-Forwards")
+    layout = request._layout
+    at = layout.max_forwards
+    if at >= 0:
+        text = lines[at][len(layout.starts[at]) :]
+        count = _HOP_COUNTS.get(text)
+        if count is None:
+            count = parse_uint(text.strip(b" \t"), 255, "Max-Forwards")
+        request.max_forwards = count
     maximum = limits.message_body_bytes if method == "MESSAGE" else limits.body_bytes
-    _read_body(request, data, end + 4, maximum, stream)
+    _read_body(request, lines, rest, maximum, stream)
     return request
 
 
-def _no_head(data: bytes, limits: Limits) -> BadMessage:
-    if len(data) > limits.head_bytes:
+def _no_head(size: int, limits: Limits) -> BadMessage:
+    if size > limits.head_bytes:
         error: BadMessage = LimitExceeded("head_bytes", limits.head_bytes, "Headers are too large")
     else:
         error = ParseError("message", "Headers do not end with an empty line")
@@ -94,45 +98,60 @@ def _no_head(data: bytes, limits: Limits) -> BadMessage:
 
 
 def split_head(head: bytes, limits: Limits) -> list[bytes]:
-    """Cut the header block into its start line and logical header lines, folds kept inside them.
+    """Cut the header block at its line ends; continuation lines are still lines of their own.
 
     Raises: ParseError with ``close`` for control octets and bare CR or LF, LimitExceeded.
     """
-    # Deleting all text octets leaves the controls: with nothing but CRLF line ends, two octets each.
-    if len(head.translate(None, TEXT)) != 2 * head.count(b"\r\n"):
-        _check_controls(head)
     lines = head.split(b"\r\n")
-    if b"\r\n " in head or b"\r\n\t" in head:
-        lines = _join_folds(lines)
-    if len(head) > limits.header_bytes or len(head) > limits.start_line_bytes:
-        if len(lines[0]) > limits.start_line_bytes:
-            raise LimitExceeded("start_line_bytes", limits.start_line_bytes, "Start line too long")
-        if max(map(len, lines)) > limits.header_bytes:
-            raise LimitExceeded("header_bytes", limits.header_bytes, "A header line is too long")
+    # Deleting all text octets leaves the controls; with nothing but line ends, two octets for each.
+    if len(head.translate(None, TEXT)) != 2 * len(lines) - 2:
+        _check_controls(lines)
+    if len(lines[0]) > limits.start_line_bytes:
+        raise LimitExceeded("start_line_bytes", limits.start_line_bytes, "Start line is too long")
     return lines
 
 
-def _join_folds(lines: list[bytes]) -> list[bytes]:
+def _index(message: Message, lines: list[bytes], limits: Limits, size: int) -> list[bytes]:
+    """Set lines and layout of a message; return the lines without folds."""
+    layout = find_layout(lines)
+    flat = lines
+    if layout is None:
+        if not lines:
+            raise ParseError("message", "Headers are missing")
+        lines = join_folds(lines)
+        flat = [unfold(line) for line in lines]
+        layout = learn_layout(lines)
+    if len(lines) > limits.headers:
+        raise LimitExceeded("headers", limits.headers, "Too many header lines")
+    if size > limits.header_bytes and max(map(len, lines)) > limits.header_bytes:
+        raise LimitExceeded("header_bytes", limits.header_bytes, "A header line is too long")
+    message.lines = lines
+    message.names = layout.names
+    message._layout = layout
+    return flat
+
+
+def join_folds(lines: list[bytes]) -> list[bytes]:
     """Put continuation lines back to the line they continue, CRLF kept (RFC 3261 7.3.1)."""
-    if len(lines) > 1 and lines[1][:1] in (b" ", b"\t"):
-        raise ParseError("header", "Continuation line without a header before it")
     groups: list[list[bytes]] = []
     for line in lines:
-        if line[:1] in (b" ", b"\t") and groups:
-            if groups[-1][-1].endswith(b"\\"):
-                raise ParseError("header", "Header line is folded inside an escape")
-            groups[-1].append(line)
-        else:
+        if line[:1] not in (b" ", b"\t"):
             groups.append([line])
+            continue
+        if not groups:
+            raise ParseError("header", "Continuation line without a header before it")
+        if groups[-1][-1].endswith(b"\\"):
+            raise ParseError("header", "Header line is folded inside an escape")
+        groups[-1].append(line)
     return [b"\r\n".join(group) for group in groups]
 
 
-def _check_controls(head: bytes) -> None:
+def _check_controls(lines: list[bytes]) -> None:
     """Allow control octets only as quoted pairs inside quoted strings (RFC 3261 25.1).
 
     CR and LF can not be quoted, so any that do not form a line end are refused.
     """
-    for line in head.split(b"\r\n"):
+    for line in lines:
         if not line.translate(None, TEXT):
             continue
         quoted = False
@@ -142,7 +161,7 @@ def _check_controls(head: bytes) -> None:
                 raise ParseError("header", "Bare CR or LF in the headers", close=True)
             if escaped:
                 escaped = False
-            elif octet < 0x20 and octet != 0x09 or octet == 0x7F:
+            elif (octet < 0x20 and octet != 0x09) or octet == 0x7F:
                 raise ParseError("header", "Control character in the headers", close=True)
             elif octet == 0x22:
                 quoted = not quoted
@@ -191,107 +210,90 @@ def _read_status_line(response: Response, start: bytes) -> None:
     response.reason = reason
 
 
-def _read_headers(message: Message, lines: list[bytes], limits: Limits) -> None:
-    """Index the header lines and read the headers every message must have."""
-    message.lines = lines
-    parts = [line.partition(b":") for line in lines]
-    try:
-        names = [KNOWN[part[0]] for part in parts]
-    except KeyError:
-        names = [KNOWN.get(part[0]) or canonical_name(part[0], part[1]) for part in parts]
-    raw = [part[2] for part in parts]
-    at = dict(zip(names, _COUNT, strict=False))
-    if len(at) != len(names):
-        at = _first_places(names)
-    message.names = names
-    message._raw = raw
-    message._at = at
-    try:
-        vias = raw[at["via"]]
-        sender = raw[at["from"]]
-        target = raw[at["to"]]
-        call_id = raw[at["call-id"]]
-        cseq = raw[at["cseq"]]
-    except KeyError as missing:
-        header = str(missing.args[0]).title().replace("Id", "ID").replace("Cseq", "CSeq")
-        raise ParseError(header, f"{header} header is missing") from None
-    _read_vias(message, vias, limits)
-    message.from_uri, message.from_tag = read_uri_and_tag(trim(sender), "From")
-    message.to_uri, message.to_tag = read_uri_and_tag(trim(target), "To")
-    message.call_id = call_id = trim(call_id)
-    if not call_id or call_id.translate(None, WORD + b"@"):
+def _read_headers(message: Message, lines: list[bytes], limits: Limits, size: int) -> list[bytes]:
+    """Index the header lines and read what every message must have; return them without folds."""
+    lines = _index(message, lines, limits, size)
+    layout = message._layout
+    starts = layout.starts
+    at = layout.via
+    value = lines[at][len(starts[at]) :].strip(b" \t")
+    if layout.more_vias or b"," in value:
+        _read_vias(message, value, lines, limits)
+    else:
+        message.via = parse_via(value)
+    at = layout.sender
+    value = lines[at][len(starts[at]) :].strip(b" \t")
+    message.from_uri, message.from_tag = read_uri_and_tag(value, "From")
+    at = layout.target
+    value = lines[at][len(starts[at]) :].strip(b" \t")
+    message.to_uri, message.to_tag = read_uri_and_tag(value, "To")
+    at = layout.call_id
+    call_id = lines[at][len(starts[at]) :].strip(b" \t")
+    if not call_id or call_id.translate(None, _CALL_ID):
         raise ParseError("Call-ID", "Call-ID is malformed")
-    _read_cseq(message, trim(cseq))
-    for name in names:
-        if name in CHECKED:
-            check_header(message, name)
+    message.call_id = call_id
+    at = layout.cseq
+    number, _, name = lines[at][len(starts[at]) :].strip(b" \t").partition(b" ")
+    message.cseq = parse_uint(number, _MAX_CSEQ, "CSeq")
+    method = _METHODS.get(name)
+    message.method = method if method is not None else _read_method(name)
+    at = layout.content_type
+    if at >= 0:
+        value = lines[at][len(starts[at]) :].strip(b" \t")
+        if value not in GOOD_TYPES:
+            check_content_type(value)
+    for header in layout.checked:
+        check_header(message, header)
+    return lines
 
 
-def _first_places(names: list[str]) -> dict[str, int]:
-    """Map each name to its first line; headers that may stand once only are refused twice."""
-    at: dict[str, int] = {}
-    for index, name in enumerate(names):
-        if name not in at:
-            at[name] = index
-        elif name in SINGLE:
-            raise ParseError(
-                SINGLE[name], f"{SINGLE[name]} appears twice", close=name == "content-length"
-            )
-    return at
+def _read_method(name: bytes) -> str:
+    name = name.lstrip(b" \t")
+    if not is_token(name):
+        raise ParseError("CSeq", "CSeq has no method")
+    return name.decode("ascii")
 
 
-def _read_vias(message: Message, value: bytes, limits: Limits) -> None:
-    """Read the topmost Via; count all, and in a request check them all."""
-    value = trim(value)
+def _read_vias(message: Message, value: bytes, lines: list[bytes], limits: Limits) -> None:
+    """Read the topmost of several Via values; count all, and in a request check them all."""
     rest: list[bytes] = []
     if b"," in value:
         rest = split_commas(value, "Via")
         value = rest.pop(0)
         message._via_rest = b", ".join(rest)
     message.via = parse_via(value)
-    names = message.names
-    lines = names.count("via")
-    if lines > 1:
-        first = message._at["via"]
-        for index, name in enumerate(names):
-            if name == "via" and index != first:
-                rest += split_commas(trim(message._raw[index]), "Via")
+    layout = message._layout
+    for at in layout.more_vias:
+        rest += split_commas(lines[at][len(layout.starts[at]) :], "Via")
     message.via_count = 1 + len(rest)
     if len(rest) >= limits.vias:
         raise LimitExceeded("vias", limits.vias, "Too many Via values")
     # In a response the lower values are the ones we sent out ourselves.
-    if rest and isinstance(message, Request):
+    if isinstance(message, Request):
         for other in rest:
             parse_via(other)
 
 
-def _read_cseq(message: Message, value: bytes) -> None:
-    number, _, name = value.partition(b" ")
-    message.cseq = parse_uint(number, _MAX_CSEQ, "CSeq")
-    method = _METHODS.get(name)
-    if method is None:
-        name = name.lstrip(b" \t")
-        if not is_token(name):
-            raise ParseError("CSeq", "CSeq has no method")
-        method = name.decode("ascii")
-    message.method = method
-
-
-def _read_body(message: Message, data: bytes, start: int, maximum: int, stream: bool) -> None:
-    """Cut the body by Content-Length (RFC 3261 18.3)."""
-    at = message._at.get("content-length")
-    available = len(data) - start
-    if at is None:
-        if stream:
-            raise ParseError("Content-Length", "Content-Length is missing", close=True)
-        if available > maximum:
-            raise LimitExceeded("body_bytes", maximum, "Body is too large", 413)
-        message.body = data[start:]
-        return
-    length = parse_content_length(trim(message._raw[at]), maximum)
-    if length > available or (stream and length != available):
-        raise ParseError("Content-Length", "Content-Length does not fit the message", close=True)
-    message.body = data[start : start + length]
+def _read_body(
+    message: Message, lines: list[bytes], rest: bytes, maximum: int, stream: bool
+) -> None:
+    """Cut the body out of the octets after the headers by Content-Length (RFC 3261 18.3)."""
+    layout = message._layout
+    at = layout.content_length
+    if at >= 0:
+        text = lines[at][len(layout.starts[at]) :].strip(b" \t")
+        length = parse_content_length(text, maximum)
+        if length != len(rest):
+            if stream or length > len(rest):
+                raise ParseError(
+                    "Content-Length", "Content-Length does not fit the message", close=True
+                )
+            rest = rest[:length]
+    elif stream:
+        raise ParseError("Content-Length", "Content-Length is missing", close=True)
+    elif len(rest) > maximum:
+        raise LimitExceeded("body_bytes", maximum, "Body is too large", 413)
+    message.body = rest
 
 
 def salvage(data: bytes, limits: Limits) -> Partial | None:
@@ -309,7 +311,7 @@ def salvage(data: bytes, limits: Limits) -> Partial | None:
     vias: list[bytes] = []
     found: dict[str, bytes] = {}
     for line in _salvage_lines(lines[1:]):
-        raw_name, colon, value = line.partition(b":")
+        raw_name, colon, _ = line.partition(b":")
         name = KNOWN.get(raw_name.rstrip(b" \t"))
         if not colon or line.replace(b"\r\n", b"").translate(None, TEXT) or len(line) > 8192:
             continue

@@ -293,6 +293,6 @@ def _read_host(text: bytes, where: str) -> str:
     # RFC 3261 25.1, toplabel: a name whose last label is a number can only be an IPv4 address.
     if text.rpartition(b".")[2].isdigit():
         octets = text.split(b".")
-        if len(octets) != 4 or not all(o.isdigit() and len(o) <= 3 and int(o) < 256 for o in octets):
+        if len(octets) != 4 or not all(o.isdigit() and len(o) < 4 and int(o) < 256 for o in octets):
             raise ParseError(where, f"{where} has a malformed IPv4 address")
     return text.lower().decode("ascii")

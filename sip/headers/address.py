@@ -13,6 +13,7 @@ from typing import Final
 from ..errors import ParseError
 from ..grammar import (
     DISPLAY,
+    TOKEN,
     Params,
     is_token,
     parse_params,
@@ -31,20 +32,28 @@ class Star(Enum):
 
 STAR: Final = Star.STAR
 
+# Display name and URI up to the closing bracket, as they came, of From and To values that parsed.
+# Emptied when full.
+_FRONTS: Final = 16384
+_FRONT_BYTES: Final = 256
+_fronts: dict[bytes, Uri] = {}
+
 
 class Address:
     """One address. ``display`` is the display name as it came, quotes included, or b"".
 
-    ``params`` are the header parameters: lower-case name, value as it came or None.
+    ``params`` are the header parameters: lower-case name, value as it came or None. ``end`` is the
+    index of the closing angle bracket in ``raw``, -1 without brackets.
     """
 
-    __slots__ = ("display", "params", "raw", "uri")
+    __slots__ = ("display", "end", "params", "raw", "uri")
 
     def __init__(self, raw: bytes, display: bytes, uri: Uri, params: Params) -> None:
         self.raw: bytes = raw
         self.display: bytes = display
         self.uri: Uri = uri
         self.params: Params = params
+        self.end: int = -1
 
     def __repr__(self) -> str:
         return f"Address({self.raw!r})"
@@ -105,36 +114,36 @@ def _bracketed(value: bytes, display: bytes, tail: bytes, where: str) -> Address
     raw, bracket, params = tail.partition(b">")
     if not bracket:
         raise ParseError(where, f"{where} has an angle bracket that is not closed")
-    return Address(value, display, parse_uri(raw), parse_params(params, where))
+    address = Address(value, display, parse_uri(raw), parse_params(params, where))
+    address.end = len(value) - len(params) - 1
+    return address
 
 
 def read_uri_and_tag(value: bytes, where: str) -> tuple[Uri, bytes]:
-    """Return URI and tag of a From or To value; the whole value is checked as parse_address does.
+    """Return URI and tag of a trimmed From or To value, checked as parse_address checks it.
 
     The usual shapes, ``"name" <uri>;tag=x`` and the same without name or tag, are taken apart
     without building an Address.
     """
-    name, bracket, tail = value.partition(b"<")
-    if bracket:
-        raw, bracket, params = tail.partition(b">")
-        if bracket and (not name or _plain_display(name)):
-            if not params:
-                return parse_uri(raw), b""
-            if params.startswith(b";tag=") and is_token(params[5:]):
-                return parse_uri(raw), params[5:]
-    address = parse_address(value.strip(b" \t"), where)
-    tag = address.param(b"tag")
-    if tag is None:
+    front, bracket, params = value.partition(b">")
+    uri = _fronts.get(front)
+    if uri is not None and bracket:
+        if not params:
+            return uri, b""
+        tag = params[5:]
+        if tag and params.startswith(b";tag=") and not tag.translate(None, TOKEN):
+            return uri, tag
+    address = parse_address(value, where)
+    if bracket and len(front) <= _FRONT_BYTES and address.end == len(front):
+        if len(_fronts) >= _FRONTS:
+            _fronts.clear()
+        _fronts[front] = address.uri
+    found = address.param(b"tag")
+    if found is None:
         return address.uri, b""
-    if not is_token(tag):
+    if not is_token(found):
         raise ParseError(where, f"{where} has a malformed tag")
-    return address.uri, tag
-
-
-def _plain_display(name: bytes) -> bool:
-    """Say whether this is one quoted string without escapes, and blanks."""
-    name = name.strip(b" ")
-    return name.startswith(b'"') and name.find(b'"', 1) == len(name) - 1 > 0 and b"\\" not in name
+    return address.uri, found
 
 
 def parse_addresses(values: Iterable[bytes], where: str) -> list[Address]:
@@ -166,7 +175,7 @@ def parse_contacts(values: Iterable[bytes]) -> list[Address] | Star:
 
 def parse_q(value: bytes) -> int:
     """Read a qvalue as thousandths, 0 to 1000 (RFC 3261 25.1: at most three decimals)."""
-    whole, dot, decimals = value.partition(b".")
+    whole, _, decimals = value.partition(b".")
     if whole not in (b"0", b"1") or len(decimals) > 3 or (decimals and not decimals.isdigit()):
         raise ParseError("q", "q is not a number from 0 to 1 with up to three decimals")
     q = int(whole) * 1000 + int((decimals + b"000")[:3])

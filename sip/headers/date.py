@@ -12,11 +12,12 @@ _MONTH_DAYS: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 def _days_before(year: int, month: int, day: int) -> int:
-    """Days from 1970-01-01 to this date; the year is counted from March so that leap days end it."""
+    """Days from 1970-01-01 to this date; years are counted from March, so leap days end them."""
     if month <= 2:
         year -= 1
         month += 12
-    return 365 * year + year // 4 - year // 100 + year // 400 + (153 * month - 457) // 5 + day - 719469
+    leap_days = year // 4 - year // 100 + year // 400
+    return 365 * year + leap_days + (153 * month - 457) // 5 + day - 719469
 
 
 def parse_date(value: bytes) -> float | None:

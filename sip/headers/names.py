@@ -54,9 +54,6 @@ SINGLE: Final[dict[str, str]] = {
     )
 }  # fmt: skip
 
-_LEARNED_ITEMS: Final = 1024
-_LEARNED_BYTES: Final = 64
-
 
 def _spellings() -> dict[bytes, str]:
     known: dict[bytes, str] = {}
@@ -69,29 +66,17 @@ def _spellings() -> dict[bytes, str]:
     return known
 
 
-_BUILT_IN: Final[dict[bytes, str]] = _spellings()
-
-# Spelling on the wire -> canonical name. Others are learned as they come; when too many have come
-# the table goes back to its first content, which costs the next message one slower look-up.
-KNOWN: Final[dict[bytes, str]] = dict(_BUILT_IN)
+# Usual spellings on the wire -> canonical name.
+KNOWN: Final[dict[bytes, str]] = _spellings()
 
 
-def canonical_name(raw: bytes, colon: bytes) -> str:
-    """Return the lower-case long form of a header name in a spelling not in ``KNOWN``.
+def canonical_name(raw: bytes) -> str:
+    """Return the lower-case long form of a header name, given as it stands before the colon.
 
-    Args: raw: what stands before the colon. colon: b":" or b"" when the line has none.
     Raises: ParseError. White space before the colon is legal (RFC 3261 7.3.1, HCOLON).
     """
-    if not colon:
-        raise ParseError("header", "Header line has no colon")
     name = raw.rstrip(b" \t")
     if not is_token(name):
         raise ParseError("header", "Header name is malformed")
     lower = name.lower().decode("ascii")
-    canonical = _COMPACT.get(lower, lower)
-    if len(raw) <= _LEARNED_BYTES:
-        if len(KNOWN) >= len(_BUILT_IN) + _LEARNED_ITEMS:
-            KNOWN.clear()
-            KNOWN.update(_BUILT_IN)
-        KNOWN[raw] = canonical
-    return canonical
+    return _COMPACT.get(lower, lower)

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 CHECKED: Final = frozenset(
     ("contact", "route", "record-route", "path", "service-route", "require", "proxy-require",
-     "content-type", "expires", "min-expires", "event", "max-breadth")
+     "expires", "min-expires", "event", "max-breadth")
 )  # fmt: skip
 
 _TYPES_ITEMS: Final = 512
 _TYPES_BYTES: Final = 128
-_good_types: set[bytes] = set()
+GOOD_TYPES: Final[set[bytes]] = set()
 
 
 def check_header(message: Message, name: str) -> None:
@@ -31,9 +31,7 @@ def check_header(message: Message, name: str) -> None:
 
     Raises: ParseError.
     """
-    if name == "content-type":
-        check_content_type(message.get(name) or b"")
-    elif name == "contact":
+    if name == "contact":
         message.contacts()
     elif name in ("expires", "min-expires"):
         # Too large or malformed means the default, negative is an error (RFC 3261 20.19).
@@ -58,15 +56,16 @@ def check_header(message: Message, name: str) -> None:
 
 
 def check_content_type(value: bytes) -> None:
-    """Raise ParseError unless the value is ``type/subtype`` with well-formed parameters."""
-    if value in _good_types:
-        return
+    """Raise ParseError unless the value is ``type/subtype`` with well-formed parameters.
+
+    Values that passed are remembered in ``GOOD_TYPES``, where callers look first.
+    """
     media, semicolon, params = value.partition(b";")
     kind, _, subtype = media.partition(b"/")
     if not is_token(kind.strip(b" \t")) or not is_token(subtype.strip(b" \t")):
         raise ParseError("Content-Type", "Content-Type is not type/subtype")
     parse_params(semicolon + params, "Content-Type")
     if len(value) <= _TYPES_BYTES:
-        if len(_good_types) >= _TYPES_ITEMS:
-            _good_types.clear()
-        _good_types.add(value)
+        if len(GOOD_TYPES) >= _TYPES_ITEMS:
+            GOOD_TYPES.clear()
+        GOOD_TYPES.add(value)

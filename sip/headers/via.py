@@ -9,11 +9,13 @@ from ..errors import ParseError
 from ..grammar import TOKEN, check_param_value, is_token, split_list
 from ..uri import parse_host, parse_hostport
 
-_TRANSPORTS: Final[dict[bytes, str]] = {
-    b"SIP/2.0/" + name.encode(): name for name in ("UDP", "TCP", "TLS", "SCTP", "WS", "WSS")
-}
-_SENT_BY_ITEMS: Final = 4096
-_sent_by: dict[bytes, tuple[bytes, str, int | None]] = {}
+# What stands before the parameters repeats from message to message; emptied when full.
+_HOPS: Final = 4096
+_HOP_BYTES: Final = 128
+_hops: dict[bytes, tuple[str, bytes, str, int | None]] = {}
+
+
+_BRANCH: Final = TOKEN + b"="
 
 
 class Via:
@@ -28,13 +30,14 @@ class Via:
     __slots__ = ("branch", "host", "maddr", "params", "port", "raw", "received", "rport",
                  "sent_by", "transport")  # fmt: skip
 
-    def __init__(self, raw: bytes, transport: str, sent_by: bytes, host: str,
-                 port: int | None) -> None:  # fmt: skip
+    transport: str
+    sent_by: bytes
+    host: str
+    port: int | None
+
+    def __init__(self, raw: bytes, hop: tuple[str, bytes, str, int | None]) -> None:
         self.raw: bytes = raw
-        self.transport: str = transport
-        self.sent_by: bytes = sent_by
-        self.host: str = host
-        self.port: int | None = port
+        self.transport, self.sent_by, self.host, self.port = hop
         self.branch: bytes = b""
         self.rport: bool = False
         self.received: bytes | None = None
@@ -50,11 +53,16 @@ class Via:
         received and rport of the sender are overwritten; received is added when the source differs
         from sent-by or rport was asked for. Spec: RFC 3261 18.2.1, RFC 3581 section 4.
         """
-        if self.received is None and not self.rport:
-            if host == self.host:
-                return self.raw
-            return b"%b;received=%b" % (self.raw, host.encode("ascii"))
-        kept = [self.raw.partition(b";")[0].rstrip(b" \t")]
+        raw = self.raw
+        if self.received is None:
+            if not self.rport:
+                if host == self.host:
+                    return raw
+                return b"%b;received=%b" % (raw, host.encode("ascii"))
+            end = raw.find(b";rport") + 6
+            if (end == len(raw) or raw[end] == 0x3B) and b'"' not in raw:
+                return b"%b=%d;received=%b%b" % (raw[:end], port, host.encode("ascii"), raw[end:])
+        kept = [raw.partition(b";")[0].rstrip(b" \t")]
         for piece in self.params:
             name = piece.partition(b"=")[0].rstrip(b" \t").lower()
             if name != b"received" and name != b"rport":
@@ -71,23 +79,21 @@ def parse_via(value: bytes) -> Via:
     Raises: ParseError. received may be an IPv6 address with or without brackets (RFC 5118 4.5).
     """
     pieces = value.split(b";") if b'"' not in value else split_list(value, b";", "Via")
-    protocol, _, sent_by = pieces[0].partition(b" ")
-    transport = _TRANSPORTS.get(protocol)
-    if transport is None:
-        transport, sent_by = _read_protocol(pieces[0])
-    known = _sent_by.get(sent_by)
-    if known is None:
-        known = _read_sent_by(sent_by)
-    via = Via(value, transport, known[0], known[1], known[2])
+    hop = _hops.get(pieces[0])
+    if hop is None:
+        hop = _read_hop(pieces[0])
+    via = Via(value, hop)
     del pieces[0]
     via.params = pieces
     has_branch = False
     for piece in pieces:
         if piece == b"rport" and not via.rport:
             via.rport = True
-        elif not has_branch and piece.startswith(b"branch=") and is_token(piece[7:]):
+        elif (
+            not has_branch and piece.startswith(b"branch=") and not piece.translate(None, _BRANCH)
+        ):
             via.branch = piece[7:]
-            has_branch = True
+            has_branch = via.branch != b""
         else:
             has_branch = _read_param(via, piece, has_branch)
     return via
@@ -122,29 +128,22 @@ def _read_param(via: Via, piece: bytes, has_branch: bool) -> bool:
     return has_branch
 
 
-def _read_protocol(text: bytes) -> tuple[str, bytes]:
+def _read_hop(text: bytes) -> tuple[str, bytes, str, int | None]:
     """Read ``SIP / 2.0 / transport sent-by`` with white space anywhere it is allowed."""
-    parts = text.split(b"/", 2)
-    if len(parts) != 3:
-        raise ParseError("Via", "Via has no protocol")
-    name = parts[0].strip(b" \t").upper()
-    version = parts[1].strip(b" \t")
-    rest = parts[2].strip(b" \t").replace(b"\t", b" ")
-    transport, _, sent_by = rest.partition(b" ")
-    if name != b"SIP" or version != b"2.0":
+    parts = text.replace(b"\t", b" ").split(b"/", 2)
+    if len(parts) != 3 or parts[0].strip(b" ").upper() != b"SIP" or parts[1].strip(b" ") != b"2.0":
         raise ParseError("Via", "Via has an unknown protocol")
-    if not transport or transport.translate(None, TOKEN):
+    transport, _, sent_by = parts[2].strip(b" ").partition(b" ")
+    if not is_token(transport):
         raise ParseError("Via", "Via has a malformed transport")
-    return transport.upper().decode("ascii"), sent_by
-
-
-def _read_sent_by(text: bytes) -> tuple[bytes, str, int | None]:
-    sent_by = text.strip(b" \t").lower()
-    if b" " in sent_by or b"\t" in sent_by:
+    sent_by = sent_by.strip(b" ").lower()
+    if b" " in sent_by:
         host, colon, port = sent_by.rpartition(b":")
-        sent_by = host.rstrip(b" \t") + colon + port.lstrip(b" \t")
-    known = (sent_by, *parse_hostport(sent_by, "Via"))
-    if len(_sent_by) >= _SENT_BY_ITEMS:
-        _sent_by.clear()
-    _sent_by[text] = known
-    return known
+        sent_by = host.rstrip(b" ") + colon + port.lstrip(b" ")
+    host_name, port_number = parse_hostport(sent_by, "Via")
+    hop = (transport.upper().decode("ascii"), sent_by, host_name, port_number)
+    if len(text) <= _HOP_BYTES:
+        if len(_hops) >= _HOPS:
+            _hops.clear()
+        _hops[text] = hop
+    return hop
