@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the shell needs from whom it serves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from ..flow import Flow
+
+__all__ = ["EndpointPort", "Tap"]
+
+# Listener to the wire: direction ("in" or "out"), flow, octets, monotonic seconds.
+Tap = Callable[[str, Flow, bytes, float], None]
+
+
+class EndpointPort(Protocol):
+    """What the driver needs of the endpoint it serves."""
+
+    def receive_datagram(self, data: bytes, flow: Flow, now: float) -> None:
+        """Take one datagram."""
+
+    def receive_message(self, data: bytes, flow: Flow, now: float) -> None:
+        """Take one framed message of a stream."""
+
+    def flow_failed(self, flow: Flow, reason: str, now: float) -> None:
+        """Hear that a flow is gone (UDP: that a peer could not be reached)."""
+
+    def next_deadline(self) -> float | None:
+        """Say when `handle_timeouts` wants to run, in monotonic seconds."""
+
+    def handle_timeouts(self, now: float) -> None:
+        """Do what is due."""
