@@ -1,0 +1,146 @@
+"""Measure imsnode beside Kamailio in one run and write the table.
+
+    python benchmarks/run.py [--rounds 5] [--duration 4] [--only relay,register,offline,digest,memory,restart,latency]
+
+Every figure is per CPU second of the server's process tree; the generator's own CPU time is never counted. The server is
+pinned to one core and the generator to another when there are two. Results go to ``docs/explanation/benchmark.json`` and
+``benchmark.md``; needs a C compiler and, for the comparison, Debian's kamailio kamailio-sqlite-modules.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+OUT = ROOT / "docs" / "explanation"
+
+#: scenario, extra arguments, mark compiled, mark interpreted (ratios to the best Kamailio of the run)
+COMPARISONS = (
+    ("relay", (), 1.0, 0.5),
+    ("register", (), 0.8, None),
+    ("offline", (), 3.0, None),
+    ("relay", ("--digest",), None, None),
+    ("offline", ("--digest",), None, None),
+)
+PEERS = {
+    "relay": ("kamailio", "kamailio-shortwait"),
+    "register": ("kamailio",),
+    "offline": ("kamailio",),
+}
+
+
+def compiled() -> bool:
+    """Tell whether the compiled modules lie beside the sources."""
+    return any((ROOT / "sip").glob("*.so"))
+
+
+def contestant(scenario: str, digest: bool, pure: bool) -> str:
+    words = [
+        sys.executable, "-m", "benchmarks.contestant", "--port", "{port}", "--dir", "{dir}",
+        "--scenario", scenario,
+    ]
+    words += ["--digest"] if digest else []
+    words += ["--pure"] if pure else []
+    name = "imsnode-interpreted" if pure else "imsnode-compiled"
+    return f"{name}={' '.join(words)}"
+
+
+def compare(scenario: str, extra: tuple[str, ...], opts: argparse.Namespace) -> dict[str, list[dict[str, float]]]:
+    """Run one scenario with all contestants; returns the single results by name."""
+    digest = "--digest" in extra
+    argv = [sys.executable, str(HERE / "peer" / "compare.py"), scenario, *extra,
+            "--rounds", str(opts.rounds), "--duration", str(opts.duration)]
+    if shutil.which("kamailio"):
+        for peer in PEERS[scenario]:
+            argv += ["--peer", peer]
+    if compiled():
+        argv += ["--command", contestant(scenario, digest, pure=False)]
+    argv += ["--command", contestant(scenario, digest, pure=True)]
+    if (os.cpu_count() or 1) > 1:
+        argv += ["--server-cpu", "0", "--load-cpu", "1"]
+    with tempfile.NamedTemporaryFile(suffix=".json") as file:
+        argv += ["--json", file.name]
+        subprocess.run(argv, check=True, cwd=ROOT)
+        return json.loads(Path(file.name).read_text())
+
+
+def median(results: list[dict[str, float]], key: str) -> float:
+    return statistics.median(result[key] for result in results)
+
+
+def table(rows: list[tuple[str, str, list[dict[str, float]], float | None, float | None]]) -> str:
+    lines = [
+        "| scenario | server | per CPU second | low | high | us CPU each | p50 us | p99 us | failed | ratio | mark |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for scenario, name, results, ratio, mark in rows:
+        rates = [result["per_cpu_s"] for result in results]
+        lines.append(
+            f"| {scenario} | {name} | {median(results, 'per_cpu_s'):,.0f} | {min(rates):,.0f} | {max(rates):,.0f} "
+            f"| {median(results, 'us_cpu_each'):.1f} | {median(results, 'p50_us'):,.0f} | {median(results, 'p99_us'):,.0f} "
+            f"| {sum(r['failed'] for r in results):.0f} | {'' if ratio is None else f'{ratio:.2f}'} "
+            f"| {'' if mark is None else f'>= {mark}'} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--duration", type=float, default=4.0)
+    parser.add_argument("--only", default="relay,register,offline,digest,scale")
+    opts = parser.parse_args()
+    wanted = set(opts.only.split(","))
+    if shutil.which("cc") is None:
+        print("the load generator needs a C compiler (Debian: build-essential)", file=sys.stderr)
+        return 1
+    if shutil.which("kamailio") is None:
+        print("kamailio is missing (Debian: kamailio kamailio-sqlite-modules): no comparison, "
+              "only imsnode's own figures", file=sys.stderr)
+    rows = []
+    kept: dict[str, object] = {}
+    for scenario, extra, compiled_mark, pure_mark in COMPARISONS:
+        if ("digest" if extra else scenario) not in wanted:
+            continue
+        results = compare(scenario, extra, opts)
+        label = f"{scenario}{' with digest' if extra else ''}"
+        kept[label] = results
+        best = max((median(r, "per_cpu_s") for n, r in results.items() if n.startswith("kamailio") and r), default=0)
+        for name, single in results.items():
+            if not single:
+                print(f"{label}: {name} gave no result", file=sys.stderr)
+                continue
+            ratio = median(single, "per_cpu_s") / best if best else None
+            mark = {"imsnode-compiled": compiled_mark, "imsnode-interpreted": pure_mark}.get(name)
+            rows.append((label, name, single, ratio, mark))
+    text = table(rows) if rows else ""
+    if "scale" in wanted:
+        from benchmarks import scale
+
+        measured = scale.measure()
+        kept["scale"] = measured
+        text += "\n\n" + scale.table(measured)
+    head = (
+        f"{datetime.date.today()}, {platform.machine()}, Python {platform.python_version()}, "
+        f"{os.cpu_count()} cores; `make bench` ({opts.rounds} rounds of {opts.duration:g} s, medians)\n\n"
+    )
+    print(head + text)
+    OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / "benchmark.md").write_text("# Last benchmark\n\n" + head + text + "\n")
+    (OUT / "benchmark.json").write_text(json.dumps(kept, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

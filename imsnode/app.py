@@ -1,0 +1,394 @@
+"""The one place that builds the node's objects and joins ports to implementations.
+
+`serve` runs a node until SIGTERM or SIGINT. Order matters twice: nothing listens before storage is
+open and the bindings are back, and at the end nothing new is taken before what is under way ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import secrets
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import uvloop
+
+from pager import Pager
+from sip.aio.clock import SystemClock
+from sip.aio.driver import Bound, Driver, StreamLimits, UdpOptions
+from sip.aio.ids import SystemIds
+from sip.endpoint import Endpoint
+from sip.flow import Flow
+from sip.message import Request
+from sip.nexthop import NextHopPolicy
+from sip.ports import Transport
+from sip.proxy import Proxy
+from sip.registrar import ContactPolicy, date_line
+from sip.routing import Listener, OwnNames
+from sip.timers import TimerConfig
+from sip.tokens import FlowTokens
+
+from . import settings as settings_of
+from .config import Config
+from .control.path import short_path
+from .control.plane import Plane
+from .control.server import make_control_app
+from .echo import Echo
+from .http.app import Readiness, make_app
+from .http.server import HttpServer
+from .identity import (
+    Authenticator,
+    Directory,
+    FailureThrottle,
+    LocalNames,
+    PeerTable,
+    SourceLimiter,
+    UserLimiter,
+)
+from .local import LocalTransaction, local_message
+from .location import Location
+from .logs import configure
+from .metrics import Metrics, driver_metrics
+from .node import Node
+from .node_metrics import node_metrics
+from .registration import Registrar
+from .storage import CdrSettings, Storage, StorageSettings, open_storage
+from .tls import self_signed, server_context
+from .trace import TraceHub
+
+log = logging.getLogger(__name__)
+
+DRAIN_S = 3.0  # for requests under way; the whole stop stays below the 5 s of the contract
+FAULT_LINES = 20  # tracebacks a minute; the counter goes on
+
+
+def serve(config: Config, *, announce: Callable[[str], None]) -> int:
+    """Run a node in the foreground; returns the exit code.
+
+    Args: announce: gets the one line that says that every listener accepts traffic.
+    Raises: BindError for an address that cannot be opened, StorageError for a store that must not
+        be used, TlsConfigError for a certificate that does not load.
+    """
+    configure(config.log.level, config.log.format)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_run(config, announce))
+
+
+async def _run(config: Config, announce: Callable[[str], None]) -> int:
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    app = App(config, loop)
+    try:
+        await app.start()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, app.plane.reload_soon)
+        announce(app.ready_line())
+        await stopping.wait()
+    finally:
+        await app.stop()
+    return 0
+
+
+class App:
+    """A node with everything it is made of; `start` and `stop` are its life."""
+
+    def __init__(self, config: Config, loop: asyncio.AbstractEventLoop) -> None:
+        self.config = config
+        self.loop = loop
+        self.clock = SystemClock()
+        self.ids = SystemIds()
+        self.readiness = Readiness("storage", "listeners")
+        self.metrics = Metrics()
+        self.faults = 0
+        self.fault_window = 0.0
+        self.fault_lines = 0
+
+    # ------------------------------------------------------------------ start
+
+    async def start(self) -> None:
+        """Open storage, bring the state back, open the listeners, in this order."""
+        config = self.config
+        self.storage = self._open_storage()
+        try:
+            self._build()
+            now, wall = self.clock.now(), self.clock.wall()
+            bound = self.location.restore(self.storage.locations.load(now, wall), now, wall)
+            self.pager.start(bound, now, wall)
+            self.readiness.set("storage", None)
+            await self._open_http()
+            self.driver.start()
+        except BaseException:
+            await self.stop()
+            raise
+        self.readiness.set("listeners", None)
+        # What lives as long as the process need not be walked by every collection.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(100_000, 50, 100)
+        log.info("started", extra={"domains": ",".join(config.domains), "accounts": len(self.directory)})
+
+    def _open_storage(self) -> Storage:
+        config = self.config
+        cdr = None
+        if config.cdr_file is not None:
+            cdr = CdrSettings(config.cdr_file, config.cdr.rotate_size, config.cdr.keep)
+        settings = StorageSettings(
+            url=config.storage_url,
+            duplicate_memory_s=config.pager.duplicate_memory,
+            ledger_retention_s=config.ledger.retention,
+            cdr=cdr,
+        )
+        return open_storage(
+            settings, self._deliver, self.clock.wall, os.environ.get("IMSNODE_FAIL_POINT")
+        )
+
+    def _deliver(self, callbacks: Callable[[], None]) -> None:
+        self.loop.call_soon_threadsafe(callbacks)
+
+    def _build(self) -> None:
+        config = self.config
+        self.driver = Driver(
+            self.loop,
+            self._endpoint,
+            streams=settings_of.stream_limits(config),
+            udp=UdpOptions(),
+            limits=settings_of.sip_limits(config),
+        )
+        self.bound = self._listen()
+        secret = node_secret(config.directory / "imsnode.key")
+        own = self.own = own_addresses(self.bound, config)
+        self.endpoint.own.update(own)
+        listeners = [Listener(b.transport, config.network.advertise or b.host, b.port) for b in self.bound]
+        self.proxy = Proxy(
+            self.endpoint,
+            self.ids,
+            OwnNames(listeners, config.domains, own),
+            FlowTokens(secret),
+            self.next_hops(config),
+            settings_of.proxy_config(config),
+        )
+        self.names = LocalNames(config.domains, {host for host, _ in own})
+        self.directory = Directory(self.storage.accounts.load_all())
+        self.peers = PeerTable(settings_of.peers(config))
+        rates = settings_of.rates(config)
+        self.sources = SourceLimiter(rates, self.peers, self.driver.ban)
+        self.users = UserLimiter(rates)
+        self.authenticator = Authenticator(
+            self.directory,
+            self.peers,
+            self.names,
+            secrets.token_bytes(32),
+            secrets.randbits(64),
+            settings=settings_of.auth_settings(config),
+            throttle=FailureThrottle(settings_of.throttle(config)),
+            sources=self.sources,
+            listeners=own,
+        )
+        self.location = Location(
+            self.driver, self.endpoint.timers, self.storage.locations,
+            config.registrar.device_memory, self.clock.wall,
+        )
+        self.pager = Pager(
+            self.proxy, self.endpoint.timers, self.location, self.storage.messages,
+            self.storage.ledger, self.clock, self.ids, settings_of.pager_settings(config),
+        )
+        self.registrar = Registrar(
+            self.endpoint, self.location, self.clock, settings_of.registrar_limits(config),
+            self.contact_policy(config), self.pager.registered,
+            self.retry_after,
+        )
+        domains = config.domains if config.pager.echo else ()
+        self.echo = Echo(self.endpoint, domains, self._is_user, self._send)
+        self.node = Node(
+            self.endpoint, self.proxy, self.names, self.directory, self.authenticator, self.peers,
+            self.users, self.location, self.registrar, self.pager, self.echo, self.clock,
+            settings_of.routes(config), self.retry_after,
+        )
+        self.endpoint.user = self.node
+        self.trace = TraceHub(self._tap, self.clock.wall)
+        self.plane = Plane(self)
+        driver_metrics(self.metrics, self.driver)
+        node_metrics(self.metrics, self)
+
+    def _endpoint(self, transport: Transport) -> Endpoint:
+        config = self.config
+        self.endpoint = Endpoint(
+            transport,
+            None,
+            self.ids,
+            limits=settings_of.sip_limits(config),
+            timers_config=TimerConfig(
+                t1=config.timers.t1, t2=config.timers.t2, t4=config.timers.t4,
+                timer_c=config.timers.c,
+            ),
+            max_transactions=config.limits.transactions,
+            max_completed=2 * config.limits.transactions,
+            on_fault=self.on_fault,
+        )
+        return self.endpoint
+
+    def _listen(self) -> list[Bound]:
+        """Bind every SIP listener; nothing is read before `Driver.start`."""
+        bound = []
+        context = None
+        for listener in self.config.listen:
+            if listener.transport == "UDP":
+                bound.append(self.driver.add_udp(listener.host, listener.port))
+            elif listener.transport == "TCP":
+                bound.append(self.driver.add_tcp(listener.host, listener.port))
+            else:
+                if context is None:
+                    context = server_context(*self._certificate())
+                bound.append(self.driver.add_tls(listener.host, listener.port, context))
+        return bound
+
+    def _certificate(self) -> tuple[Path, Path]:
+        config = self.config
+        if config.certificate is not None:
+            return config.certificate
+        files = self_signed(config.tls_directory, config.domains)
+        return files.cert, files.key
+
+    async def _open_http(self) -> None:
+        self.http = HttpServer(
+            make_app(self.readiness, self.metrics),
+            host=self.config.http.listen.host,
+            port=self.config.http.listen.port,
+        )
+        self.control = HttpServer(
+            make_control_app(self.plane, self.trace),
+            unix_path=Path(short_path(self.config.control_socket)),
+            setting="control.socket",
+        )
+        self.http.bind()
+        self.control.bind()
+        await self.http.start()
+        await self.control.start()
+
+    def ready_line(self) -> str:
+        """Return the line that tells which listeners accept traffic."""
+        listeners = [str(bound) for bound in self.bound]
+        return " ".join(["imsnode ready", *listeners, f"http:{self.http.address}"])
+
+    # ------------------------------------------------------------------- stop
+
+    async def stop(self) -> None:
+        """Take nothing new, let what is under way end, keep everything, close."""
+        if hasattr(self, "node"):
+            self.node.draining = True
+            self.readiness.set("listeners", "stopping")
+            self.pager.stop(self.clock.now())
+            self.driver.stop_accepting()
+            deadline = self.clock.now() + DRAIN_S
+            layer = self.endpoint.layer
+            while layer.server_count and self.clock.now() < deadline:
+                await asyncio.sleep(0.02)
+        for server in ("http", "control"):
+            if hasattr(self, server):
+                with contextlib.suppress(OSError):
+                    await getattr(self, server).stop()
+        if hasattr(self, "driver"):
+            await self.driver.close(0.5)
+        await self.loop.run_in_executor(None, self.storage.close, 1.5)
+        # The last completions were queued before the writer ended.
+        await asyncio.sleep(0)
+
+    # ------------------------------------------------------------- small ports
+
+    def next_hops(self, config: Config) -> NextHopPolicy:
+        """Where requests may go at all (threats.md R2, S11)."""
+        # A node that listens on loopback serves clients there, and their dialogs lead back there.
+        loopback = any(host == "::1" or host.startswith("127.") for host, _ in self.own)
+        return NextHopPolicy(self.own, loopback, [str(n) for n in config.network.allow])
+
+    def contact_policy(self, config: Config) -> ContactPolicy:
+        """Which contacts a client may register (threats.md R2)."""
+        return ContactPolicy(self.own, [str(n) for n in config.network.allow])
+
+    def retry_after(self) -> tuple[bytes, ...]:
+        """Return the Retry-After line of a 503, spread so that clients do not come in step."""
+        limits = self.config.limits
+        low, high = int(limits.retry_after_min), int(limits.retry_after_max)
+        return (b"Retry-After: %d" % (low + secrets.randbelow(max(1, high - low + 1))),)
+
+    def on_fault(self, error: Exception, where: str, flow: Flow | None, now: float) -> None:
+        """Log a fault of our own code with its traceback, a bounded number a minute (G1, O1)."""
+        self.faults += 1
+        if now - self.fault_window > 60:
+            self.fault_window, self.fault_lines = now, 0
+        self.fault_lines += 1
+        if self.fault_lines <= FAULT_LINES:
+            source = flow.remote[0] if flow is not None else ""
+            log.error("fault", exc_info=error, extra={"where": where, "source": source})
+
+    def _tap(self, tap: object) -> None:
+        self.driver.tap = tap  # type: ignore[assignment]  # TraceHub hands out what the driver takes
+
+    def _is_user(self, aor: str) -> bool:
+        account = self.directory.get(aor)
+        return account is not None and account.enabled
+
+    def _send(self, sender: str, recipient: str, content_type: bytes, body: bytes, now: float) -> None:
+        self.submit(sender, recipient, content_type, body, _nobody_asks)
+
+    def submit(
+        self,
+        sender: str,
+        recipient: str,
+        content_type: bytes,
+        body: bytes,
+        answered: Callable[[int, str], None],
+    ) -> str:
+        """Hand a message of the node's own to the pager; returns its id.
+
+        ``answered(status, reason)`` comes once: 200 delivered, 202 stored, or the refusal.
+        """
+        now, wall = self.clock.now(), self.clock.wall()
+        request: Request = local_message(
+            self.ids, sender, recipient, content_type, body, date_line(wall)
+        )
+        flow = Flow("TCP", ("127.0.0.1", 1), ("127.0.0.1", 1))
+        transaction = LocalTransaction(request, flow, answered, now)
+        message_id = self.pager.submit(
+            transaction, request, self.proxy.preprocess(request, flow, now), sender, recipient,
+            now, wall,
+        )
+        self.driver.wake()
+        return message_id
+
+
+def _nobody_asks(_status: int, _reason: str) -> None:
+    """The ledger tells what became of it."""
+
+
+def node_secret(path: Path) -> bytes:
+    """Read the key that signs flow tokens; made once, so that dialogs outlive a restart."""
+    with contextlib.suppress(FileNotFoundError):
+        secret = path.read_bytes()
+        if len(secret) >= 32:
+            return secret
+    secret = secrets.token_bytes(32)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secret)
+    return secret
+
+
+def own_addresses(bound: list[Bound], config: Config) -> list[tuple[str, int]]:
+    """List the addresses that mean this node: listeners, and the advertised name on their ports."""
+    addresses: dict[tuple[str, int], None] = {}
+    for listener in bound:
+        addresses[(listener.host, listener.port)] = None
+        if listener.host == "0.0.0.0":  # noqa: S104  # compared, not bound
+            addresses[("127.0.0.1", listener.port)] = None
+        elif listener.host == "::":
+            addresses[("::1", listener.port)] = None
+        if config.network.advertise:
+            addresses[(config.network.advertise.lower(), listener.port)] = None
+    return list(addresses)

@@ -1,0 +1,212 @@
+"""What the control socket can do to a running node (ADR 0010)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from .. import settings as settings_of
+from ..config import Config, ConfigError, changes, load
+from ..logs import configure
+from .server import ControlRefused, ReloadResult, SubmitMessage, SubmitResult
+
+if TYPE_CHECKING:
+    from ..app import App
+
+log = logging.getLogger(__name__)
+
+ANSWER_S = 10.0  # a message of the node's own is answered or stored well before
+
+
+class Plane:
+    """Implements `imsnode.control.server.ControlPlane` on the parts of an `App`."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self.reloading: asyncio.Task[ReloadResult] | None = None
+
+    # ----------------------------------------------------------------- reload
+
+    def reload_soon(self) -> None:
+        """Reload on SIGHUP; a bad file is logged and changes nothing."""
+        self.reloading = self.app.loop.create_task(self.reload())
+        self.reloading.add_done_callback(_report)
+
+    async def reload(self) -> ReloadResult:
+        """Apply what can change while the node runs; name what needs a restart.
+
+        Raises: ControlRefused when the file is not valid; the old settings stay.
+        """
+        old = self.app.config
+        try:
+            new = load(old.path)
+        except ConfigError as error:
+            raise ControlRefused(str(error)) from error
+        found = changes(old, new)
+        applied = [change.key for change in found if change.live]
+        if applied:
+            self._apply(new)
+        await self.users_changed(None)
+        restart = [change.key for change in found if not change.live]
+        log.info("reloaded", extra={"applied": applied, "needs_restart": restart})
+        return ReloadResult(applied=applied, needs_restart=restart)
+
+    def _apply(self, config: Config) -> None:
+        app = self.app
+        app.config = config
+        configure(config.log.level, config.log.format)
+        app.peers.configure(settings_of.peers(config))
+        app.node.routes = settings_of.routes(config)
+        rates = settings_of.rates(config)
+        app.sources.configure(rates)
+        app.users.configure(rates)
+        app.authenticator.configure(
+            settings_of.auth_settings(config), settings_of.throttle(config)
+        )
+        app.registrar.limits = settings_of.registrar_limits(config)
+        app.registrar.contact_allowed = app.contact_policy(config)
+        app.location.device_memory_s = config.registrar.device_memory
+        app.proxy.configure(settings_of.proxy_config(config), app.next_hops(config))
+        app.pager.configure(settings_of.pager_settings(config))
+        app.echo.configure(config.domains if config.pager.echo else ())
+        app.storage.configure(config.pager.duplicate_memory, config.ledger.retention)
+
+    # --------------------------------------------------------------- accounts
+
+    async def users_changed(self, aors: Sequence[str] | None) -> int:
+        """Read accounts again, all or those named; bindings of accounts that went are removed."""
+        directory, accounts = self.app.directory, self.app.storage.accounts
+        loop = self.app.loop
+        if aors is None:
+            fresh = await loop.run_in_executor(None, lambda: list(accounts.load_all()))
+            count = directory.replace_all(fresh)
+            gone = [aor for aor in self.app.location.records if not self._active(aor)]
+        else:
+            count = 0
+            for aor in aors:
+                account = await loop.run_in_executor(None, accounts.get, aor)
+                if account is None:
+                    directory.remove(aor)
+                else:
+                    directory.put(account)
+                count += 1
+            gone = [aor for aor in aors if not self._active(aor)]
+        for aor in gone:
+            await self.remove_binding(aor, None)
+        return count
+
+    def _active(self, aor: str) -> bool:
+        account = self.app.directory.get(aor)
+        return account is not None and account.enabled
+
+    # --------------------------------------------------------------- bindings
+
+    async def remove_binding(self, aor: str, contact: str | None) -> int:
+        """Remove one binding of an AoR, or all; returns how many went, after the commit."""
+        removed: asyncio.Future[int] = self.app.loop.create_future()
+        _Removal(self.app, aor, contact, removed).run(self.app.clock.now())
+        return await removed
+
+    # --------------------------------------------------------------- messages
+
+    async def submit_message(self, request: SubmitMessage) -> SubmitResult:
+        """Send a message in the name of a local user, through the pager like any other."""
+        app = self.app
+        for field, aor in (("from", request.sender), ("to", request.recipient)):
+            if not self._active(aor) and aor not in app.echo.aors:
+                raise ControlRefused(f"{field}: {aor} is not a user of this node")
+        answer: asyncio.Future[tuple[int, str]] = app.loop.create_future()
+
+        def answered(status: int, reason: str) -> None:
+            if not answer.done():
+                answer.set_result((status, reason))
+
+        if request.recipient in app.echo.aors:
+            raise ControlRefused("to: the echo service answers softphones; send to a user")
+        message_id = app.submit(
+            request.sender, request.recipient, request.content_type.encode(), request.body, answered
+        )
+        try:
+            status, reason = await asyncio.wait_for(answer, ANSWER_S)
+        except TimeoutError:
+            return SubmitResult(message_id, 408, "pending", "no answer yet; see imsnode why")
+        outcome = {200: "delivered", 202: "stored"}.get(status, "refused")
+        return SubmitResult(message_id, status, outcome, reason)
+
+    async def flush_ledger(self) -> None:
+        """Return when every ledger entry noted so far can be read from the database."""
+        flushed: asyncio.Future[bool] = self.app.loop.create_future()
+        self.app.storage.flush(flushed.set_result)
+        if not await flushed:
+            raise ControlRefused("the ledger could not be written: " + self.app.storage.trouble)
+
+    # ----------------------------------------------------------------- status
+
+    def status(self) -> Mapping[str, object]:
+        """Return what an operator looks at first; plain values only."""
+        app = self.app
+        layer = app.endpoint.layer
+        return {
+            "ready": app.readiness.ready,
+            "reasons": app.readiness.reasons(),
+            "listeners": [str(bound) for bound in app.bound],
+            "http": app.http.address,
+            "accounts": len(app.directory),
+            "bindings": app.location.binding_count,
+            "transactions": {
+                "server": layer.server_count,
+                "client": layer.client_count,
+                "completed": layer.completed_count,
+            },
+            "connections": app.driver.stats.connections,
+            "storage": app.storage.trouble or "ok",
+            "faults": app.faults,
+        }
+
+
+class _Removal:
+    """One administrative removal, in turn with the REGISTER requests of the same AoR."""
+
+    def __init__(
+        self, app: App, aor: str, contact: str | None, removed: asyncio.Future[int]
+    ) -> None:
+        self.app = app
+        self.aor = aor
+        self.contact = contact
+        self.removed = removed
+
+    def run(self, now: float) -> None:
+        location = self.app.location
+        self.record = location.claim(self.aor, self.run)
+        if self.record is None:
+            return
+        held = self.record.bindings
+        contact = self.contact.encode() if self.contact is not None else None
+        self.left = tuple(b for b in held if contact is not None and b.contact != contact)
+        self.count = len(held) - len(self.left)
+        if not self.count:
+            location.release(self.record, now)
+            self.removed.set_result(0)
+            return
+        location.commit(self.record, self.left, now, self.app.clock.wall(), self.committed)
+
+    def committed(self, durable: bool) -> None:
+        now = self.app.clock.now()
+        if self.record is None:
+            return
+        if durable:
+            self.app.location.apply(self.record, self.left, now, self.app.clock.wall())
+            self.removed.set_result(self.count)
+        else:
+            self.app.location.release(self.record, now)
+            self.removed.set_exception(
+                ControlRefused("the change could not be kept: " + self.app.storage.trouble)
+            )
+
+
+def _report(task: asyncio.Task[ReloadResult]) -> None:
+    error = task.exception()
+    if error is not None:
+        log.error("reload refused", extra={"reason": str(error)})

@@ -1,0 +1,316 @@
+"""Where the users are: bindings of every AoR, in memory, each change journalled before it counts.
+
+One `Location` belongs to one event loop. It is the pager's `Bindings` port and the registrar's
+state; the journal (storage) is read once at start and only appended to afterwards (ADR 0008).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from sip.flow import Flow
+from sip.nexthop import next_hop
+from sip.ports import Transport
+from sip.proxy import Target
+from sip.registrar import Binding
+from sip.timers import TimerQueue
+from sip.uri import Uri, parse_uri
+
+from .storage import AorState
+
+EXPIRY = 1
+
+
+class Journal(Protocol):
+    """What the location needs from storage; see `imsnode.storage.Locations`."""
+
+    def append(
+        self, aor: str, state: AorState, now: float, wall: float, done: Callable[[bool], None]
+    ) -> None:
+        """Keep the whole state of one AoR; ``done(True)`` after the commit."""
+        ...
+
+
+class AorRecord:
+    """The live state of one AoR. ``absent`` maps remembered instance ids to wall seconds."""
+
+    __slots__ = ("absent", "aor", "bindings", "busy", "checked_at", "owner", "targets", "waiting")
+
+    def __init__(self, aor: str, owner: Location) -> None:
+        self.aor = aor
+        self.owner = owner
+        self.bindings: tuple[Binding, ...] = ()
+        self.absent: dict[str, float] | None = None
+        self.targets: list[Target] | None = None
+        self.checked_at = 0.0  # the expiry timer that is armed, 0.0 when none is
+        self.busy = False
+        self.waiting: list[Callable[[float], None]] | None = None
+
+    def on_timer(self, kind: int, now: float) -> None:
+        self.owner.expire(self, now)
+
+
+class Location:
+    """Bindings by AoR, and the targets a message can be sent to.
+
+    Args:
+        transport: finds flows for contacts that are reached by address.
+        timers: the node's timer queue; expiry is exact to its resolution.
+        journal: where a change is committed before it takes effect.
+        device_memory_s: how long a device without a binding is remembered, seconds.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        timers: TimerQueue,
+        journal: Journal,
+        device_memory_s: float,
+        wall: Callable[[], float],
+    ) -> None:
+        self.transport = transport
+        self.timers = timers
+        self.journal = journal
+        self.device_memory_s = device_memory_s
+        self.wall = wall
+        self.records: dict[str, AorRecord] = {}
+        self.binding_count = 0
+
+    # ------------------------------------------------------------------ start
+
+    def restore(self, states: Iterable[tuple[str, AorState]], now: float, wall: float) -> list[str]:
+        """Take over what the journal holds; returns the AoRs that have a live binding."""
+        bound: list[str] = []
+        for aor, state in states:
+            instances = {binding.instance for binding in state.bindings if binding.instance}
+            absent = {
+                device: seen
+                for device, seen in state.devices.items()
+                if device not in instances and seen + self.device_memory_s > wall
+            }
+            if not state.bindings and not absent:
+                self.journal.append(aor, AorState((), {}), now, wall, _nobody_waits)
+                continue
+            record = self.records[aor] = AorRecord(aor, self)
+            record.absent = absent or None
+            self._place(record, tuple(state.bindings), now)
+            if state.bindings:
+                bound.append(aor)
+        return bound
+
+    # ----------------------------------------------------------------- lookup
+
+    def bindings(self, aor: str, now: float) -> tuple[Binding, ...]:
+        """Return the live bindings of an AoR, reachable or not."""
+        record = self.records.get(aor)
+        if record is None:
+            return ()
+        return tuple(binding for binding in record.bindings if binding.expires_at > now)
+
+    def targets(self, aor: str, now: float) -> Sequence[Target]:
+        """Return the live bindings that can be sent to now, best first, one per device."""
+        record = self.records.get(aor)
+        if record is None or not record.bindings:
+            return ()
+        targets = record.targets
+        if targets is not None:
+            for target in targets:
+                if target.flow.closed or target.binding.expires_at <= now:  # type: ignore[attr-defined]  # always a Binding here
+                    break
+            else:
+                return targets
+        targets = self._build_targets(record, now)
+        # A contact that has no path now may have one at the next message: only a full list is kept.
+        record.targets = targets if len(targets) == len(record.bindings) else None
+        return targets
+
+    def device_of(self, target: Target) -> str:
+        """Return the instance id behind a target, "" when it gave none."""
+        binding = target.binding
+        return binding.instance if isinstance(binding, Binding) else ""
+
+    def absent_devices(self, aor: str, now: float) -> tuple[str, ...]:
+        """Return remembered instance ids that cannot be sent to now."""
+        record = self.records.get(aor)
+        if record is None:
+            return ()
+        if record.targets is not None and record.absent is None:
+            return ()
+        reachable = {self.device_of(target) for target in self.targets(aor, now)}
+        oldest = self.wall() - self.device_memory_s
+        devices = [b.instance for b in record.bindings if b.instance]
+        devices += [d for d, seen in (record.absent or {}).items() if seen > oldest]
+        return tuple(dict.fromkeys(d for d in devices if d not in reachable))
+
+    def __iter__(self) -> Iterable[tuple[str, tuple[Binding, ...]]]:
+        return ((record.aor, record.bindings) for record in self.records.values())
+
+    # ----------------------------------------------------------------- change
+
+    def claim(self, aor: str, again: Callable[[float], None]) -> AorRecord | None:
+        """Take the AoR for one change; None when another is being committed.
+
+        ``again(now)`` is then called when that commit has ended (D1: one order per AoR).
+        """
+        record = self.records.get(aor)
+        if record is None:
+            record = self.records[aor] = AorRecord(aor, self)
+        if not record.busy:
+            record.busy = True
+            return record
+        if record.waiting is None:
+            record.waiting = []
+        record.waiting.append(again)
+        return None
+
+    def waiting(self, aor: str) -> int:
+        """Return how many changes wait for the one being committed."""
+        record = self.records.get(aor)
+        return len(record.waiting) if record is not None and record.waiting else 0
+
+    def commit(
+        self,
+        record: AorRecord,
+        bindings: tuple[Binding, ...],
+        now: float,
+        wall: float,
+        done: Callable[[bool], None],
+    ) -> None:
+        """Journal the new bindings of a claimed AoR; then call `apply` (or `release`)."""
+        devices: dict[str, float] = dict(record.absent) if record.absent else {}
+        for binding in (*record.bindings, *bindings):
+            if binding.instance:
+                devices[binding.instance] = wall
+        self.journal.append(record.aor, AorState(bindings, devices), now, wall, done)
+
+    def apply(
+        self, record: AorRecord, bindings: tuple[Binding, ...], now: float, wall: float
+    ) -> None:
+        """Make committed bindings the current ones and remember the devices that left."""
+        absent = record.absent
+        left = {b.instance for b in record.bindings if b.instance}
+        here = {b.instance for b in bindings if b.instance}
+        if absent or left - here:
+            absent = {d: seen for d, seen in (absent or {}).items() if d not in here}
+            absent.update(dict.fromkeys(left - here, wall))
+            record.absent = absent or None
+        self._place(record, bindings, now)
+        self.release(record, now)
+
+    def release(self, record: AorRecord, now: float) -> None:
+        """End a claim; the next change of the same AoR goes on."""
+        record.busy = False
+        if record.waiting:
+            again = record.waiting.pop(0)
+            if not record.waiting:
+                record.waiting = None
+            again(now)
+        elif not record.bindings and record.absent is None:
+            self.records.pop(record.aor, None)
+
+    def expire(self, record: AorRecord, now: float) -> None:
+        """Drop bindings whose time has come; their devices are remembered."""
+        record.checked_at = 0.0
+        live = tuple(binding for binding in record.bindings if binding.expires_at > now)
+        gone = [b for b in record.bindings if b.expires_at <= now and b.instance]
+        if gone:
+            record.absent = dict(record.absent or {})
+            record.absent.update((binding.instance, self.wall()) for binding in gone)
+        self._place(record, live, now)
+        if not record.busy and not live and record.absent is None:
+            self.records.pop(record.aor, None)
+
+    # --------------------------------------------------------------- internal
+
+    def _place(self, record: AorRecord, bindings: tuple[Binding, ...], now: float) -> None:
+        self.binding_count += len(bindings) - len(record.bindings)
+        record.bindings = bindings
+        record.targets = None
+        if bindings:
+            # One armed timer per AoR: a later one is armed when this one fires.
+            first = min(binding.expires_at for binding in bindings)
+            if not record.checked_at or first < record.checked_at:
+                record.checked_at = first
+                self.timers.schedule(first, record, EXPIRY)
+            elif record.checked_at < now:
+                record.checked_at = first
+                self.timers.schedule(first, record, EXPIRY)
+
+    def _build_targets(self, record: AorRecord, now: float) -> list[Target]:
+        """One target per device, best q first, newest registration first among equals."""
+        targets: list[Target] = []
+        seen: set[str] = set()
+        ordered = sorted(record.bindings, key=_preference)
+        for binding in ordered:
+            if binding.expires_at <= now or (binding.instance and binding.instance in seen):
+                continue
+            target = self._target(binding, now)
+            if target is None:
+                continue
+            if binding.instance:
+                seen.add(binding.instance)
+            targets.append(target)
+        return targets
+
+    def _target(self, binding: Binding, now: float) -> Target | None:
+        """Find the path to a binding: its Path, its own flow, or its contact's address.
+
+        A connection-bound or NATed client is reached over its flow, never by dialling its
+        Contact (RFC 5626 5.3, design D7). Only a contact whose address is the one that the
+        registration itself came from is dialled.
+        """
+        uri = parse_uri(binding.contact)
+        if binding.path:
+            return self._path_target(binding, now)
+        transport, host, port = binding.received
+        flow = binding.flow
+        alive = flow is not None and not flow.closed
+        if transport != "UDP":
+            if alive and flow is not None:
+                return Target(binding.contact, flow, None, binding.q, binding, True)
+            return self._dial(binding, uri, host, now)
+        if uri.host == host:
+            return self._dial(binding, uri, host, now)
+        if not alive:
+            flow = self.transport.flow_to("UDP", host, port, now)
+        if flow is None:
+            return None
+        return Target(binding.contact, flow, None, binding.q, binding, True)
+
+    def _dial(self, binding: Binding, uri: Uri, source: str, now: float) -> Target | None:
+        hop = next_hop(uri, binding.secure)
+        if hop is None or hop.host != source:
+            return None
+        flow = binding.flow
+        if (
+            flow is None
+            or flow.closed
+            or flow.remote != (hop.host, hop.port)
+            or flow.transport != hop.transport
+        ):
+            flow = self.transport.flow_to(hop.transport, hop.host, hop.port, now)
+        if flow is None:
+            return None
+        return Target(binding.contact, flow, None, binding.q, binding, False)
+
+    def _path_target(self, binding: Binding, now: float) -> Target | None:
+        """Reach a binding through the proxies of its Path, top first (RFC 3327 5.3)."""
+        top = binding.path[0].strip().removeprefix(b"<").partition(b">")[0]
+        hop = next_hop(parse_uri(top), binding.secure)
+        if hop is None:
+            return None
+        flow: Flow | None = binding.flow
+        if flow is None or flow.closed or flow.remote != (hop.host, hop.port):
+            flow = self.transport.flow_to(hop.transport, hop.host, hop.port, now)
+        if flow is None:
+            return None
+        return Target(binding.contact, flow, binding.path, binding.q, binding, False)
+
+
+def _preference(binding: Binding) -> tuple[int, float]:
+    return (-binding.q, -binding.expires_at)
+
+
+def _nobody_waits(_committed: bool) -> None:
+    """A clean-up row: when it is lost the next start writes it again."""

@@ -1,0 +1,312 @@
+"""The gate: in which order a request is judged, and who serves it.
+
+Everything up to the dispatch is stateless and answered without a transaction (threats.md G5). A
+refusal names its reason; what outsiders may not learn is the same for known and unknown users
+(threats.md A7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from pager import Pager
+from sip.endpoint import Endpoint
+from sip.flow import Flow
+from sip.message import Request
+from sip.proxy import PLAIN, Fork, Proxy, Target
+from sip.routing import Refusal, Routed
+from sip.transaction import ServerTransaction
+from sip.uri import Uri, parse_uri
+
+from .echo import Echo
+from .identity import (
+    UNTRUSTED_HEADERS,
+    Authenticator,
+    Directory,
+    LocalNames,
+    Peer,
+    PeerTable,
+    Principal,
+    UserLimiter,
+)
+from .location import Location
+from .registration import Clock, Registrar
+
+#: What the node serves or passes on; unknown methods pass too.
+ALLOW = (
+    b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, MESSAGE, REGISTER, SUBSCRIBE, NOTIFY, REFER, INFO,"
+    b" UPDATE, PRACK"
+)
+OPTIONS_LINES = (ALLOW, b"Accept: */*", b"Supported: path")
+SUPPORTED = frozenset({b"path"})
+
+FOREIGN = Refusal(403, b"Domain is not served here", ())
+NOT_FOUND = Refusal(404, None, ())
+UNAVAILABLE = Refusal(480, b"No device is registered", ())
+LOOPED_ROUTE = Refusal(403, b"Route was not set by this node", ())
+
+
+class NodeStats:
+    """Counters of the gate, plain ints."""
+
+    __slots__ = ("acks_dropped", "draining", "foreign", "limited", "not_found", "refused")
+
+    def __init__(self) -> None:
+        self.refused = 0
+        self.limited = 0
+        self.foreign = 0
+        self.not_found = 0
+        self.draining = 0
+        self.acks_dropped = 0
+
+
+class Node:
+    """The transaction user of the endpoint (`sip.ports.RequestUser`).
+
+    Args:
+        routes: foreign domain to (transport, host, port), the only ones requests leave for (R1).
+        retry_after: header lines for a 503.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        proxy: Proxy,
+        names: LocalNames,
+        directory: Directory,
+        authenticator: Authenticator,
+        peers: PeerTable,
+        users: UserLimiter,
+        location: Location,
+        registrar: Registrar,
+        pager: Pager,
+        echo: Echo,
+        clock: Clock,
+        routes: Mapping[str, tuple[str, str, int]],
+        retry_after: Callable[[], tuple[bytes, ...]],
+    ) -> None:
+        self.endpoint = endpoint
+        self.proxy = proxy
+        self.names = names
+        self.directory = directory
+        self.authenticator = authenticator
+        self.peers = peers
+        self.users = users
+        self.location = location
+        self.registrar = registrar
+        self.pager = pager
+        self.echo = echo
+        self.clock = clock
+        self.routes = routes
+        self.retry_after = retry_after
+        self.draining = False
+        self.stats = NodeStats()
+
+    # ------------------------------------------------------------ RequestUser
+
+    def on_request(self, request: Request, flow: Flow, now: float) -> None:
+        """Judge a new request, stage by stage; the first refusal ends it."""
+        routed = self.proxy.preprocess(request, flow, now)
+        if request.method == "ACK":
+            self._acknowledge(request, flow, routed, now)
+            return
+        if self.draining and not routed.dialog_proven:
+            self.stats.draining += 1
+            self._refuse(request, flow, Refusal(503, b"Going down", self.retry_after()), now)
+            return
+        if routed.refusal is not None:
+            self._refuse(request, flow, routed.refusal, now)
+            return
+        uri = request.ruri() if routed.uri is request.uri else parse_uri(routed.uri)
+        local = not routed.routes and routed.flow is None and self._is_local(uri)
+        served = local and (request.method == "REGISTER" or not uri.user)
+        refusal = _require(request) if served else self.proxy.check(request)
+        if refusal is not None:
+            self._refuse(request, flow, refusal, now)
+            return
+        principal: Principal | None = None
+        if not routed.dialog_proven:
+            wall = self.clock.wall()
+            verdict = self.authenticator.check(request, flow, now, wall, served)
+            if isinstance(verdict, Refusal):
+                if verdict.status:
+                    self._refuse(request, flow, verdict, now)
+                return
+            principal = verdict
+            if principal is not None and not principal.peer:
+                wait = self.users.allow(request.method, principal.aor, now)
+                if wait > 0:
+                    self.stats.limited += 1
+                    later = (b"Retry-After: %d" % max(1, round(wait)),)
+                    self._refuse(request, flow, Refusal(503, b"Too many requests", later), now)
+                    return
+            self._sanitise(request, principal)
+        if served:
+            self._serve(request, flow, uri, principal, now)
+        elif local:
+            self._to_user(request, flow, routed, uri, principal, now)
+        else:
+            self._onward(request, flow, routed, uri, principal, now)
+
+    def on_cancel(self, server_tx: ServerTransaction, now: float) -> None:
+        """Pass a CANCEL on to the branches of its INVITE (RFC 3261 16.10)."""
+        fork = server_tx.user
+        if isinstance(fork, Fork):
+            fork.cancel(now)
+
+    def on_expired(self, server_tx: ServerTransaction, now: float) -> None:
+        """Nothing is owed: the layer ended a transaction that nobody waits for any more."""
+
+    # ----------------------------------------------------------------- stages
+
+    def _is_local(self, uri: Uri) -> bool:
+        return uri.is_sip and self.names.is_local(uri.host) or self.proxy.own.is_own(uri)
+
+    def _sanitise(self, request: Request, principal: Principal | None) -> None:
+        """Drop our credentials, and identity headers that an untrusted sender wrote (A3)."""
+        consumed = self.authenticator.consumed(request)
+        if consumed:
+            request.remove_lines(consumed)
+        if principal is not None and principal.peer:
+            return
+        if not UNTRUSTED_HEADERS.isdisjoint(request.names):
+            request.remove_headers(UNTRUSTED_HEADERS)
+
+    def _refuse(self, request: Request, flow: Flow, refusal: Refusal, now: float) -> None:
+        self.stats.refused += 1
+        self.endpoint.reply(request, flow, refusal.status, now, refusal.reason, refusal.lines)
+
+    def _acknowledge(self, request: Request, flow: Flow, routed: Routed, now: float) -> None:
+        """Forward the ACK of a 2xx along a route that this node set; drop any other (S12)."""
+        if routed.refusal is None and routed.dialog_proven:
+            target = self.proxy.predetermined(request, routed, now)
+            if isinstance(target, Target):
+                self.proxy.forward_ack(request, flow, routed, target, now)
+                return
+        self.stats.acks_dropped += 1
+
+    # --------------------------------------------------------------- dispatch
+
+    def _serve(
+        self, request: Request, flow: Flow, uri: Uri, principal: Principal | None, now: float
+    ) -> None:
+        """Requests for the node itself: REGISTER, OPTIONS, nothing else."""
+        method = request.method
+        if method == "REGISTER" and principal is not None:
+            self._register(request, flow, principal, now)
+        elif method == "OPTIONS":
+            self.endpoint.reply(request, flow, 200, now, None, optional=OPTIONS_LINES)
+        elif request.to_tag or method == "CANCEL":
+            self._refuse(request, flow, Refusal(481, None, ()), now)
+        else:
+            self._refuse(request, flow, Refusal(405, None, (b"Allow: REGISTER, OPTIONS",)), now)
+
+    def _register(
+        self, request: Request, flow: Flow, principal: Principal, now: float
+    ) -> None:
+        aor = self.names.aor_of(request.to_address().uri)
+        if self.directory.get(aor) is None:
+            self._refuse(request, flow, NOT_FOUND, now)
+            return
+        self.registrar.register(request, flow, aor, bool(principal.peer), now)
+
+    def _to_user(
+        self,
+        request: Request,
+        flow: Flow,
+        routed: Routed,
+        uri: Uri,
+        principal: Principal | None,
+        now: float,
+    ) -> None:
+        """Requests for a user of ours: MESSAGE to the pager, the rest to the user's devices."""
+        aor = self.names.aor_of(uri)
+        sender = principal.aor if principal is not None else ""
+        if aor in self.echo.aors:
+            self.echo.request(request, flow, sender, aor, now)
+            return
+        account = self.directory.get(aor)
+        if account is None or not account.enabled:
+            self.stats.not_found += 1
+            self._refuse(request, flow, NOT_FOUND, now)
+            return
+        if request.method == "MESSAGE":
+            transaction = self.endpoint.accept(request, flow, now)
+            self.pager.submit(transaction, request, routed, sender, aor, now, self.clock.wall())
+            return
+        targets = self.location.targets(aor, now)
+        if not targets:
+            self._refuse(request, flow, UNAVAILABLE, now)
+            return
+        self._forward(request, flow, routed, targets, now)
+
+    def _onward(
+        self,
+        request: Request,
+        flow: Flow,
+        routed: Routed,
+        uri: Uri,
+        principal: Principal | None,
+        now: float,
+    ) -> None:
+        """Requests inside a dialog that this node recorded, and for domains with a route (R1)."""
+        if routed.dialog_proven:
+            target = self.proxy.predetermined(request, routed, now)
+            if target is None:
+                self._to_user(request, flow, routed, uri, principal, now)
+                return
+        elif routed.routes or routed.flow is not None:
+            target = LOOPED_ROUTE
+        else:
+            target = self._route(routed, uri, principal, now)
+        if isinstance(target, Refusal):
+            self.stats.foreign += 1
+            self._refuse(request, flow, target, now)
+            return
+        self._forward(request, flow, routed, (target,), now)
+
+    def _route(
+        self, routed: Routed, uri: Uri, principal: Principal | None, now: float
+    ) -> Target | Refusal:
+        """Find the configured way to a foreign domain, for those who may use it."""
+        route = self.routes.get(uri.host)
+        if route is None or principal is None or not self._may_relay(principal):
+            return FOREIGN
+        transport, host, port = route
+        flow = self.endpoint.transport.flow_to(transport, host, port, now)
+        if flow is None:
+            return Refusal(503, b"Next hop cannot be reached", self.retry_after())
+        return Target(routed.uri, flow)
+
+    def _may_relay(self, principal: Principal) -> bool:
+        if principal.how == "digest":
+            return True
+        peer: Peer | None = self.peers.named(principal.peer)
+        return peer is not None and (peer.relay or self.directory.get(principal.aor) is not None)
+
+    def _forward(
+        self,
+        request: Request,
+        flow: Flow,
+        routed: Routed,
+        targets: tuple[Target, ...] | list[Target],
+        now: float,
+    ) -> None:
+        transaction = self.endpoint.accept(request, flow, now)
+        fork = Fork(self.proxy, transaction, request, PLAIN, routed)
+        transaction.user = fork
+        refusal = fork.start(targets, now)
+        if refusal is not None:
+            self.stats.refused += 1
+            self.endpoint.respond(transaction, refusal.status, now, refusal.reason, refusal.lines)
+
+
+def _require(request: Request) -> Refusal | None:
+    """Refuse extensions that the node as a server does not know (RFC 3261 8.2.2.3)."""
+    if "require" not in request.names and "proxy-require" not in request.names:
+        return None
+    wanted = request.items("require") + request.items("proxy-require")
+    unknown = [tag for tag in wanted if tag.lower() not in SUPPORTED]
+    if not unknown:
+        return None
+    return Refusal(420, None, (b"Unsupported: " + b", ".join(unknown),))

@@ -1,0 +1,92 @@
+"""The node's counters under their public names; everything is read at scrape time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .metrics import Metrics
+
+if TYPE_CHECKING:
+    from .app import App
+
+ENDPOINT = {
+    "requests": "Requests received.",
+    "responses": "Responses received.",
+    "retransmissions_in": "Retransmissions absorbed.",
+    "malformed": "Messages refused by the parser.",
+    "stray_responses": "Responses without a transaction, dropped.",
+    "stray_acks": "ACKs without a transaction.",
+    "shed": "Requests refused because the transaction table was full.",
+    "client_timeouts": "Client transactions that ended without an answer.",
+    "transport_failures": "Client transactions that ended with their flow.",
+}
+AUTH = {
+    "challenged": "Challenges sent.",
+    "accepted": "Requests accepted with digest.",
+    "asserted": "Requests accepted from trusted peers.",
+    "failed": "Wrong credentials.",
+    "stale": "Nonces that were too old or used twice.",
+    "malformed": "Credentials that do not parse.",
+    "forbidden": "Identities that were not the sender's.",
+    "throttled": "Attempts refused after too many failures.",
+    "dropped": "Requests dropped from sources above their rate.",
+}
+GATE = {
+    "refused": "Requests refused at the gate.",
+    "limited": "Requests of users above their rate.",
+    "foreign": "Requests for domains not served.",
+    "not_found": "Requests for unknown users.",
+    "draining": "Requests refused while stopping.",
+    "acks_dropped": "ACKs that no dialog of ours explains.",
+}
+STORAGE = {
+    "groups": "Group commits.",
+    "operations": "Operations committed.",
+    "failed_groups": "Group commits that failed.",
+    "refused": "Operations refused because too many waited.",
+    "ledger_rows": "Ledger rows written.",
+    "ledger_dropped": "Ledger entries dropped.",
+    "cdr_lines": "Charging records written.",
+    "reconnects": "Times the database connection was made again.",
+}
+PAGER = {
+    "submitted": "Messages handed to the pager.",
+    "relayed": "Messages whose recipient answered 2xx.",
+    "passed_on": "Messages whose recipient's other final answer went back.",
+    "stored": "Messages stored and answered 202.",
+    "copies": "Copies stored for further devices.",
+    "duplicates": "Repeats recognised.",
+    "refused_size": "Messages refused by size.",
+    "refused_full": "Messages refused because the mailbox was full.",
+    "refused_store": "Messages refused because the store could not commit.",
+    "refused_unavailable": "Messages refused because nobody was there and nothing may be stored.",
+    "attempts": "Deliveries tried from the store.",
+    "delivered": "Deliveries from the store that a device accepted.",
+    "refused_by_device": "Deliveries from the store that a device refused for good.",
+    "retries": "Deliveries that will be tried again.",
+    "expired": "Stored messages that expired.",
+    "unsettled": "Copies that could not be stored after a 200.",
+    "store_failures": "Commits, marks and reads of the pager that failed.",
+}
+
+
+def node_metrics(metrics: Metrics, app: App) -> None:
+    """Register the counters of every part of the node."""
+    metrics.stats("sip", app.endpoint.stats, ENDPOINT)
+    metrics.stats("auth", app.authenticator.stats, AUTH)
+    metrics.stats("gate", app.node.stats, GATE)
+    metrics.stats("storage", app.storage.stats, STORAGE)
+    metrics.stats("pager", app.pager.stats, PAGER)
+    layer = app.endpoint.layer
+    metrics.gauge("transactions_server", "Live server transactions.", lambda: layer.server_count)
+    metrics.gauge("transactions_client", "Live client transactions.", lambda: layer.client_count)
+    metrics.gauge(
+        "transactions_completed", "Answers kept for retransmissions.", lambda: layer.completed_count
+    )
+    metrics.gauge("bindings", "Live bindings.", lambda: app.location.binding_count)
+    metrics.gauge("accounts", "Accounts.", lambda: len(app.directory))
+    metrics.counter("registrations", "REGISTER accepted.", lambda: app.registrar.accepted)
+    metrics.counter("registrations_refused", "REGISTER refused.", lambda: app.registrar.refused)
+    metrics.counter("registrations_failed", "REGISTER not kept.", lambda: app.registrar.failed)
+    metrics.counter("echoed", "Messages echoed.", lambda: app.echo.echoed)
+    metrics.counter("faults", "Faults of the node's own code.", lambda: app.faults)

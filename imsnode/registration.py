@@ -1,0 +1,157 @@
+"""REGISTER, from the authenticated request to the 200 after the commit (RFC 3261 10.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from sip.endpoint import Endpoint
+from sip.flow import Flow
+from sip.message import Request
+from sip.registrar import (
+    RegisterRefused,
+    RegistrarLimits,
+    Registration,
+    plan_register,
+    register_response_lines,
+)
+from sip.transaction import ServerTransaction
+from sip.uri import Uri
+
+from .location import AorRecord, Location
+
+CHANGES_WAITING = 16  # REGISTER requests of one AoR behind the one being committed
+
+
+class Clock(Protocol):
+    """Time for work that a commit sets off."""
+
+    def now(self) -> float: ...
+    def wall(self) -> float: ...
+
+
+class Registrar:
+    """Applies REGISTER requests to the location, one at a time for each AoR.
+
+    Args:
+        registered: called with (aor, now, wall) after the 200 that left a live binding.
+        retry_after: header lines for a 503 (Retry-After).
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        location: Location,
+        clock: Clock,
+        limits: RegistrarLimits,
+        contact_allowed: Callable[[Uri, str], bool],
+        registered: Callable[[str, float, float], None],
+        retry_after: Callable[[], tuple[bytes, ...]],
+    ) -> None:
+        self.endpoint = endpoint
+        self.location = location
+        self.clock = clock
+        self.limits = limits
+        self.contact_allowed = contact_allowed
+        self.registered = registered
+        self.retry_after = retry_after
+        self.accepted = 0
+        self.refused = 0
+        self.failed = 0
+
+    def register(
+        self, request: Request, flow: Flow, aor: str, trusted: bool, now: float
+    ) -> None:
+        """Answer one authenticated REGISTER for `aor`; `trusted` when a peer handed it in."""
+        transaction = self.endpoint.accept(request, flow, now)
+        if self.location.waiting(aor) >= CHANGES_WAITING:
+            self.refused += 1
+            self.endpoint.respond(
+                transaction, 503, now, b"Too many registrations of this user wait",
+                self.retry_after(),
+            )
+            return
+        Change(self, transaction, request, flow, aor, trusted).run(now)
+
+
+class Change:
+    """One REGISTER on its way through the commit."""
+
+    __slots__ = ("aor", "at", "flow", "plan", "record", "registrar", "request", "transaction",
+                 "trusted")
+
+    def __init__(
+        self,
+        registrar: Registrar,
+        transaction: ServerTransaction,
+        request: Request,
+        flow: Flow,
+        aor: str,
+        trusted: bool,
+    ) -> None:
+        self.registrar = registrar
+        self.transaction = transaction
+        self.request = request
+        self.flow = flow
+        self.aor = aor
+        self.trusted = trusted
+        self.record: AorRecord | None = None
+        self.plan: Registration | None = None
+        self.at = 0.0
+
+    def run(self, now: float) -> None:
+        """Plan on the current bindings and hand the outcome to the journal."""
+        registrar = self.registrar
+        location = registrar.location
+        record = location.claim(self.aor, self.run)
+        if record is None:
+            return
+        wall = registrar.clock.wall()
+        try:
+            plan = plan_register(
+                self.request, self.aor, record.bindings, self.flow, now,
+                registrar.limits, registrar.contact_allowed, self.trusted,
+            )
+        except RegisterRefused as refused:
+            registrar.refused += 1
+            location.release(record, now)
+            registrar.endpoint.respond(
+                self.transaction, refused.status, now, refused.reason, refused.lines
+            )
+            return
+        if not plan.changed:
+            location.release(record, now)
+            self.answer(plan, now, now, wall)
+            return
+        self.record = record
+        self.plan = plan
+        self.at = now
+        location.commit(record, plan.bindings, now, wall, self.committed)
+
+    def committed(self, durable: bool) -> None:
+        """Make the change effective and answer; or keep the old bindings and say 503."""
+        registrar = self.registrar
+        record, plan = self.record, self.plan
+        if record is None or plan is None:
+            return
+        now = registrar.clock.now()
+        wall = registrar.clock.wall()
+        if not durable:
+            registrar.failed += 1
+            registrar.location.release(record, now)
+            registrar.endpoint.respond(
+                self.transaction, 503, now, b"Registration cannot be kept now",
+                registrar.retry_after(),
+            )
+            return
+        registrar.location.apply(record, plan.bindings, now, wall)
+        self.answer(plan, self.at, now, wall)
+        if plan.bindings:
+            registrar.registered(self.aor, now, wall)
+
+    def answer(self, plan: Registration, planned_at: float, now: float, wall: float) -> None:
+        """Send the 200 with every binding, its lifetime counted from the REGISTER's arrival."""
+        self.registrar.accepted += 1
+        self.registrar.endpoint.respond(
+            self.transaction, 200, now, None, register_response_lines(plan, planned_at, wall)
+        )

@@ -1,0 +1,131 @@
+"""From the configuration to the small settings value that each part takes.
+
+Packages below know nothing of the configuration file; this module is the only translation.
+"""
+
+from __future__ import annotations
+
+from pager import PagerSettings, StoreMode
+from sip.aio.driver import StreamLimits
+from sip.limits import Limits
+from sip.proxy import ProxyConfig
+from sip.registrar import RegistrarLimits
+
+from .config import Config
+from .identity import AuthSettings, Peer, Rate, RateSettings, ThrottleSettings
+
+
+def sip_limits(config: Config) -> Limits:
+    """Bounds of the codec."""
+    limits = config.limits
+    return Limits(
+        message_bytes=limits.message_size,
+        head_bytes=limits.head_size,
+        start_line_bytes=limits.start_line_size,
+        header_bytes=limits.header_size,
+        headers=limits.headers,
+        vias=limits.vias,
+        body_bytes=limits.body_size,
+        message_body_bytes=limits.message_body_size,
+    )
+
+
+def stream_limits(config: Config) -> StreamLimits:
+    """Bounds of connections."""
+    limits = config.limits
+    return StreamLimits(
+        connections=limits.connections,
+        per_source=limits.connections_per_source,
+        partial_s=limits.partial_message,
+        first_message_s=limits.first_message,
+        idle_s=limits.idle,
+        output_bytes=limits.output_queue,
+        handshake_s=limits.tls_handshake,
+        handshakes=limits.tls_pending,
+    )
+
+
+def proxy_config(config: Config) -> ProxyConfig:
+    """Bounds and times of forking."""
+    return ProxyConfig(
+        max_branches=config.limits.branches,
+        timer_c=config.timers.c,
+        oversize=config.limits.udp_size,
+    )
+
+
+def registrar_limits(config: Config) -> RegistrarLimits:
+    """What a REGISTER may ask for."""
+    registrar = config.registrar
+    return RegistrarLimits(
+        min_s=int(registrar.min_expires),
+        max_s=int(registrar.max_expires),
+        default_s=int(registrar.default_expires),
+        max_bindings=registrar.max_bindings,
+    )
+
+
+def peers(config: Config) -> list[Peer]:
+    """Trusted peers."""
+    return [
+        Peer(name=peer.name, address=str(peer.address), trust=peer.trust, relay=peer.relay)
+        for peer in config.peer
+    ]
+
+
+def routes(config: Config) -> dict[str, tuple[str, str, int]]:
+    """Foreign domain to next hop."""
+    return {
+        route.domain: (route.next_hop.transport, route.next_hop.host, route.next_hop.port)
+        for route in config.route
+    }
+
+
+def rates(config: Config) -> RateSettings:
+    """Token buckets of sources and users."""
+    limits = config.limits
+    return RateSettings(
+        unauthenticated=Rate(limits.source_rate, limits.source_burst),
+        ban_s=limits.source_ban,
+        message=Rate(limits.message_rate, limits.message_burst),
+        register=Rate(limits.register_rate, limits.register_burst),
+        subscribe=Rate(limits.subscribe_rate, limits.subscribe_burst),
+        exempt=tuple(str(network) for network in limits.exempt),
+    )
+
+
+def throttle(config: Config) -> ThrottleSettings:
+    """Delays after failed answers."""
+    auth = config.auth
+    return ThrottleSettings(
+        failures=auth.failures,
+        window_s=auth.failure_window,
+        first_delay_s=auth.failure_delay,
+        max_delay_s=auth.failure_delay_max,
+    )
+
+
+def auth_settings(config: Config) -> AuthSettings:
+    """Algorithms and nonces."""
+    return AuthSettings(
+        algorithms=config.auth.algorithms,
+        domain_algorithms={
+            domain.name: domain.algorithms for domain in config.domain if domain.algorithms
+        },
+        nonce_lifetime_s=config.auth.nonce_lifetime,
+    )
+
+
+def pager_settings(config: Config) -> PagerSettings:
+    """Times and bounds of the pager."""
+    pager = config.pager
+    return PagerSettings(
+        mode=StoreMode(pager.store),
+        domain_modes={d.name: StoreMode(d.store) for d in config.domain if d.store is not None},
+        defer_after_s=pager.defer_after,
+        message_lifetime_s=pager.message_lifetime,
+        message_body_bytes=config.limits.message_body_size,
+        mailbox_messages=pager.mailbox_messages,
+        retry_min_s=pager.retry_min,
+        retry_max_s=pager.retry_max,
+    )

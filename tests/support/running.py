@@ -1,0 +1,157 @@
+"""A real node for tests: `imsnode serve` in a process of its own, on ports the system picks."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[2]
+READY_S = 20.0
+
+
+class RunningNode:
+    """One node with accounts ``alice``, ``bob``, ``carol`` (password ``pw-NAME``) unless told otherwise.
+
+    Args:
+        directory: where configuration and database live; survives `restart`.
+        listen: SIP listeners; port 0 takes a free one and keeps it over restarts.
+        extra: TOML text added to the configuration.
+        users: names of the accounts in the first domain.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        listen: Sequence[str] = ("udp:127.0.0.1:0", "tcp:127.0.0.1:0"),
+        domains: Sequence[str] = ("ims.test",),
+        extra: str = "",
+        users: Sequence[str] = ("alice", "bob", "carol"),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.directory = directory
+        self.listen = list(listen)
+        self.domains = list(domains)
+        self.extra = extra
+        self.environment = dict(environment or {})
+        self.process: subprocess.Popen[str] | None = None
+        self.ports: dict[str, int] = {}
+        self.http = ""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.config = self.directory / "imsnode.toml"
+        self.write_config()
+        if users:
+            rows = [f"sip:{user}@{self.domains[0]},pw-{user},,true" for user in users]
+            csv = self.directory / "users.csv"
+            csv.write_text("\n".join(["aor,password,display_name,enabled", *rows]) + "\n")
+            self.command("user", "import", str(csv))
+
+    def write_config(self) -> None:
+        """Write the configuration file from what the object holds."""
+        quoted = ", ".join(f'"{item}"' for item in self.listen)
+        domains = ", ".join(f'"{item}"' for item in self.domains)
+        self.config.write_text(
+            f'domains = [{domains}]\nlisten = [{quoted}]\n\n[http]\nlisten = "127.0.0.1:0"\n\n'
+            f"{self.extra}\n"
+        )
+
+    def command(
+        self, *words: str, check: bool = True, text: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command line tool on this node's configuration."""
+        return subprocess.run(
+            [sys.executable, "-m", "imsnode", *words, "--config", str(self.config)],
+            cwd=ROOT, check=check, capture_output=True, text=True, input=text, timeout=60,
+        )
+
+    def start(self) -> RunningNode:
+        """Start the process and wait for its ready line."""
+        log = open(self.directory / "node.log", "a")  # noqa: SIM115  # closed with the process
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "imsnode", "serve", "--config", str(self.config)],
+            cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True,
+            env={**os.environ, **self.environment},
+        )
+        log.close()
+        line = self._read_line()
+        if not line.startswith("imsnode ready"):
+            self.kill()
+            raise AssertionError(f"not ready: {line!r}\n{self.log()}")
+        listeners = line.split()[2:]
+        self.http = next(word[5:] for word in listeners if word.startswith("http:"))
+        sip = [word for word in listeners if not word.startswith("http:")]
+        self.ports = {word.split(":")[0]: int(word.rsplit(":", 1)[1]) for word in sip}
+        if sip != self.listen:
+            self.listen = sip
+            self.write_config()
+        return self
+
+    def _read_line(self) -> str:
+        assert self.process is not None and self.process.stdout is not None
+        if not select.select([self.process.stdout], [], [], READY_S)[0]:
+            return ""
+        return self.process.stdout.readline().strip()
+
+    @property
+    def address(self) -> str:
+        """host:port of the UDP listener."""
+        return f"127.0.0.1:{self.ports['udp']}"
+
+    def get(self, path: str) -> httpx.Response:
+        """Ask the HTTP listener."""
+        return httpx.get(f"http://{self.http}{path}", timeout=5)
+
+    def metric(self, name: str) -> float:
+        """Read one counter or gauge from /metrics."""
+        for line in self.get("/metrics").text.splitlines():
+            if line.split(" ")[0] == name:
+                return float(line.rsplit(" ", 1)[1])
+        raise KeyError(name)
+
+    def log(self) -> str:
+        """What the node wrote to standard error."""
+        return (self.directory / "node.log").read_text()
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit code."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self._wait()
+
+    def kill(self) -> int:
+        """SIGKILL."""
+        assert self.process is not None
+        self.process.kill()
+        return self._wait()
+
+    def _wait(self) -> int:
+        assert self.process is not None and self.process.stdout is not None
+        code = self.process.wait(15)
+        self.process.stdout.close()
+        self.process = None
+        return code
+
+    def __enter__(self) -> RunningNode:
+        return self if self.process is not None else self.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self.process is not None:
+            self.stop()
+
+
+def eventually(condition: object, seconds: float = 10.0, what: str = "") -> None:
+    """Wait for a condition of another process, polling; fails after `seconds`."""
+    assert callable(condition)
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"did not happen in {seconds} s: {what or condition}")
+        select.select([], [], [], 0.05)
