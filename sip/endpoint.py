@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .errors import BadMessage
 from .limits import Limits
-from .message import Request, Response, build_error, build_response
+from .message import Request, build_error, build_response
 from .parser import parse_message
 from .stats import Stats
 from .timers import TimerConfig, TimerQueue

@@ -82,21 +82,16 @@ Entry = tuple[float, TimerTarget, int]
 class Lane:
     """A first-in first-out line of deadlines that all lie the same delay ahead."""
 
-    __slots__ = ("_last", "delay", "entries")
+    __slots__ = ("delay", "entries")
 
     def __init__(self, delay: float) -> None:
         self.delay = delay
         self.entries: deque[Entry] = deque()
-        self._last = -inf
 
     def push(self, now: float, target: TimerTarget, kind: int) -> None:
-        """Arm ``target`` for ``now + delay``. A ``now`` that steps back is lifted to the last."""
-        at = now + self.delay
-        if at < self._last:
-            at = self._last
-        else:
-            self._last = at
-        self.entries.append((at, target, kind))
+        """Arm ``target`` for ``now + delay``; after a ``now`` that stepped back it fires with the
+        entry before it."""
+        self.entries.append((now + self.delay, target, kind))
 
 
 class _Bucket:

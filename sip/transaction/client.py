@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .requests import ack_for, cancel_for
-from .tables import ICT, INPUTS, NICT, Action, Compiled, Input, State, compile_table
+from .tables import ICT, INPUTS, NICT, Action, Input, State, compile_table
 
 if TYPE_CHECKING:
     from ..flow import Flow
@@ -22,8 +22,12 @@ TIMEOUT = 1
 TRANSPORT = 2
 """on_failure: the flow was lost (the caller's 503, RFC 3261 16.9)."""
 
-_ICT = compile_table(ICT)
-_NICT = compile_table(NICT)
+_ict = compile_table(ICT)
+_nict = compile_table(NICT)
+_ICT_NEXT = _ict.next
+_ICT_ACTIONS = _ict.actions
+_NICT_NEXT = _nict.next
+_NICT_ACTIONS = _nict.actions
 
 # The engine compares plain integers: an IntEnum member costs a look-up each time.
 _N = INPUTS
@@ -71,12 +75,9 @@ class ClientTransaction:
     __slots__ = (
         "_ack",
         "_cancel",
-        "_expires",
         "_interval",
         "_layer",
         "_step",
-        "_table",
-        "branch",
         "context",
         "created",
         "data",
@@ -93,7 +94,6 @@ class ClientTransaction:
         layer: TransactionLayer,
         data: bytes,
         method: str,
-        branch: bytes,
         key: bytes,
         flow: Flow,
         user: ClientUser | None,
@@ -103,31 +103,33 @@ class ClientTransaction:
         self._layer = layer
         self.data = data
         self.method = method
-        self.branch = branch
         self.key = key
         self.flow = flow
         self.user: ClientUser | None = user
         self.context = context
         self.created = now
-        self._expires: float = now + layer.config_transaction
-        self._step: int = 0
-        self.invite: bool = method == "INVITE"
-        if self.invite:
+        if method == "INVITE":
+            self.invite: bool = True
             self.state: int = _CALLING
-            self._table: Compiled = _ICT
             self._interval: float = layer.config.t1
             self._cancel: int = 0
             self._ack: bytes = b""
         else:
+            self.invite = False
             self.state = _TRYING
-            self._table = _NICT
+            self._step: int = 0
+
+    @property
+    def branch(self) -> bytes:
+        """The branch of the top Via."""
+        return self.key.partition(b" ")[0]
 
     def start(self, now: float) -> None:
         """Arm the first timer: A, or E; only B, or F, where the transport is reliable."""
         layer = self._layer
         if self.invite:
-            first = self._expires if self.flow.reliable else now + self._interval
-            layer.timers.schedule(first, self, TIMER_A)
+            delay = layer.transaction_s if self.flow.reliable else self._interval
+            layer.timers.schedule(now + delay, self, TIMER_A)
         elif self.flow.reliable:
             # F alone would keep this object for 32 s; looked at every T2 it goes earlier.
             layer.resend_last.push(now, self, TIMER_E)
@@ -154,13 +156,11 @@ class ClientTransaction:
         self.context = None
 
     def owns(self, via: Via) -> bool:
-        """Say whether the top Via of a response is the one this transaction sent.
+        """Say whether a Via that is not the flow's own is still the one this transaction sent.
 
-        The branch found the transaction; the host is compared with the Via as sent, because the
-        sent-by may be an advertised name. Spec: RFC 3261 18.1.2.
+        The branch found the transaction already; the host is looked up in the Via as sent, because
+        that may bear an advertised name. Spec: RFC 3261 18.1.2.
         """
-        if via.sent_by == self.flow.sent_by:
-            return True
         start = self.data.find(b"\r\n") + 2
         line = self.data[start : self.data.find(b"\r\n", start)].lower()
         return via.host.encode("utf-8") in line
@@ -181,22 +181,23 @@ class ClientTransaction:
         if kind == TIMER_E:
             if self.state > _PROCEEDING:
                 return
-            if now >= self._expires:
+            if now >= self.created + self._layer.transaction_s:
                 kind = TIMER_F
             elif self.flow.reliable:
                 self._arm_resend(now)
                 return
-        elif kind == TIMER_A and now >= self._expires:
+        elif kind == TIMER_A and now >= self.created + self._layer.transaction_s:
             kind = TIMER_B
         self._feed(kind, None, now)
 
     def _feed(self, item: int, response: Response | None, now: float) -> None:
-        table = self._table
         index = self.state * _N + item
-        actions = table.actions[index]
-        if not actions:
-            return
-        self.state = table.next[index]
+        if self.invite:
+            actions = _ICT_ACTIONS[index]
+            self.state = _ICT_NEXT[index]
+        else:
+            actions = _NICT_ACTIONS[index]
+            self.state = _NICT_NEXT[index]
         user = self.user
         for action in actions:
             if action == _START_K:
@@ -230,7 +231,8 @@ class ClientTransaction:
         layer = self._layer
         if action == _RESTART_A_DOUBLED:
             self._interval *= 2.0
-            layer.timers.schedule(min(now + self._interval, self._expires), self, TIMER_A)
+            end = self.created + layer.transaction_s
+            layer.timers.schedule(min(now + self._interval, end), self, TIMER_A)
         elif action == _SEND_ACK:
             if not self._ack and response is not None:
                 self._ack = ack_for(self.data, response)
@@ -246,7 +248,7 @@ class ClientTransaction:
             else:
                 layer.timers.schedule(now + layer.config.timer_d, self, TIMER_D)
         elif action == _START_M:
-            layer.timers.schedule(self._layer.config_transaction + now, self, TIMER_M)
+            layer.timers.schedule(now + layer.transaction_s, self, TIMER_M)
 
     def _finish(self, now: float) -> None:
         """Enter Completed: only the key is needed to absorb what still comes (Timer K)."""
@@ -264,8 +266,9 @@ class ClientTransaction:
     def _arm_resend(self, now: float) -> None:
         layer = self._layer
         lane = layer.resend_last if self.flow.reliable else layer.resend_lanes[self._step]
-        if now + lane.delay > self._expires:
-            layer.timers.schedule(self._expires, self, TIMER_E)
+        end = self.created + layer.transaction_s
+        if now + lane.delay > end:
+            layer.timers.schedule(end, self, TIMER_E)
         else:
             lane.push(now, self, TIMER_E)
 
@@ -274,7 +277,7 @@ class ClientTransaction:
         layer = self._layer
         data = cancel_for(self.data)
         layer.create_client(data, "CANCEL", self.branch, self.flow, None, now)
-        layer.timers.schedule(now + layer.config_transaction, self, TIMER_CANCEL)
+        layer.timers.schedule(now + layer.transaction_s, self, TIMER_CANCEL)
 
     def _destroy(self) -> None:
         self._layer.clients.pop(self.key, None)

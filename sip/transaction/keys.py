@@ -42,13 +42,12 @@ def client_key(branch: bytes, method: str) -> bytes:
     return branch + b" CANCEL" if method == "CANCEL" else branch
 
 
-def _stem(request: Request) -> bytes:
-    via = request.via
-    branch = via.branch
-    if branch.startswith(MAGIC_COOKIE) and len(branch) > 7:
-        return branch + b" " + via.sent_by
-    # RFC 2543 peers, and a cookie with nothing behind it (RFC 4475 3.4): 17.2.3 compares what else makes a request itself. The To tag is left out: it
-    # is our own in the ACK and absent in the INVITE, and inside a dialog the CSeq differs.
+def _old_stem(request: Request) -> bytes:
+    """Return what 17.2.3 compares for RFC 2543 peers, and after a cookie with nothing behind it.
+
+    The To tag is left out: it is our own in the ACK and absent in the INVITE, and inside a dialog
+    the CSeq differs.
+    """
     return b" ".join(
         (
             b"2543",
@@ -56,7 +55,7 @@ def _stem(request: Request) -> bytes:
             request.from_tag,
             request.call_id,
             b"%d" % request.cseq,
-            via.raw.replace(b" ", b""),
+            request.via.raw.replace(b" ", b""),
         )
     )
 
@@ -67,10 +66,14 @@ def server_key(request: Request) -> bytes:
     suffix = _SUFFIX.get(method)
     if suffix is None:
         suffix = b" " + method.encode("utf-8")
-    return _stem(request) + suffix
+    via = request.via
+    branch = via.branch
+    if branch[:7] == MAGIC_COOKIE and len(branch) > 7:
+        return branch + b" " + via.sent_by + suffix
+    return _old_stem(request) + suffix
 
 
 def cancel_candidates(cancel: Request) -> list[bytes]:
     """Return the keys a CANCEL may mean, INVITE first: its method does not count (9.2)."""
-    stem = _stem(cancel)
+    stem = server_key(cancel)[: -len(_SUFFIX["CANCEL"])]
     return [stem + suffix for suffix in _CANCELLABLE]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..errors import LocalProtocolError
 from ..stats import Stats
 from ..timers import TimerConfig, TimerQueue
-from .client import ClientTransaction
+from .client import TIMER_E, ClientTransaction
 from .keys import cancel_candidates, client_key, server_key
 from .server import TIMER_EXPIRES, TIMER_J, TIMER_TRYING, ServerTransaction
 from .tables import Input, State
@@ -53,7 +53,7 @@ class TransactionLayer:
         self.servers: dict[bytes, ServerTransaction] = {}
         self.completed: dict[bytes, tuple[bytes, Flow]] = {}
         # read by the engines for every message
-        self.config_transaction: float = config.transaction
+        self.transaction_s: float = config.transaction
         self.resend_lanes = [timers.lane(delay) for delay in config.resend_delays]
         self.resend_steps: int = len(self.resend_lanes) - 1
         self.resend_first = self.resend_lanes[0]
@@ -183,7 +183,7 @@ class TransactionLayer:
         key = branch if method != "CANCEL" else client_key(branch, method)
         if key in self.clients:
             raise LocalProtocolError("the branch is in use")
-        tx = ClientTransaction(self, data, method, branch, key, flow, user, now, context)
+        tx = ClientTransaction(self, data, method, key, flow, user, now, context)
         self.clients[key] = tx
         self.stats.client_created += 1
         pending = flow.pending
@@ -191,7 +191,10 @@ class TransactionLayer:
             flow.pending = {tx: None}
         else:
             pending[tx] = None
-        tx.start(now)
+        if tx.invite or flow.reliable:
+            tx.start(now)
+        else:
+            self.resend_first.push(now, tx, TIMER_E)
         if flow.closed:
             self.timers.schedule(now, tx, _TRANSPORT_ERROR)
         else:
@@ -206,7 +209,11 @@ class TransactionLayer:
         method = response.method
         via = response.via
         tx = self.clients.get(via.branch if method != "CANCEL" else client_key(via.branch, method))
-        if tx is None or tx.method != method or not tx.owns(via):
+        if (
+            tx is None
+            or tx.method != method
+            or (via.sent_by != tx.flow.sent_by and not tx.owns(via))
+        ):
             self.stats.stray_responses += 1
             return
         tx.receive(response, now)

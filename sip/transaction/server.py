@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..message import build_response
-from .tables import INPUTS, IST, NIST, Action, Compiled, Input, State, compile_table
+from .tables import INPUTS, IST, NIST, Action, Input, State, compile_table
 
 if TYPE_CHECKING:
     from ..flow import Flow
@@ -15,13 +15,16 @@ if TYPE_CHECKING:
 
 __all__ = ["ServerTransaction"]
 
-_IST = compile_table(IST)
-_NIST = compile_table(NIST)
+_ist = compile_table(IST)
+_nist = compile_table(NIST)
+_IST_NEXT = _ist.next
+_IST_ACTIONS = _ist.actions
+_NIST_NEXT = _nist.next
+_NIST_ACTIONS = _nist.actions
 
 _N = INPUTS
 _TRYING = int(State.TRYING)
 _PROCEEDING = int(State.PROCEEDING)
-_COMPLETED = int(State.COMPLETED)
 _TERMINATED = int(State.TERMINATED)
 
 _REQUEST = int(Input.REQUEST)
@@ -66,13 +69,11 @@ class ServerTransaction:
         "_interval",
         "_last",
         "_layer",
-        "_table",
         "created",
         "final_status",
         "flow",
         "invite",
         "key",
-        "method",
         "request",
         "state",
         "user",
@@ -86,19 +87,22 @@ class ServerTransaction:
         self.key = key
         self.flow = flow
         self.created = now
-        self.method: str = request.method
         self.final_status: int = 0
         self.user: object | None = None
         self._last: bytes = b""
-        self.invite: bool = self.method == "INVITE"
-        if self.invite:
+        if request.method == "INVITE":
+            self.invite: bool = True
             self.state: int = _PROCEEDING
-            self._table: Compiled = _IST
             self._interval: float = layer.config.t1
             self._expires: float = 0.0
         else:
+            self.invite = False
             self.state = _TRYING
-            self._table = _NIST
+
+    @property
+    def method(self) -> str:
+        """The method of the request."""
+        return self.request.method
 
     def respond(self, data: bytes, status: int, now: float) -> bool:
         """Send a response; False when the rules drop it.
@@ -124,11 +128,14 @@ class ServerTransaction:
                 return False
         if status >= 200 and self.final_status == 0:
             self.final_status = status
-        if not self._table.actions[self.state * _N + item]:
+        index = self.state * _N + item
+        actions = _IST_ACTIONS[index] if self.invite else _NIST_ACTIONS[index]
+        if not actions:
             self._layer.stats.suppressed_responses += 1
             return False
         self._last = data
-        self._feed(item, now)
+        self.state = _IST_NEXT[index] if self.invite else _NIST_NEXT[index]
+        self._run(actions, now)
         return True
 
     def receive(self, method: str, now: float) -> bool:
@@ -149,12 +156,17 @@ class ServerTransaction:
 
     def _feed(self, item: int, now: float) -> bool:
         """Carry out the row; True when it says that an ACK goes to the user."""
-        table = self._table
         index = self.state * _N + item
-        self.state = table.next[index]
+        if self.invite:
+            self.state = _IST_NEXT[index]
+            return self._run(_IST_ACTIONS[index], now)
+        self.state = _NIST_NEXT[index]
+        return self._run(_NIST_ACTIONS[index], now)
+
+    def _run(self, actions: tuple[int, ...], now: float) -> bool:
         layer = self._layer
         pass_ack = False
-        for action in table.actions[index]:
+        for action in actions:
             if action == _SEND_RESPONSE:
                 layer.send(self.flow, self._last, now)
             elif action == _START_J:
@@ -180,7 +192,7 @@ class ServerTransaction:
     def _act_invite(self, action: int, now: float) -> None:
         layer = self._layer
         if action == _START_H:
-            self._expires = now + layer.config_transaction
+            self._expires = now + layer.transaction_s
         elif action == _START_G:
             first = self._expires if self.flow.reliable else now + self._interval
             layer.timers.schedule(first, self, TIMER_G)
@@ -193,7 +205,7 @@ class ServerTransaction:
             else:
                 layer.timers.schedule(now + layer.config.t4, self, TIMER_I)
         elif action == _START_L:
-            layer.timers.schedule(now + layer.config_transaction, self, TIMER_L)
+            layer.timers.schedule(now + layer.transaction_s, self, TIMER_L)
 
     def _finish(self, now: float) -> None:
         """Enter Completed: the layer keeps key and octets, and Timer J in a lane of keys."""
