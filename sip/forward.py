@@ -27,12 +27,12 @@ from .tokens import FlowName, FlowTokens
 from .uri import Uri, parse_uri
 
 NO_DROP: Final[frozenset[str]] = frozenset()
-_DROP_BREADTH: Final = frozenset(("max-breadth",))
+DROP_BREADTH: Final = frozenset(("max-breadth",))
 _BOUND_FLOWS: Final = 65536  # flows remembered for their tokens; UDP ones can be made anew
 
 # Requests that neither make nor refresh a dialog. Everything else, methods nobody here knows
 # included, may have dialog semantics and is record-routed (RFC 3261 16.6 item 4, RFC 3428 7).
-_NO_RECORD_ROUTE: Final = frozenset(
+NO_RECORD_ROUTE: Final = frozenset(
     ("MESSAGE", "REGISTER", "PUBLISH", "OPTIONS", "ACK", "BYE", "CANCEL", "INFO", "PRACK")
 )
 
@@ -247,16 +247,14 @@ class Proxy:
 
     def record_route(
         self, request: Request, came: Flow, target: Target, goes: Flow, adjacent: bool
-    ) -> bytes | None:
-        """Return our Record-Route for a request from `came` to `goes`, None when it takes none.
+    ) -> bytes:
+        """Return our Record-Route for a request from `came` to `goes` (not for NO_RECORD_ROUTE).
 
         Two values, the one for the far side first, when the sides differ in transport or listener
         or one of them can only be reached by its flow; so the direction of a later request shows
         by the value it meets last. `adjacent`: the request may come from its own client and not
         from another server. Spec: RFC 3261 16.6 item 4; RFC 5658 3.2; RFC 5626 5.3.
         """
-        if request.method in _NO_RECORD_ROUTE:
-            return None
         scope = request.call_id
         near = came if adjacent and is_bound(request, came) else None
         far = goes if target.bound else None
@@ -344,15 +342,3 @@ def share_breadth(request: Request, count: int, most: int) -> list[int] | None:
         return None
     share, rest = divmod(incoming, count)
     return [share + 1] * rest + [share] * (count - rest)
-
-
-def breadth_changes(
-    request: Request, share: int, drop: frozenset[str]
-) -> tuple[frozenset[str], bool]:
-    """Return (names to drop, whether a Max-Breadth line is to be added) for a branch's share."""
-    value = request.get("max-breadth")
-    if value is None:
-        return drop, True
-    if value == b"%d" % share:
-        return drop, False
-    return (drop | _DROP_BREADTH if drop else _DROP_BREADTH), True

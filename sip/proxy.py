@@ -13,12 +13,13 @@ from typing import Final, Protocol
 
 from .flow import Flow
 from .forward import (
+    DROP_BREADTH,
     NO_DROP,
+    NO_RECORD_ROUTE,
     Draft,
     Proxy,
     ProxyConfig,
     Target,
-    breadth_changes,
     share_breadth,
 )
 from .message import Request, Response, forward_response
@@ -58,8 +59,8 @@ class Branch:
     __slots__ = ("fallback", "fork", "limit", "provisional", "response", "share", "status",
                  "target", "tx")  # fmt: skip
 
-    def __init__(self, fork: Fork, target: Target, share: int) -> None:
-        self.fork = fork
+    def __init__(self, target: Target, share: int) -> None:
+        self.fork: Fork | None = None  # while timer C runs
         self.target = target
         self.share = share
         self.status = 0
@@ -71,7 +72,9 @@ class Branch:
 
     def on_timer(self, kind: int, now: float) -> None:
         """Timer C: give up on an INVITE that rings for too long (RFC 3261 16.8)."""
-        self.fork.on_timer_c(self, now)
+        fork = self.fork
+        if fork is not None:
+            fork.on_timer_c(self, now)
 
 
 class ForkOwner(Protocol):
@@ -139,31 +142,27 @@ class Fork:
         Returns: None, or why nothing was sent: 480 no target, 440 Max-Breadth does not suffice.
         Spec: RFC 3261 16.6; RFC 5393 5.3.3.
         """
-        count = len(targets)
-        if count == 0:
+        if not targets:
             return Refusal(480)
         proxy = self.proxy
         request = self.request
-        most = proxy.config.max_breadth
-        shares = [most]
-        if count > 1:
+        if len(targets) > 1:
             targets = _distinct(targets, proxy.config.max_branches)
-            count = len(targets)
+        count = len(targets)
+        shares: Sequence[int] | None = None
         if isinstance(request, Request):
             self._mark = loop_mark(request)
             if count > 1 or request.has("max-breadth"):
-                split = share_breadth(request, count, most)
-                if split is None:
-                    return Refusal(440, b"Max-Breadth Exceeded")
-                shares = split
-        else:
-            shares = [most] * count
+                shares = share_breadth(request, count, proxy.config.max_breadth)
+                if shares is None:
+                    return Refusal(440)
         self.pending = count
         if self.invite and self.server_tx is not None:
             self.server_tx.user = self
             proxy.endpoint.respond(self.server_tx, 100, now)
-        for target, share in zip(targets, shares, strict=True):
-            branch = Branch(self, target, share)
+        for index, target in enumerate(targets):
+            share = proxy.config.max_breadth if shares is None else shares[index]
+            branch = Branch(target, share)
             self.branches.append(branch)
             self._send(branch, target.flow, now)
         return None
@@ -259,8 +258,6 @@ class Fork:
 
     def on_timer_c(self, branch: Branch, now: float) -> None:
         """Timer C of `branch`, which may have been put off meanwhile (16.7 item 2, 16.8)."""
-        if branch.status:
-            return
         if now < branch.limit:
             self.proxy.endpoint.timers.schedule(branch.limit, branch, _TIMER_C)
         elif branch.tx is not None:
@@ -284,6 +281,7 @@ class Fork:
     ) -> None:
         if self.invite:
             timer_c = self.proxy.timer_c
+            branch.fork = self
             branch.limit = now + timer_c.delay
             timer_c.push(now, branch, _TIMER_C)
         tx = self.proxy.endpoint.create_client(
@@ -300,12 +298,15 @@ class Fork:
         if not isinstance(request, Request):
             return proxy.build_draft(request, target, flow, branch_id), branch_id
         record_route = None
-        if self.server_tx is not None:
+        if self.server_tx is not None and request.method not in NO_RECORD_ROUTE:
             came = self.server_tx.flow
             record_route = proxy.record_route(request, came, target, flow, not self._peer)
-        drop, add = breadth_changes(request, branch.share, self._drop)
+        drop = self._drop
         extra = self._extra
-        if add:
+        breadth = request.get("max-breadth")
+        if breadth != b"%d" % branch.share:
+            if breadth is not None:
+                drop = drop | DROP_BREADTH
             line = proxy.breadth_lines[branch.share]
             extra = (*extra, *line) if extra else line
         data = proxy.build(
@@ -325,7 +326,9 @@ class Fork:
     def _ended(self, branch: Branch, status: int, now: float) -> None:
         """Note the outcome of `branch` and draw the conclusions."""
         branch.status = status
+        # Nothing points in a circle any more, so what is done is freed at once.
         branch.tx = None
+        branch.fork = None
         self.pending -= 1
         if self.invite:
             if status < 300:
