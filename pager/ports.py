@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the pager service needs from the world around it.
 
 Every ``done`` callback runs on the thread that called the port, after the call has returned

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the pager service hands to its stores and gets back from them.
 
 Wire values are ``bytes`` as they came; addresses of record and device identities are ``str``.
@@ -139,6 +140,7 @@ class LedgerEntry:
 
     call_id: as it came, so that a story can be found by it. at: when the message was received.
     size: body octets. steps: in order of time. outcome: a word from ``rules.OUTCOMES``.
+    final: nothing more will happen to the message; exactly one entry of a message says so.
     """
 
     message_id: str
@@ -149,3 +151,4 @@ class LedgerEntry:
     size: int
     steps: list[Step]
     outcome: str
+    final: bool = True

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pager-mode messaging: forward, store, deliver later (RFC 3428)."""
+
+from __future__ import annotations
+
+from .errors import PagerError, SettingsError
+from .ports import Bindings, Clock, Ledger, MessageStore
+from .service import Pager
+from .settings import PagerSettings, StoreMode
+from .stats import PagerStats
+from .values import (
+    DeliveryMark,
+    ExpiredMessage,
+    LedgerEntry,
+    MarkState,
+    PendingMessage,
+    Step,
+    StoredMessage,
+    StoreKind,
+    StoreResult,
+    Waiting,
+)
+
+__all__ = [
+    "Bindings",
+    "Clock",
+    "DeliveryMark",
+    "ExpiredMessage",
+    "Ledger",
+    "LedgerEntry",
+    "MarkState",
+    "MessageStore",
+    "Pager",
+    "PagerError",
+    "PagerSettings",
+    "PagerStats",
+    "PendingMessage",
+    "SettingsError",
+    "Step",
+    "StoreKind",
+    "StoreMode",
+    "StoreResult",
+    "StoredMessage",
+    "Waiting",
+]

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a submitted request to what is stored, and from there to what a device gets.
+
+What the sender wrote travels unchanged: From, To, Content-Type, Expires, headers nobody here
+understood, the body octet for octet. What belongs to one hop or to the first transaction stays
+behind (RFC 3428 7 and 8).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sip.errors import ParseError
+from sip.grammar import parse_uint
+from sip.message import Request, trim
+from sip.proxy import Draft
+
+from .dates import format_date, parse_date
+from .identity import delivery_call_id, media_type
+from .values import StoredMessage
+
+_COMPOSING: Final = b"application/im-iscomposing+xml"
+_EXPIRES_MAX: Final = 2**32 - 1
+
+# Hop by hop, of the first transaction, or proof of identity toward this node alone.
+_LEFT_BEHIND: Final = frozenset(
+    (
+        "authorization",
+        "call-id",
+        "contact",
+        "content-length",
+        "cseq",
+        "max-breadth",
+        "max-forwards",
+        "path",
+        "proxy-authorization",
+        "proxy-require",
+        "record-route",
+        "route",
+        "via",
+    )
+)
+
+
+def is_composing(request: Request) -> bool:
+    """Say whether the request is an is-composing notice (RFC 3994)."""
+    value = request.get("content-type")
+    return value is not None and media_type(value) == _COMPOSING
+
+
+def deadline(request: Request, received_wall: float, lifetime_s: float) -> float:
+    """Return the wall time after which the message must not be delivered.
+
+    Expires counts from Date when there is one, else from receipt (RFC 3428 7); a malformed
+    Expires or Date counts as absent; nothing stays longer than ``lifetime_s``.
+    """
+    latest = received_wall + lifetime_s
+    value = request.get("expires")
+    if value is None:
+        return latest
+    try:
+        expires = parse_uint(value, _EXPIRES_MAX, "Expires")
+    except ParseError:
+        return latest
+    date = request.get("date")
+    start = parse_date(date) if date is not None else None
+    return min(latest, (received_wall if start is None else start) + expires)
+
+
+def stored_head(request: Request, received_wall: float) -> bytes:
+    """Return the header lines that will be replayed, unfolded, joined by CRLF.
+
+    A Date is added when the sender gave none: Expires counts from it, so the lines keep
+    meaning the same however late they are replayed.
+    """
+    lines = [
+        line if b"\r\n" not in line else trim(line)
+        for name, line in zip(request.names, request.lines, strict=True)
+        if name not in _LEFT_BEHIND
+    ]
+    if not request.has("date"):
+        lines.append(b"Date: " + format_date(received_wall))
+    return b"\r\n".join(lines)
+
+
+def online_draft(request: Request) -> Draft:
+    """Return a request of this node's own making for forwarding under its own identity.
+
+    What the transport before it wrote stays behind: there was none.
+    """
+    identity = [
+        (b"Call-ID", request.call_id),
+        (b"CSeq", b"%d %b" % (request.cseq, request.method.encode())),
+    ]
+    lines = [
+        trim(line)
+        for name, line in zip(request.names, request.lines, strict=True)
+        if name not in _LEFT_BEHIND
+    ]
+    return Draft(request.method, [*identity, *map(_split, lines)], request.body)
+
+
+def delivery_draft(message: StoredMessage, device: str) -> Draft:
+    """Return the MESSAGE that brings a stored message to a device.
+
+    The identity is the same at every attempt: the original one when the device was offered the
+    message under it, else one of our own (RFC 3261 8.2.2.2).
+    """
+    if device in message.offered:
+        call_id, cseq = message.call_id, message.cseq
+    else:
+        call_id, cseq = delivery_call_id(message.id, device), 1
+    identity = [(b"Call-ID", call_id), (b"CSeq", b"%d MESSAGE" % cseq)]
+    lines = message.head.split(b"\r\n")
+    return Draft("MESSAGE", [*identity, *map(_split, lines)], message.body)
+
+
+def _split(line: bytes) -> tuple[bytes, bytes]:
+    name, _, value = line.partition(b":")
+    return name.rstrip(b" \t"), value.strip(b" \t")

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The words of the ledger: steps, rules and outcomes, each with the sentence that explains it.
+
+The words are stable: scripts and the command ``imsnode why`` rely on them. A rule names the
+reason for a step, never the step itself.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Steps
+RECEIVED: Final = "received"
+ANSWERED: Final = "answered"
+STORED: Final = "stored"
+REPLIED: Final = "replied"
+NOT_STORED: Final = "not-stored"
+EXPIRED: Final = "expired"
+
+STEPS: Final[dict[str, str]] = {
+    RECEIVED: "the message came in from its sender, who had proved who they are",
+    ANSWERED: "a device gave its final answer, or none in time",
+    STORED: "the message was committed to the store",
+    NOT_STORED: "the message was not kept for devices that did not get it",
+    REPLIED: "the sender got this answer",
+    EXPIRED: "the deadline of the message passed in the store",
+}
+
+# Rules
+FORWARDED: Final = "forwarded"
+STORE_FIRST: Final = "store-first"
+NO_BINDING: Final = "no-binding"
+QUEUED_BEHIND: Final = "queued-behind"
+NOBODY_ANSWERED: Final = "nobody-answered"
+PATIENCE_OVER: Final = "patience-over"
+OTHER_DEVICES: Final = "other-devices"
+DEVICE_ACCEPTED: Final = "device-accepted"
+DEVICE_REPEATED: Final = "device-knew-it"
+DEVICE_REFUSED: Final = "device-refused"
+USER_DECLINED: Final = "user-declined"
+TRY_AGAIN: Final = "try-again"
+STORE_OFF: Final = "store-off"
+NOT_STORABLE: Final = "not-storable"
+ALREADY_EXPIRED: Final = "already-expired"
+MAILBOX_FULL: Final = "mailbox-full"
+BODY_TOO_LARGE: Final = "body-too-large"
+COMMIT_FAILED: Final = "commit-failed"
+COMMITTED: Final = "committed"
+DUPLICATE: Final = "duplicate"
+NOT_FORWARDABLE: Final = "not-forwardable"
+FINAL_ANSWER: Final = "final-answer"
+DEADLINE: Final = "deadline"
+
+RULES: Final[dict[str, str]] = {
+    FORWARDED: "the recipient is reachable: forwarded to every device at once",
+    STORE_FIRST: "the recipient's domain stores every message before trying a device",
+    NO_BINDING: "no device of the recipient is registered: stored until one is",
+    QUEUED_BEHIND: "older messages still wait for this device: queued behind them",
+    NOBODY_ANSWERED: "every device failed for the moment: stored to be tried again",
+    PATIENCE_OVER: "no device answered within defer_after: stored, the attempts go on",
+    OTHER_DEVICES: "one device took it, others known to belong to the user did not: kept for them",
+    DEVICE_ACCEPTED: "the device answered 2xx: delivered there",
+    DEVICE_REPEATED: "the device recognised a repeat (482): it had taken the message before",
+    DEVICE_REFUSED: "the device will never take it (4xx): not tried there again",
+    USER_DECLINED: "delivered but refused (6xx): tried nowhere again",
+    TRY_AGAIN: "the device failed for the moment: tried again later and when it registers",
+    STORE_OFF: "storing is off for the recipient's domain",
+    NOT_STORABLE: "an is-composing notice is worth nothing later: never stored",
+    ALREADY_EXPIRED: "the deadline (Date and Expires) had passed: not stored",
+    MAILBOX_FULL: "as many messages wait for the recipient as may wait: refused",
+    BODY_TOO_LARGE: "the body is larger than message_body_bytes: refused",
+    COMMIT_FAILED: "the store could not commit it: never answered 202",
+    COMMITTED: "the store has committed it: it will be delivered",
+    DUPLICATE: "the same sender submitted the same message before: first answer repeated",
+    NOT_FORWARDABLE: "the request asks for something that forbids forwarding it",
+    FINAL_ANSWER: "the best answer of the recipient's devices goes back to the sender",
+    DEADLINE: "the deadline (Expires, at most message_lifetime) passed: not delivered any more",
+}
+
+# Outcomes
+RELAYED: Final = "relayed"
+REJECTED: Final = "rejected"
+REFUSED: Final = "refused"
+UNDECIDED: Final = "retrying"
+DELIVERED: Final = "delivered"
+
+OUTCOMES: Final[dict[str, str]] = {
+    RELAYED: "a device took it while the sender waited",
+    REJECTED: "the sender was told that it was not delivered",
+    STORED: "waits in the store, the sender got 202",
+    DUPLICATE: "a repeat of a message that was taken before",
+    DELIVERED: "a device took it from the store",
+    REFUSED: "a device refused it for good",
+    UNDECIDED: "a device could not take it yet",
+    EXPIRED: "its deadline passed",
+}

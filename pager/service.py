@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pager service: the one object the node talks to.
+
+Proxy first, keeper second: a recipient who can be reached gets the message forwarded and the
+sender gets the recipient's own answer; else it is stored, the sender gets 202 after the commit,
+and delivery goes on from the store. Everything is synchronous and runs on one thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from sip.ids import IdSource
+from sip.message import Request, build_response
+from sip.proxy import Fork, Proxy, Routed, Target
+from sip.timers import TimerQueue
+from sip.transaction import ServerTransaction
+
+from . import policy, rules
+from .identity import MessageIds, submission_key
+from .keeper import Keeper
+from .offline import Offline
+from .ports import Bindings, Clock, Ledger, MessageStore
+from .recent import Recent
+from .replay import online_draft
+from .settings import PagerSettings, StoreMode
+from .stats import PagerStats
+from .submission import FORKING, Answering, Submission
+from .values import LedgerEntry
+
+_PATIENCE: Final = 1
+# A sender that lost this node's answer repeats the request for 64*T1 (RFC 3261 17.1.2.2).
+_REPEATS_S: Final = 64.0
+
+
+class Pager:
+    """Pager mode for the local users of one node (RFC 3428).
+
+    Not reentrant and not thread-safe: entry points and callbacks of the ports run on one thread.
+    """
+
+    def __init__(
+        self,
+        proxy: Proxy,
+        timers: TimerQueue,
+        bindings: Bindings,
+        store: MessageStore,
+        ledger: Ledger,
+        clock: Clock,
+        ids: IdSource,
+        settings: PagerSettings | None = None,
+    ) -> None:
+        """Join the service to its world; ``timers`` may be the endpoint's queue."""
+        self.settings = settings or PagerSettings()
+        self.stats = PagerStats()
+        self.bindings = bindings
+        self.ledger = ledger
+        self.clock = clock
+        self.keeper = Keeper(store, ledger, clock, timers, self.settings, self.stats)
+        self.offline = Offline(
+            proxy, timers, bindings, self.keeper, ledger, clock, self.settings, self.stats
+        )
+        self.recent: Recent[Submission | bytes] = Recent(self.settings.recent_messages)
+        self.running: dict[Fork, Submission] = {}
+        self._proxy = proxy
+        self._endpoint = proxy.endpoint
+        self._timers = timers
+        self._ids = MessageIds(ids.token(5))
+        self._direct = self._is_direct()
+        self._patience_armed = False
+
+    def start(self, bound: Iterable[str], now: float, wall: float) -> None:
+        """Take up what an earlier run left, and deliver to users whose bindings were restored.
+
+        Blocks while the store counts what waits. Call it once, before the first submission.
+        """
+        self.keeper.start(now)
+        limit = self.settings.recent_messages // 2
+        for call_id, key in self.keeper.store_port.recent_keys(wall - _REPEATS_S, limit):
+            self.recent.add(call_id, key)
+        for aor in bound:
+            self.registered(aor, now)
+
+    def configure(self, settings: PagerSettings) -> None:
+        """Use other settings from now on; ``recent_messages`` stays what it was."""
+        self.settings = settings
+        self.keeper.settings = settings
+        self.offline.settings = settings
+        self._direct = self._is_direct()
+
+    def stop(self) -> None:
+        """Begin no further deliveries from the store; what is under way ends by itself."""
+        self.offline.stopped = True
+
+    def registered(self, aor: str, now: float) -> None:
+        """Deliver what waits for a user one of whose devices has a live binding.
+
+        Call it in the same turn in which ``Bindings`` begins to show the binding, else a message
+        could overtake the ones that wait; the REGISTER must have been answered before.
+        """
+        self.offline.registered(aor, now)
+
+    def waiting(self, recipient: str) -> int:
+        """Count the stored messages of a recipient that somebody still has to get."""
+        return self.keeper.waiting(recipient)
+
+    def submit(
+        self,
+        server_tx: ServerTransaction,
+        request: Request,
+        routed: Routed,
+        sender: str,
+        recipient: str,
+        now: float,
+        wall: float,
+    ) -> str:
+        """Take a MESSAGE from an authenticated sender to a known local user.
+
+        The answer always goes to ``server_tx``: at once, when the devices have answered, or
+        after the commit.
+
+        Args:
+            sender, recipient: canonical AoRs. now: monotonic. wall: epoch seconds.
+        Returns: the message id; for a repeat, that of the first submission when it is known.
+        """
+        self.stats.submitted += 1
+        if self.recent.get(request.call_id) is not None:
+            known = self._repeat(server_tx, request, sender, recipient, now, wall)
+            if known:
+                return known
+        message_id = self._ids.next(wall)
+        submission = Submission(
+            self, server_tx, request, sender, recipient, message_id, now, wall, False
+        )
+        if len(request.body) > self.settings.message_body_bytes:
+            submission.refuse(None, policy.TOO_LARGE, now)
+            return message_id
+        self.recent.add(request.call_id, submission)
+        targets = self.bindings.targets(recipient, now)
+        if targets and self._direct and recipient not in self.offline.boxes:
+            submission.others = self.bindings.absent_devices(recipient, now)
+            fork = Fork(self._proxy, server_tx, request, submission, routed)
+            self._forward(submission, fork, targets, now)
+        else:
+            self._arrive(submission, routed, targets, now)
+        return message_id
+
+    def originate(
+        self,
+        answering: Answering,
+        request: Request,
+        sender: str,
+        recipient: str,
+        now: float,
+        wall: float,
+    ) -> str:
+        """Take a MESSAGE this node makes itself, otherwise as ``submit``.
+
+        Args:
+            answering: gets the answer. request: as parsed; its Via, routes and transport
+            headers never leave the node.
+        """
+        self.stats.submitted += 1
+        message_id = self._ids.next(wall)
+        submission = Submission(
+            self, answering, request, sender, recipient, message_id, now, wall, True
+        )
+        if len(request.body) > self.settings.message_body_bytes:
+            submission.refuse(None, policy.TOO_LARGE, now)
+            return message_id
+        self.recent.add(request.call_id, submission)
+        self._arrive(submission, None, self.bindings.targets(recipient, now), now)
+        return message_id
+
+    def answer(
+        self,
+        answering: Answering,
+        status: int,
+        now: float,
+        reason: bytes | None = None,
+        extra: Sequence[bytes] = (),
+    ) -> None:
+        """Answer a sender in our own name, with neither Contact nor body (RFC 3428 7)."""
+        request = answering.request
+        tag = self._endpoint.to_tag(request)
+        data = build_response(request, status, reason, extra, to_tag=tag)
+        answering.respond(data, status, now)
+
+    def on_timer(self, kind: int, now: float) -> None:
+        """Look after messages whose devices are slow."""
+        self._patience_armed = False
+        patience = self.settings.defer_after_s
+        slow: list[tuple[Fork, Submission]] = []
+        for fork, submission in self.running.items():
+            if submission.started + patience > now:
+                break
+            slow.append((fork, submission))
+        for fork, submission in slow:
+            self.running.pop(fork, None)
+            if submission.phase == FORKING:
+                submission.lose_patience(fork, now)
+        if self.running:
+            self._arm(next(iter(self.running.values())).started + patience)
+
+    def _is_direct(self) -> bool:
+        """Say whether no domain stores first, so that a reachable device is all that counts."""
+        settings = self.settings
+        return StoreMode.FIRST not in (settings.mode, *settings.domain_modes.values())
+
+    def _arm(self, at: float) -> None:
+        self._patience_armed = True
+        self._timers.schedule(at, self, _PATIENCE)
+
+    def _forward(
+        self, submission: Submission, fork: Fork, targets: Sequence[Target], now: float
+    ) -> None:
+        """Send to ``targets``; the submission hears of the answers."""
+        self.running[fork] = submission
+        if not self._patience_armed:
+            self._arm(now + self.settings.defer_after_s)
+        refusal = fork.start(targets, now)
+        if refusal is not None:
+            del self.running[fork]
+            decision = policy.Decision(policy.Act.REFUSE, rules.NOT_FORWARDABLE, refusal.status)
+            submission.refuse(None, decision, now)
+
+    def _arrive(
+        self,
+        submission: Submission,
+        routed: Routed | None,
+        targets: Sequence[Target],
+        now: float,
+    ) -> None:
+        """Decide where a message goes that cannot simply be forwarded."""
+        recipient = submission.recipient
+        devices = list(self.bindings.absent_devices(recipient, now))
+        free: list[Target] = []
+        for target in targets:
+            lane = self.offline.lane_of(recipient, target)
+            if lane is None or not lane.backlog:
+                free.append(target)
+        facts, expires_at = submission.facts(False)
+        decision = policy.on_arrival(facts, len(targets), len(free))
+        if decision.act is policy.Act.REFUSE:
+            submission.refuse(None, decision, now)
+            return
+        chosen: Sequence[Target] = ()
+        if decision.act is policy.Act.FORWARD:
+            # A device without an instance id cannot be kept waiting in the store when another
+            # device takes the message, so it gets it now even if that is out of order.
+            all_of_them = facts.composing or facts.mode is StoreMode.OFF
+            chosen = [
+                t for t in targets if all_of_them or t in free or not self.bindings.device_of(t)
+            ]
+        for target in targets:
+            device = self.bindings.device_of(target)
+            if device and target not in chosen:
+                devices.append(device)
+        if decision.act is policy.Act.STORE:
+            submission.commit(None, decision.rule, tuple(devices), expires_at)
+            return
+        submission.others = devices
+        request = submission.request
+        if submission.local:
+            fork = Fork(self._proxy, None, online_draft(request), submission)
+        else:
+            server_tx = submission.answering
+            assert isinstance(server_tx, ServerTransaction)
+            fork = Fork(self._proxy, server_tx, request, submission, routed)
+        self._forward(submission, fork, chosen, now)
+
+    def _repeat(
+        self,
+        server_tx: ServerTransaction,
+        request: Request,
+        sender: str,
+        recipient: str,
+        now: float,
+        wall: float,
+    ) -> str:
+        """Answer a submission that is known already as the first one was answered.
+
+        Returns: its id; "" when it only has the Call-ID in common with another message
+            (RFC 3261 17.2.3: that alone means nothing).
+        """
+        first = self.recent.get(request.call_id)
+        if isinstance(first, bytes):
+            # Stored by an earlier run: the store knows the message and answers for it.
+            if first != submission_key(request, sender, recipient):
+                return ""
+            submission = Submission(
+                self, server_tx, request, sender, recipient, self._ids.next(wall), now, wall, False
+            )
+            _, expires_at = submission.facts(False)
+            submission.commit(None, rules.DUPLICATE, (), expires_at)
+            return submission.id
+        if (
+            first is None
+            or first.cseq != request.cseq
+            or first.from_tag != request.from_tag
+            or first.sender != sender
+            or first.recipient != recipient
+        ):
+            return ""
+        self.stats.duplicates += 1
+        if first.status:
+            self.answer(server_tx, first.status, now)
+        elif first.twins is None:
+            first.twins = [server_tx]
+        else:
+            first.twins.append(server_tx)
+        step = (wall, rules.RECEIVED, "", first.status, rules.DUPLICATE)
+        self.ledger.note(
+            LedgerEntry(
+                first.id,
+                first.call_id,
+                wall,
+                sender,
+                recipient,
+                len(request.body),
+                [step],
+                rules.DUPLICATE,
+                False,
+            )
+        )
+        return first.id

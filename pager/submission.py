@@ -1,0 +1,503 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One message from its arrival until its sender has the answer and every device its outcome.
+
+A Submission owns the fork that carries the message to the devices which can be reached now. It
+gathers facts, asks the policy and carries the decision out; the service holds what all
+submissions share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final, Protocol
+
+from sip.message import Request, Response
+from sip.proxy import Branch, Fork
+
+from . import policy, rules
+from .identity import submission_key
+from .mailbox import Item
+from .replay import deadline, is_composing, stored_head
+from .values import LedgerEntry, Step, StoredMessage, StoreKind, StoreResult
+
+if TYPE_CHECKING:
+    from .service import Pager
+
+# Phases. FORKING: nobody has answered. COMMITTING: the store has been asked. KEPT: stored, what
+# still runs reports to the mailbox. ANSWERED: the sender has an answer, what still runs may ask
+# for a copy. DONE: nothing can happen any more.
+FORKING: Final = 0
+COMMITTING: Final = 1
+KEPT: Final = 2
+ANSWERED: Final = 3
+DONE: Final = 4
+
+
+class Answering(Protocol):
+    """Where the answer to a submission goes; a server transaction is one."""
+
+    @property
+    def request(self) -> Request: ...
+
+    def respond(self, data: bytes, status: int, now: float) -> bool: ...
+
+
+class Keeping:
+    """What a submission knows once it has to do with the store.
+
+    fork: carries it, None when no device could be tried. response: a final answer of a device
+    that waits to be passed back. message, item: as stored. steps: the story so far.
+    """
+
+    __slots__ = ("fork", "item", "message", "response", "rule", "steps")
+
+    def __init__(self, fork: Fork | None, rule: str, message: StoredMessage) -> None:
+        self.fork = fork
+        self.rule = rule
+        self.message = message
+        self.response: Response | None = None
+        self.item: Item | None = None
+
+
+class Submission:
+    """One submitted message; the owner of its fork.
+
+    at: wall time of receipt. started: the same moment, monotonic. others: devices of the
+    recipient it is not forwarded to now. local: this node made the message, so the fork has no
+    upstream. status: what the sender was told, 0 before. twins: repeats waiting for the answer.
+    """
+
+    __slots__ = (
+        "answering",
+        "at",
+        "call_id",
+        "cseq",
+        "from_tag",
+        "id",
+        "keeping",
+        "local",
+        "others",
+        "pager",
+        "phase",
+        "recipient",
+        "request",
+        "sender",
+        "started",
+        "status",
+        "twins",
+    )
+
+    def __init__(
+        self,
+        pager: Pager,
+        answering: Answering,
+        request: Request,
+        sender: str,
+        recipient: str,
+        message_id: str,
+        now: float,
+        wall: float,
+        local: bool,
+    ) -> None:
+        self.pager = pager
+        self.answering: Answering | None = answering
+        self.request = request
+        self.sender = sender
+        self.recipient = recipient
+        self.id = message_id
+        self.call_id = request.call_id
+        self.cseq = request.cseq
+        self.from_tag = request.from_tag
+        self.started = now
+        self.at = wall
+        self.local = local
+        self.phase = FORKING
+        self.status = 0
+        self.others: Sequence[str] = ()
+        self.keeping: Keeping | None = None
+        self.twins: list[Answering] | None = None
+
+    # --- the fork
+
+    def on_branch(self, fork: Fork, branch: Branch, now: float) -> None:
+        """Take a device's outcome when the sender has been answered already."""
+        if self.phase == KEPT:
+            keeping = self.keeping
+            assert keeping is not None
+            assert keeping.item is not None
+            self.pager.offline.branch_ended(keeping.item, branch, now)
+            if fork.pending == 0:
+                self._finish()
+        elif self.phase == ANSWERED and fork.pending == 0:
+            self._rest_ended(fork, now)
+
+    def on_final(self, fork: Fork, response: Response | None, status: int, now: float) -> None:
+        """Take the best answer of the devices."""
+        pager = self.pager
+        if self.phase != FORKING:
+            if self.phase == COMMITTING and self.keeping is not None:
+                self.keeping.response = response
+            return
+        pager.running.pop(fork, None)
+        if response is None or status >= 300:
+            self._failed(fork, response, status, now)
+        elif self.others or len(fork.branches) > 1 or self.local or self.twins is not None:
+            self._accepted(fork, response, now)
+        else:
+            fork.relay(response, now)
+            pager.stats.relayed += 1
+            self.status = status
+            self.phase = DONE
+            at = self.at
+            device = pager.bindings.device_of(fork.branches[0].target)
+            pager.ledger.note(
+                LedgerEntry(
+                    self.id,
+                    self.call_id,
+                    at,
+                    self.sender,
+                    self.recipient,
+                    len(self.request.body),
+                    [
+                        (at, rules.RECEIVED, "", 0, rules.FORWARDED),
+                        (
+                            at + now - self.started,
+                            rules.ANSWERED,
+                            device,
+                            status,
+                            rules.DEVICE_ACCEPTED,
+                        ),
+                    ],
+                    rules.RELAYED,
+                )
+            )
+            self.answering = None
+            del self.request
+
+    def lose_patience(self, fork: Fork, now: float) -> None:
+        """Stop waiting for the devices: ``defer_after_s`` has passed."""
+        facts, expires_at = self.facts(False)
+        decision = policy.on_patience(facts)
+        if decision.act is policy.Act.STORE:
+            devices = self._devices_for_all(fork)
+            self.commit(fork, decision.rule, devices, expires_at)
+        elif decision.act is policy.Act.REFUSE:
+            self.refuse(fork, decision, now)
+
+    def _accepted(self, fork: Fork, response: Response, now: float) -> None:
+        """A device took it; see that the others get it too."""
+        takers, waiting, running = self._sort(fork)
+        missing = [d for d in (*self.others, *waiting) if d and d not in takers]
+        if missing:
+            facts, expires_at = self.facts(True)
+            decision = policy.keep(facts, rules.OTHER_DEVICES)
+            if decision.act is policy.Act.STORE:
+                # Devices still being tried are listed as well: what they answer settles them.
+                self.commit(fork, decision.rule, _unique((*missing, *running)), expires_at, True)
+                assert self.keeping is not None
+                self.keeping.response = response
+                return
+            self._without_copy(fork, response, decision.rule, now)
+            return
+        self._relay(fork, response, now)
+        self._note(self.story(fork, now), rules.RELAYED, fork.pending == 0)
+        self._answered(fork)
+
+    def _failed(self, fork: Fork, response: Response | None, status: int, now: float) -> None:
+        """No device took it."""
+        facts, expires_at = self.facts(False)
+        decision = policy.on_final(facts, status, response is not None)
+        if decision.act is policy.Act.STORE:
+            self.commit(fork, decision.rule, self._devices_for_all(fork), expires_at)
+            assert self.keeping is not None
+            self.keeping.response = response
+        elif decision.act is policy.Act.RELAY and response is not None:
+            self._relay(fork, response, now)
+            self._note(self.story(fork, now), rules.REJECTED, True)
+            self._finish()
+        else:
+            self.refuse(fork, decision, now)
+
+    def _rest_ended(self, fork: Fork, now: float) -> None:
+        """Every device has its outcome, some of them after the sender had the answer."""
+        takers, waiting, _ = self._sort(fork)
+        if self.status >= 300:
+            if takers:
+                # The sender was told otherwise; a repeat gets the true answer.
+                self.status = 200
+                self.pager.recent.add(self.call_id, self)
+                self._note(self.story(fork, now), rules.DELIVERED, False)
+            self._finish()
+            return
+        missing = _unique(d for d in waiting if d and d not in takers)
+        if missing:
+            facts, expires_at = self.facts(True)
+            decision = policy.keep(facts, rules.OTHER_DEVICES)
+            if decision.act is policy.Act.STORE:
+                self.commit(fork, decision.rule, missing, expires_at, True)
+                return
+        self._note(self.story(fork, now), rules.RELAYED, True)
+        self._finish()
+
+    # --- the store
+
+    def facts(self, accepted: bool) -> tuple[policy.Storable, float]:
+        """Return what decides whether it may be stored, and its deadline (wall time)."""
+        pager = self.pager
+        settings = pager.settings
+        request = self.request
+        expires_at = deadline(request, self.at, settings.message_lifetime_s)
+        facts = policy.Storable(
+            settings.mode_for(self.recipient),
+            is_composing(request),
+            expires_at <= pager.clock.wall(),
+            pager.keeper.full(self.recipient, accepted),
+        )
+        return facts, expires_at
+
+    def commit(
+        self,
+        fork: Fork | None,
+        rule: str,
+        devices: tuple[str, ...],
+        expires_at: float,
+        accepted: bool = False,
+    ) -> None:
+        """Hand it to the store; ``stored`` follows."""
+        pager = self.pager
+        request = self.request
+        offered: tuple[str, ...] = ()
+        if fork is not None:
+            pager.running.pop(fork, None)
+            offered = _unique(pager.bindings.device_of(b.target) for b in fork.branches)
+        message = StoredMessage(
+            self.id,
+            submission_key(request, self.sender, self.recipient),
+            self.sender,
+            self.recipient,
+            self.call_id,
+            self.cseq,
+            self.at,
+            expires_at,
+            stored_head(request, self.at),
+            request.body,
+            devices,
+            offered,
+            accepted,
+        )
+        self.phase = COMMITTING
+        self.keeping = Keeping(fork, rule, message)
+        pager.keeper.store(message, self.stored)
+
+    def stored(self, result: StoreResult) -> None:
+        """Take the store's answer, and give the sender theirs."""
+        pager = self.pager
+        keeping = self.keeping
+        assert keeping is not None
+        now = pager.clock.now()
+        kind = result.kind
+        if kind is StoreKind.STORED:
+            self._kept(keeping, result.seq, now)
+            return
+        fork, response = keeping.fork, keeping.response
+        if kind is StoreKind.DUPLICATE:
+            pager.stats.duplicates += 1
+            story = self.story(fork, now, keeping.rule)
+            self._give(fork, response, now)
+            story.append((self.wall(now), rules.REPLIED, "", self.status, rules.DUPLICATE))
+            self._note(story, rules.DUPLICATE, False)
+            self._finish()
+            return
+        pager.stats.store_failures += 1
+        full = kind is StoreKind.FULL
+        rule = rules.MAILBOX_FULL if full else rules.COMMIT_FAILED
+        if self.status or (response is not None and response.status < 300):
+            self._without_copy(fork, response, rule, now)
+        elif response is not None and response.status != 408:
+            # The devices' own answer is worth more to the sender than ours.
+            story = self.story(fork, now)
+            story.append((self.wall(now), rules.NOT_STORED, "", 0, rule))
+            self._relay(fork, response, now)
+            self._note(story, rules.REJECTED, True)
+            self._finish()
+        else:
+            failed = policy.Decision(policy.Act.REFUSE, rule, 503)
+            self.refuse(fork, policy.FULL if full else failed, now)
+
+    def _kept(self, keeping: Keeping, seq: int, now: float) -> None:
+        """It is committed."""
+        pager = self.pager
+        message = keeping.message
+        fork = keeping.fork
+        story = self.story(fork, now, keeping.rule)
+        story.append((self.wall(now), rules.STORED, "", 0, keeping.rule))
+        if not self.status:
+            self._give(fork, keeping.response, now)
+            story.append((self.wall(now), rules.REPLIED, "", self.status, rules.COMMITTED))
+        if message.accepted:
+            pager.stats.copies += 1
+        else:
+            pager.stats.stored += 1
+        self._note(story, rules.STORED, False)
+        pager.keeper.schedule_expiry(message.expires_at)
+        self.phase = KEPT
+        branches = fork.branches if fork is not None else ()
+        keeping.item = pager.offline.adopt(Item(seq, message), branches, now)
+        if fork is None or fork.pending == 0:
+            self._finish()
+
+    def _without_copy(
+        self, fork: Fork | None, response: Response | None, rule: str, now: float
+    ) -> None:
+        """One device took it, but nothing could be kept for the others: the truth stays 2xx."""
+        story = self.story(fork, now)
+        if rule in (rules.MAILBOX_FULL, rules.COMMIT_FAILED):
+            self.pager.stats.unsettled += 1
+            story.append((self.wall(now), rules.NOT_STORED, "", 0, rule))
+        if not self.status and response is not None:
+            self._relay(fork, response, now)
+        self._note(story, rules.RELAYED, True)
+        self._finish()
+
+    # --- the answer
+
+    def refuse(self, fork: Fork | None, decision: policy.Decision, now: float) -> None:
+        """Answer in our own name that it was not delivered."""
+        pager = self.pager
+        settings = pager.settings
+        stats = pager.stats
+        reason: bytes | None = None
+        extra: tuple[bytes, ...] = ()
+        if decision.rule == rules.MAILBOX_FULL:
+            stats.refused_full += 1
+            reason = b"Mailbox Full"
+            extra = (b"Retry-After: %d" % settings.full_retry_after_s,)
+        elif decision.status == 503:
+            stats.refused_store += 1
+            extra = (b"Retry-After: %d" % settings.unavailable_retry_after_s,)
+        elif decision.status == 413:
+            stats.refused_size += 1
+        else:
+            stats.refused_unavailable += 1
+        story = self.story(fork, now, decision.rule)
+        story.append((self.wall(now), rules.REPLIED, "", decision.status, decision.rule))
+        self._reply(decision.status, now, reason, extra)
+        self._note(story, rules.REJECTED, True)
+        self._answered(fork)
+
+    def _give(self, fork: Fork | None, response: Response | None, now: float) -> None:
+        """Answer a message that is safe: with a device's 2xx when there is one, else 202."""
+        if response is not None and response.status < 300:
+            self._relay(fork, response, now)
+        else:
+            self._reply(202, now)
+
+    def _relay(self, fork: Fork | None, response: Response, now: float) -> None:
+        """Pass a device's answer to the sender."""
+        if response.status < 300:
+            self.pager.stats.relayed += 1
+        else:
+            self.pager.stats.passed_on += 1
+        if self.local or fork is None:
+            self._reply(response.status, now)
+            return
+        fork.relay(response, now)
+        self._told(response.status, now)
+
+    def _reply(
+        self,
+        status: int,
+        now: float,
+        reason: bytes | None = None,
+        extra: Sequence[bytes] = (),
+    ) -> None:
+        if self.answering is not None:
+            self.pager.answer(self.answering, status, now, reason, extra)
+        self._told(status, now)
+
+    def _told(self, status: int, now: float) -> None:
+        """The sender has an answer: so get the repeats, and a failure may be tried anew."""
+        self.status = status
+        self.answering = None
+        if status >= 300:
+            self.pager.recent.drop(self.call_id, self)
+        for twin in self.twins or ():
+            self.pager.answer(twin, status, now)
+        self.twins = None
+
+    def _answered(self, fork: Fork | None) -> None:
+        if fork is None or fork.pending == 0:
+            self._finish()
+        else:
+            self.phase = ANSWERED
+
+    def _finish(self) -> None:
+        """Let go of all that is heavy: the submission itself may be remembered for long."""
+        self.phase = DONE
+        self.keeping = None
+        del self.request
+
+    # --- the story
+
+    def wall(self, now: float) -> float:
+        """Return the wall time of a moment since the receipt, undisturbed by clock steps."""
+        return self.at + now - self.started
+
+    def story(self, fork: Fork | None, now: float, rule: str = rules.FORWARDED) -> list[Step]:
+        """Return the steps so far: the receipt and every device that has answered.
+
+        Args:
+            rule: what happened on receipt, unless the message was forwarded.
+        """
+        if fork is not None:
+            rule = rules.FORWARDED
+        steps: list[Step] = [(self.at, rules.RECEIVED, "", 0, rule)]
+        if fork is not None:
+            at = self.wall(now)
+            for branch in fork.branches:
+                if branch.status:
+                    device = self.pager.bindings.device_of(branch.target)
+                    rule = policy.device_rule(branch.status)
+                    steps.append((at, rules.ANSWERED, device, branch.status, rule))
+        return steps
+
+    def _note(self, steps: list[Step], outcome: str, final: bool) -> None:
+        self.pager.ledger.note(
+            LedgerEntry(
+                self.id,
+                self.call_id,
+                self.at,
+                self.sender,
+                self.recipient,
+                len(self.request.body),
+                steps,
+                outcome,
+                final,
+            )
+        )
+
+    def _sort(self, fork: Fork) -> tuple[list[str], list[str], list[str]]:
+        """Return the devices that took it, those to try again, and those being tried."""
+        takers: list[str] = []
+        waiting: list[str] = []
+        running: list[str] = []
+        for branch in fork.branches:
+            device = self.pager.bindings.device_of(branch.target)
+            if not device:
+                continue
+            if not branch.status:
+                running.append(device)
+            elif branch.status < 300:
+                takers.append(device)
+            elif policy.class_of(branch.status) == policy.MOMENT:
+                waiting.append(device)
+        return takers, waiting, running
+
+    def _devices_for_all(self, fork: Fork) -> tuple[str, ...]:
+        """Return every device that should still get it, when none has taken it."""
+        _, waiting, running = self._sort(fork)
+        return _unique((*self.others, *waiting, *running))
+
+
+def _unique(devices: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(devices))
