@@ -37,7 +37,7 @@ class NonceSource:
     Spec: RFC 7616 section 3.3 (nonce) and 5.4.
     """
 
-    __slots__ = ("_lifetime_s", "_made", "_secret", "_start", "_states")
+    __slots__ = ("_made", "_secret", "_start", "_states", "lifetime_s")
 
     def __init__(self, secret: bytes, start: int, lifetime_s: float = 300.0) -> None:
         if len(secret) < 16:
@@ -45,7 +45,7 @@ class NonceSource:
         self._secret = secret[:64]
         self._start = start & _MASK
         self._made = 0
-        self._lifetime_s = lifetime_s
+        self.lifetime_s = lifetime_s
         self._states: dict[bytes, blake2b] = {}  # one per realm of the configuration
 
     def make(self, wall: float, realm: bytes) -> bytes:
@@ -63,7 +63,7 @@ class NonceSource:
         if not compare_digest(self._mac(head, realm), nonce[_HEAD:]):
             return FOREIGN
         age = wall - int(head[:8], 16)
-        if age >= self._lifetime_s or age < -_SKEW_S:
+        if age >= self.lifetime_s or age < -_SKEW_S:
             return STALE
         if (int(head[8:], 16) - self._start) & _MASK >= self._made:
             return STALE

@@ -1,0 +1,465 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who sent a request: decided once, at the edge (RFC 3261 sections 22 and 26, RFC 3325)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from sip.digest import (
+    FRESH,
+    MD5,
+    Credentials,
+    NonceCounter,
+    NonceSource,
+    algorithm_name,
+    challenge_frame,
+    nonce_count,
+    parse_credentials,
+    verify,
+)
+from sip.errors import BadMessage
+from sip.flow import Flow
+from sip.headers.address import parse_address
+from sip.message import Request
+from sip.routing import Refusal
+from sip.uri import Uri, parse_uri
+
+from .accounts import Account, Directory, LocalNames
+from .peers import Peer, PeerTable
+from .rates import SourceLimiter
+from .throttle import FailureThrottle
+
+AUTH_LINES = frozenset({"authorization", "proxy-authorization"})
+"""Headers that carry credentials."""
+
+UNTRUSTED_HEADERS = frozenset(
+    {
+        "p-access-network-info",
+        "p-asserted-identity",
+        "p-asserted-service",
+        "p-charging-function-addresses",
+        "p-charging-vector",
+        "p-preferred-identity",
+        "p-served-user",
+        "p-visited-network-id",
+        "remote-party-id",
+        "service-route",
+        "x-asserted-identity",
+        "x-identity",
+        "x-p-asserted-identity",
+        "x-preferred-identity",
+    }
+)
+"""Headers to drop from a request of a sender that is no trusted peer.
+
+They claim what only a trusted server may say (RFC 3325 section 5, RFC 7315). Path is not among
+them: it means something in REGISTER only, and there the registrar judges it.
+"""
+
+DROP = Refusal(0)
+"""No answer at all: the source asks too often."""
+
+CREDENTIAL_LINES = 2  # header lines looked at in one request
+_ONCE = 0xFFFFFFFF
+
+
+class Principal:
+    """Who a request is from. ``how``: "digest" or "asserted" (stated by the peer ``peer``)."""
+
+    __slots__ = ("aor", "how", "peer")
+
+    def __init__(self, aor: str, how: str, peer: str = "") -> None:
+        self.aor = aor
+        self.how = how
+        self.peer = peer
+
+    def __repr__(self) -> str:
+        return f"Principal({self.aor!r}, {self.how!r}, {self.peer!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthSettings:
+    """What is offered and for how long.
+
+    algorithms: names of ``sip.digest``, strongest first, one challenge each. domain_algorithms: by
+    domain. listener_algorithms: by (transport, host, port) of the listener; "0.0.0.0" and "::"
+    stand for every address. An account's own choice comes first, then domain, listener, default.
+    nonce_memory: nonces whose count is remembered. listener_uri: whether a digest uri that is the
+    address and port of a listener, without a user, passes for any Request-URI; SIPp writes that.
+    """
+
+    algorithms: tuple[str, ...] = (MD5,)
+    domain_algorithms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    listener_algorithms: Mapping[tuple[str, str, int], tuple[str, ...]] = field(
+        default_factory=dict
+    )
+    nonce_lifetime_s: float = 300.0
+    nonce_memory: int = 1 << 18
+    listener_uri: bool = True
+
+
+class AuthStats:
+    """Counters since the start."""
+
+    __slots__ = ("accepted", "asserted", "challenged", "dropped", "failed", "forbidden",
+                 "malformed", "stale", "throttled")  # fmt: skip
+
+    def __init__(self) -> None:
+        self.accepted = 0
+        self.asserted = 0
+        self.challenged = 0
+        self.dropped = 0
+        self.failed = 0
+        self.forbidden = 0
+        self.malformed = 0
+        self.stale = 0
+        self.throttled = 0
+
+
+class Authenticator:
+    """Authenticates requests by peer or by digest.
+
+    secret, nonce_start: 16 or more random octets and 64 random bits, fresh in every process.
+    listeners: our own (host, port); a set is looked at on every call.
+    """
+
+    def __init__(
+        self,
+        directory: Directory,
+        peers: PeerTable,
+        names: LocalNames,
+        secret: bytes,
+        nonce_start: int,
+        *,
+        settings: AuthSettings | None = None,
+        throttle: FailureThrottle | None = None,
+        sources: SourceLimiter | None = None,
+        listeners: Iterable[tuple[str, int]] = (),
+    ) -> None:
+        self.directory = directory
+        self.peers = peers
+        self.names = names
+        self.settings = settings or AuthSettings()
+        self.throttle = throttle
+        self.sources = sources
+        self.stats = AuthStats()
+        self.nonces = NonceSource(secret, nonce_start, self.settings.nonce_lifetime_s)
+        self._counter = NonceCounter(self.settings.nonce_memory)
+        self._listeners = listeners if isinstance(listeners, set) else set(listeners)
+        self._realms: dict[str, bytes] = {name: name.encode() for name in names.domains}
+        self._realm_names = frozenset(self._realms.values())
+        self._one_realm = names.first if len(names.domains) == 1 else ""
+        self._frames: dict[
+            tuple[str, tuple[str, ...], bool, bool], tuple[tuple[bytes, bytes], ...]
+        ] = {}
+        self._nobody = _dummy_account(secret)
+        self._last: tuple[bytes, Credentials | None] = (b"", None)
+
+    def configure(self, settings: AuthSettings) -> None:
+        """Take new settings; nonces made before stay good. ``nonce_memory`` is not changed."""
+        self.settings = settings
+        self.nonces.lifetime_s = settings.nonce_lifetime_s
+        self._frames.clear()
+
+    def check(
+        self, request: Request, flow: Flow, now: float, wall: float, served_here: bool = False
+    ) -> Principal | Refusal | None:
+        """Say who sent ``request``, or how to refuse it.
+
+        Args:    served_here: the node answers the request itself, it will not be passed on.
+        Returns: None when there is nobody to ask: ACK, CANCEL, and OPTIONS served here. A Refusal
+                 with status 0 is to be dropped without an answer.
+        Spec:    RFC 3261 sections 22.1 to 22.4, 8760 2.3, RFC 3325 section 5.
+        """
+        method = request.method
+        if method == "ACK" or method == "CANCEL":
+            return None  # RFC 3261 22.1: neither can be sent again with credentials
+        peer = self.peers.match(flow)
+        if peer is not None and peer.asserted:
+            self.stats.asserted += 1
+            return Principal(self._asserted_identity(request), "asserted", peer.name)
+        if method == "OPTIONS" and served_here:
+            return None if self._admit(flow, now) else DROP
+        status = challenge_status(method, served_here)
+        realm = self._realm_of(request)
+        try:
+            credentials = self._find_credentials(request, realm, status)
+        except BadMessage as error:
+            self.stats.malformed += 1
+            return self._refuse(flow, now, Refusal(400, error.phrase))
+        if credentials is None or credentials.blank:
+            return self._challenge(request, flow, now, wall, realm, status, False)
+        return self._check_digest(request, flow, now, wall, realm, status, credentials)
+
+    def consumed(self, request: Request) -> tuple[int, ...]:
+        """Places of the header lines with credentials for our realms; not to be passed on.
+
+        Spec: RFC 3261 section 22.3 (credentials for other realms must be).
+        """
+        if not (request.has("authorization") or request.has("proxy-authorization")):
+            return ()
+        return tuple(
+            place
+            for place, name in enumerate(request.names)
+            if name in AUTH_LINES and self._is_ours(request.values[place])
+        )
+
+    # ------------------------------------------------------------- decisions
+
+    def _check_digest(
+        self,
+        request: Request,
+        flow: Flow,
+        now: float,
+        wall: float,
+        realm: str,
+        status: int,
+        credentials: Credentials,
+    ) -> Principal | Refusal:
+        source = flow.remote[0]
+        account = self.directory.login(realm, credentials.username)
+        # Unknown users cost the same work and get the same answers as known ones (threat A7).
+        judged = account if account is not None else self._nobody
+        throttle = self.throttle
+        if throttle is not None and not throttle.idle:
+            wait = throttle.delay(source, _login(credentials, realm), now)
+            if wait > 0.0:
+                self.stats.throttled += 1
+                later = (b"Retry-After: %d" % (int(wait) + 1),)
+                return self._refuse(flow, now, Refusal(503, b"Too many failures", later))
+        count = _ONCE if not credentials.qop else nonce_count(credentials.nc)
+        problem = self._problem(request, credentials, count)
+        if problem:
+            self.stats.malformed += 1
+            return self._refuse(flow, now, Refusal(400, problem))
+        algorithm = algorithm_name(credentials.algorithm)
+        secret = judged.ha1(algorithm)
+        right = (
+            verify(credentials, request.method.encode(), secret)
+            and account is not None
+            and bool(secret)  # without a secret of that kind anybody could have computed it
+            and (bool(credentials.qop) or account.rfc2069)
+            and algorithm in self._offer(account, realm, flow)
+        )
+        if not right or account is None:
+            self.stats.failed += 1
+            if throttle is not None:
+                throttle.failed(source, _login(credentials, realm), now)
+            return self._challenge(request, flow, now, wall, realm, status, False)
+        if self.nonces.check(
+            credentials.nonce, self._realms[realm], wall
+        ) != FRESH or not self._counter.claim(self.nonces.sequence(credentials.nonce), count):
+            # RFC 7616 3.3: stale says that only the nonce was wrong. A count that was used before
+            # comes from another transaction: repeats of this one never get here.
+            self.stats.stale += 1
+            return self._challenge(request, flow, now, wall, realm, status, True)
+        if throttle is not None:
+            throttle.succeeded(source, account.aor)
+        return self._authorise(request, account)
+
+    def _problem(self, request: Request, credentials: Credentials, count: int) -> bytes:
+        """What makes the credentials unusable whoever sent them; b"" when nothing does."""
+        if not credentials.username or not credentials.uri:
+            return b"Bad Request: Digest parameter missing"
+        if credentials.qop and (not count or not credentials.cnonce or credentials.qop != b"auth"):
+            return b"Bad Request: Digest qop, nc or cnonce not as offered"
+        if credentials.uri != request.uri and not self._same_target(request, credentials.uri):
+            return b"Bad Request: Digest uri is not the Request-URI"
+        return b""
+
+    def _authorise(self, request: Request, account: Account) -> Principal | Refusal:
+        """The sender may act for itself only (threat A2)."""
+        if not account.enabled:
+            self.stats.forbidden += 1
+            return Refusal(403, b"Account disabled")
+        claimed = request.to_uri if request.method == "REGISTER" else request.from_uri
+        if self.names.aor_of(claimed) != account.aor:
+            self.stats.forbidden += 1
+            return Refusal(403, b"Not your address")
+        self.stats.accepted += 1
+        return Principal(account.aor, "digest")
+
+    def _challenge(
+        self,
+        request: Request,
+        flow: Flow,
+        now: float,
+        wall: float,
+        realm: str,
+        status: int,
+        stale: bool,
+    ) -> Refusal:
+        """Ask for credentials: one challenge for each algorithm, strongest first (RFC 8760 2.3)."""
+        if not self._admit(flow, now):
+            return DROP
+        self.stats.challenged += 1
+        account: Account | None = None
+        if self.directory.choosing:
+            claimed = request.to_uri if request.method == "REGISTER" else request.from_uri
+            account = self.directory.get(self.names.aor_of(claimed))
+        key = (realm, self._offer(account, realm, flow), status == 407, stale)
+        frames = self._frames.get(key)
+        if frames is None:
+            frames = self._frames[key] = tuple(
+                challenge_frame(realm, algorithm, b"auth", stale, status == 407)
+                for algorithm in key[1]
+            )
+        nonce = self.nonces.make(wall, self._realms[realm])
+        if len(frames) == 1:
+            head, tail = frames[0]
+            return Refusal(status, None, (head + nonce + tail,))
+        return Refusal(status, None, tuple([head + nonce + tail for head, tail in frames]))
+
+    def _refuse(self, flow: Flow, now: float, refusal: Refusal) -> Refusal:
+        return refusal if self._admit(flow, now) else DROP
+
+    def _admit(self, flow: Flow, now: float) -> bool:
+        if self.sources is None or self.sources.allow(flow.remote[0], now):
+            return True
+        self.stats.dropped += 1
+        return False
+
+    # ----------------------------------------------------------------- facts
+
+    def _offer(self, account: Account | None, realm: str, flow: Flow) -> tuple[str, ...]:
+        """The algorithms that are good for this account, domain and listener."""
+        if account is not None and account.algorithms:
+            return account.algorithms
+        settings = self.settings
+        if settings.domain_algorithms:
+            chosen = settings.domain_algorithms.get(realm)
+            if chosen:
+                return chosen
+        if settings.listener_algorithms:
+            host, port = flow.local
+            anywhere = "::" if ":" in host else "0.0.0.0"  # noqa: S104 - a key, nothing is bound
+            for address in (host, anywhere):
+                chosen = settings.listener_algorithms.get((flow.transport, address, port))
+                if chosen:
+                    return chosen
+        return settings.algorithms
+
+    def _realm_of(self, request: Request) -> str:
+        """The domain whose user the sender claims to be, else the one that is addressed."""
+        if self._one_realm:
+            return self._one_realm
+        names = self.names
+        claimed = request.to_uri if request.method == "REGISTER" else request.from_uri
+        return names.domain_of(claimed.host) or names.domain_of(request.ruri().host) or names.first
+
+    def _find_credentials(self, request: Request, realm: str, status: int) -> Credentials | None:
+        """The credentials for ``realm``; None without any.
+
+        The header that answers our kind of challenge is looked at, the other one when it is absent:
+        clients reuse what the registrar asked for. Two for one realm are refused unless they are of
+        one user and differ in algorithm (RFC 8760 2.4); then the first counts, whatever it is.
+        Raises: BadMessage.
+        """
+        first, second = "authorization", "proxy-authorization"
+        if status == 407:
+            first, second = second, first
+        name = first if request.has(first) else second
+        if not request.has(name):
+            return None
+        if request.names.count(name) == 1:
+            only = self._parse(request.get(name) or b"")
+            return only if only is not None and only.realm == self._realms[realm] else None
+        ours: Credentials | None = None
+        for value in request.get_all(name)[:CREDENTIAL_LINES]:
+            credentials = self._parse(value)
+            if credentials is None or credentials.realm != self._realms[realm]:
+                continue
+            if ours is None:
+                ours = credentials
+            elif ours.username != credentials.username or algorithm_name(
+                ours.algorithm
+            ) == algorithm_name(credentials.algorithm):
+                raise BadMessage(name, "two credentials for one realm")
+        return ours
+
+    def _parse(self, value: bytes) -> Credentials | None:
+        """Parse one header value; the same one is asked for twice, by check and by consumed."""
+        if value != self._last[0]:
+            self._last = (value, parse_credentials(value))
+        return self._last[1]
+
+    def _same_target(self, request: Request, text: bytes) -> bool:
+        """Say whether a digest uri that differs in its octets still means the Request-URI."""
+        try:
+            uri = parse_uri(text)
+        except BadMessage:
+            return False
+        if uri.equals(request.ruri()):
+            return True
+        return self.settings.listener_uri and self._names_listener(uri)
+
+    def _names_listener(self, uri: Uri) -> bool:
+        return (
+            uri.is_sip
+            and uri.user is None
+            and uri.port is not None
+            and (uri.host, uri.port) in self._listeners
+        )
+
+    def _asserted_identity(self, request: Request) -> str:
+        """The sender as a trusted peer states it: P-Asserted-Identity, else From (RFC 3325 5).
+
+        A REGISTER that a peer hands in speaks for the user in To.
+        """
+        if request.method == "REGISTER":
+            return self.names.aor_of(request.to_uri)
+        if request.has("p-asserted-identity"):
+            try:
+                for item in request.items("p-asserted-identity"):
+                    uri = parse_address(item, "P-Asserted-Identity").uri
+                    if uri.is_sip and uri.user:
+                        return self.names.aor_of(uri)
+            except BadMessage:
+                return self.names.aor_of(request.from_uri)
+        return self.names.aor_of(request.from_uri)
+
+    def _is_ours(self, value: bytes) -> bool:
+        try:
+            credentials = self._parse(value)
+        except BadMessage:
+            return True  # nobody behind us could use it either
+        return credentials is not None and credentials.realm in self._realm_names
+
+
+def challenge_status(method: str, served_here: bool) -> int:
+    """401 where the node is registrar or user agent server, 407 where it is a proxy.
+
+    MESSAGE is always answered as a proxy does, because the sender cannot know whether a device, the
+    store or a service of the node will take it. Spec: RFC 3261 sections 22.2 and 22.3.
+    """
+    if method == "REGISTER":
+        return 401
+    return 401 if served_here and method != "MESSAGE" else 407
+
+
+def _login(credentials: Credentials, realm: str) -> str:
+    """The name failures are counted under: the AoR of the user, whether or not there is one."""
+    return f"sip:{credentials.username.decode('utf-8', 'replace')}@{realm}"
+
+
+def _dummy_account(secret: bytes) -> Account:
+    """An account nobody can prove to be, for the work that an unknown user costs."""
+    noise = hashlib.sha512(b"nobody" + secret).hexdigest()
+    return Account("", "", "", noise[:32], noise[:64], noise[64:])
+
+
+__all__ = [
+    "AUTH_LINES",
+    "CREDENTIAL_LINES",
+    "DROP",
+    "UNTRUSTED_HEADERS",
+    "AuthSettings",
+    "AuthStats",
+    "Authenticator",
+    "Peer",
+    "Principal",
+    "Refusal",
+    "challenge_status",
+]

@@ -1,0 +1,425 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The registrar's rules: what a REGISTER does to the bindings of one address of record.
+
+Nothing is changed here. ``plan_register`` says what the bindings will be, the caller commits that
+and then answers, so a request is carried out completely or not at all.
+Spec: RFC 3261 section 10.3, RFC 3327 section 5.3.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from .errors import BadMessage, SipError
+from .flow import Flow
+from .headers.address import STAR, Address, parse_addresses, parse_q
+from .headers.date import format_date
+from .message import Request
+from .nexthop import next_hop
+from .uri import Uri, parse_uri
+
+ContactAllowed = Callable[[Uri, str], bool]
+
+_HOUR = 3600
+_MOST = (1 << 32) - 1
+_NO_PATH: tuple[bytes, ...] = ()
+_INSTANCE_OCTETS = 255
+
+
+class Binding:
+    """One contact of an address of record. Not changed once made; a refresh makes a new one.
+
+    contact: URI as it came. params: further contact parameters as they came, each with its
+    semicolon, without q and expires. q: thousandths. expires_at: monotonic seconds. instance:
+    value of +sip.instance or "". reg_id: 0 without one. path: Route values, topmost first. flow:
+    the live path the REGISTER came over, None after a restart. received: (transport, host, port)
+    it came from. secure: the address of record was registered as a sips URI.
+    """
+
+    __slots__ = ("aor", "call_id", "contact", "cseq", "expires_at", "flow", "instance", "params",
+                 "path", "q", "received", "reg_id", "secure", "user_agent")  # fmt: skip
+
+    def __init__(
+        self,
+        aor: str,
+        contact: bytes,
+        params: bytes,
+        q: int,
+        expires_at: float,
+        call_id: bytes,
+        cseq: int,
+        instance: str = "",
+        reg_id: int = 0,
+        path: tuple[bytes, ...] = _NO_PATH,
+        flow: Flow | None = None,
+        received: tuple[str, str, int] = ("", "", 0),
+        user_agent: bytes = b"",
+        secure: bool = False,
+    ) -> None:
+        self.aor = aor
+        self.contact = contact
+        self.params = params
+        self.q = q
+        self.expires_at = expires_at
+        self.call_id = call_id
+        self.cseq = cseq
+        self.instance = instance
+        self.reg_id = reg_id
+        self.path = path
+        self.flow = flow
+        self.received = received
+        self.user_agent = user_agent
+        self.secure = secure
+
+    def __repr__(self) -> str:
+        return f"<Binding {self.aor} {self.contact!r}>"
+
+    def line(self, now: float) -> bytes:
+        """Print the Contact line of a 200, with the whole seconds that are left (at least 1)."""
+        left = self.expires_at - now
+        seconds = max(1, int(left + 0.5))
+        if self.q == 1000:
+            return b"Contact: <%b>;expires=%d%b" % (self.contact, seconds, self.params)
+        text = (b"%d.%03d" % divmod(self.q, 1000)).rstrip(b"0").rstrip(b".")
+        return b"Contact: <%b>;q=%b;expires=%d%b" % (self.contact, text, seconds, self.params)
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrarLimits:
+    """Shortest, longest and usual life of a binding in seconds, and bindings per AoR."""
+
+    min_s: int = 60
+    max_s: int = 3600
+    default_s: int = 3600
+    max_bindings: int = 10
+
+
+class RegisterRefused(SipError):
+    """The REGISTER is to be answered with ``status``, ``reason`` and header ``lines``."""
+
+    def __init__(self, status: int, reason: bytes, lines: tuple[bytes, ...] = ()) -> None:
+        super().__init__(status, reason)
+        self.status = status
+        self.reason = reason
+        self.lines = lines
+
+
+class Registration:
+    """What a REGISTER comes to.
+
+    bindings: all of the AoR afterwards. updated: made or refreshed by the request. removed: gone
+    because of it. changed: whether there is something to commit; a mere query has nothing. path:
+    what is copied into the answer.
+    """
+
+    __slots__ = ("aor", "bindings", "changed", "path", "removed", "updated")
+
+    def __init__(
+        self,
+        aor: str,
+        bindings: tuple[Binding, ...],
+        updated: tuple[Binding, ...] = (),
+        removed: tuple[Binding, ...] = (),
+        path: tuple[bytes, ...] = _NO_PATH,
+    ) -> None:
+        self.aor = aor
+        self.bindings = bindings
+        self.updated = updated
+        self.removed = removed
+        self.changed = bool(updated or removed)
+        self.path = path
+
+
+class ContactPolicy:
+    """Which addresses a contact may name, so that nobody aims the node at itself or its neighbours.
+
+    The address the REGISTER came from is always fine. Loopback, link-local, multicast, broadcast
+    and unspecified addresses are not, except inside ``allowed`` networks; an address of ``own``,
+    our listeners, never is. Names and private addresses pass: they are reached over the flow.
+    """
+
+    __slots__ = ("_allowed", "_own")
+
+    def __init__(self, own: Iterable[tuple[str, int]] = (), allowed: Sequence[str] = ()) -> None:
+        self._own = own if isinstance(own, set) else set(own)
+        self._allowed = [ipaddress.ip_network(text, strict=False) for text in allowed]
+
+    def __call__(self, uri: Uri, source: str) -> bool:
+        """Say whether a contact or topmost Path may be kept for a sender at ``source``."""
+        hop = next_hop(uri)
+        if hop is None or (hop.host, hop.port) in self._own:
+            return False
+        return self._host_allowed(hop.host, source) and self._host_allowed(uri.host, source)
+
+    def _host_allowed(self, host: str, source: str) -> bool:
+        if not host or host == source:
+            return True
+        if not (host[-1].isdigit() or ":" in host):
+            return host != "localhost" and not host.endswith(".localhost")
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            return False  # an address in a spelling that not everybody reads the same way
+        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        if str(address) == source or any(address in network for network in self._allowed):
+            return True
+        return not (
+            address.is_loopback
+            or address.is_link_local
+            or address.is_multicast
+            or address.is_unspecified
+            or str(address) == "255.255.255.255"
+        )
+
+
+def plan_register(
+    request: Request,
+    aor: str,
+    current: Sequence[Binding],
+    flow: Flow,
+    now: float,
+    limits: RegistrarLimits | None = None,
+    contact_allowed: ContactAllowed | None = None,
+    path_trusted: bool = False,
+) -> Registration:
+    """Work out what an authenticated REGISTER does to the ``current`` bindings of ``aor``.
+
+    Args:   aor: canonical AoR of To. current: may hold expired ones, they are left out.
+            path_trusted: the request came from a configured peer; otherwise a Path counts only
+            when its topmost value names the address it came from.
+    Raises: RegisterRefused.
+    Spec:   RFC 3261 section 10.3 steps 6 to 8, RFC 3327 section 5.3.
+    """
+    live = [binding for binding in current if binding.expires_at > now]
+    try:
+        contacts = request.contacts()
+        if contacts == []:
+            return Registration(aor, tuple(live))
+        path = _NO_PATH
+        if request.has("path"):
+            path = _path(request, flow, path_trusted, contact_allowed)
+        if contacts is STAR:
+            return _remove_all(request, aor, live)
+        limits = limits or RegistrarLimits()
+        if len(contacts) > 2 * limits.max_bindings:
+            raise RegisterRefused(403, b"Too Many Contacts")
+        plan = _Plan(request, aor, live, flow, now, limits, path)
+        for contact in contacts:
+            plan.apply(contact, contact_allowed)
+    except BadMessage as error:
+        raise RegisterRefused(400, error.phrase) from error
+    return plan.result()
+
+
+def register_response_lines(registration: Registration, now: float, wall: float) -> list[bytes]:
+    """Header lines of the 200: every binding, the Path that was kept, the time of day.
+
+    Spec: RFC 3261 section 10.3 step 8, RFC 3327 section 5.3.
+    """
+    lines = [binding.line(now) for binding in registration.bindings]
+    if registration.path:
+        lines.append(b"Path: " + b", ".join(registration.path))
+    lines.append(date_line(wall))
+    return lines
+
+
+class _DateLine:
+    """The Date line of the current second; it is asked for thousands of times in it."""
+
+    __slots__ = ("line", "second")
+
+    def __init__(self) -> None:
+        self.second = -1
+        self.line = b""
+
+
+_date = _DateLine()
+
+
+def date_line(wall: float) -> bytes:
+    """The Date header line for a time in epoch seconds (RFC 3261 section 20.17)."""
+    second = int(wall)
+    if second != _date.second:
+        _date.second = second
+        _date.line = b"Date: " + format_date(second)
+    return _date.line
+
+
+class _Plan:
+    """The bindings while the contacts of one request are applied to them, in order."""
+
+    __slots__ = ("aor", "default_s", "flow", "limits", "live", "now", "path", "received", "removed",
+                 "request", "updated", "user_agent")  # fmt: skip
+
+    def __init__(
+        self,
+        request: Request,
+        aor: str,
+        live: list[Binding],
+        flow: Flow,
+        now: float,
+        limits: RegistrarLimits,
+        path: tuple[bytes, ...],
+    ) -> None:
+        self.request = request
+        self.aor = aor
+        self.live = live
+        self.flow = flow
+        self.now = now
+        self.limits = limits
+        self.path = path
+        self.received = (flow.transport, *flow.remote)
+        self.user_agent = request.get("user-agent") or b""
+        self.default_s = _seconds(request.get("expires"), limits.default_s)
+        self.updated: list[Binding] = []
+        self.removed: list[Binding] = []
+
+    def apply(self, contact: Address, allowed: ContactAllowed | None) -> None:
+        """Add, refresh or remove the binding of one contact (step 7)."""
+        uri = contact.uri
+        request = self.request
+        q = 1000
+        asked = self.default_s
+        instance = ""
+        reg_id = 0
+        params = b""
+        for name, value in contact.params:
+            if name == b"expires":
+                asked = _seconds(value, self.limits.default_s)
+            elif name == b"q":
+                q = parse_q(value or b"")
+            else:
+                if name == b"+sip.instance":
+                    instance = _instance(contact.param(name) or b"")
+                elif name == b"reg-id":
+                    reg_id = _reg_id(value or b"")
+                params += b";" + name if value is None else b";%b=%b" % (name, value)
+        limits = self.limits
+        if 0 < asked < limits.min_s and asked < _HOUR:
+            raise RegisterRefused(423, b"Interval Too Brief", (b"Min-Expires: %d" % limits.min_s,))
+        old = self._find(uri, instance, reg_id)
+        for binding in old:
+            if binding.call_id == request.call_id and request.cseq <= binding.cseq:
+                raise RegisterRefused(500, b"Out of Order")
+        if asked == 0:
+            self._replace(old, None)
+            return
+        self._check(uri, allowed)
+        self._replace(
+            old,
+            Binding(
+                self.aor, uri.raw, params, q, self.now + min(asked, limits.max_s), request.call_id,
+                request.cseq, instance, reg_id, self.path, self.flow, self.received,
+                self.user_agent, request.to_uri.secure,
+            ),
+        )  # fmt: skip
+
+    def result(self) -> Registration:
+        """Raises: RegisterRefused when there would be more bindings than allowed."""
+        if self.updated and len(self.live) > self.limits.max_bindings:
+            raise RegisterRefused(403, b"Too Many Contacts")
+        return Registration(
+            self.aor, tuple(self.live), tuple(self.updated), tuple(self.removed), self.path
+        )
+
+    def _find(self, uri: Uri, instance: str, reg_id: int) -> list[Binding]:
+        """The bindings a contact stands for: the same URI, or the same device (RFC 5626 6)."""
+        found = []
+        for binding in self.live:
+            if (
+                binding.contact == uri.raw
+                or (
+                    instance
+                    and binding.instance == instance
+                    and binding.reg_id == reg_id
+                    and binding not in self.updated
+                )
+                or uri.equals(parse_uri(binding.contact))
+            ):
+                found.append(binding)
+        return found
+
+    def _replace(self, old: list[Binding], new: Binding | None) -> None:
+        """Put ``new`` where the first of ``old`` stands, and take the others away."""
+        for binding in old:
+            if binding in self.updated:
+                self.updated.remove(binding)
+            elif new is None or binding is not old[0] or binding.contact != new.contact:
+                self.removed.append(binding)
+        if new is None:
+            self.live = [binding for binding in self.live if binding not in old]
+            return
+        self.updated.append(new)
+        if not old:
+            self.live.append(new)
+            return
+        place = self.live.index(old[0])
+        self.live[place] = new
+        for binding in old[1:]:
+            self.live.remove(binding)
+
+    def _check(self, uri: Uri, allowed: ContactAllowed | None) -> None:
+        if not uri.is_sip:
+            raise RegisterRefused(400, b"Bad Request: Contact is no SIP URI")
+        if uri.port is None and not uri.headers and uri.aor == self.aor:
+            # Requests to the user would come back to us for ever (RFC 5627 5.1 has the same rule).
+            raise RegisterRefused(403, b"Contact is the address of record")
+        if allowed is not None and not allowed(uri, self.flow.remote[0]):
+            raise RegisterRefused(403, b"Contact address not allowed")
+
+
+def _remove_all(request: Request, aor: str, live: list[Binding]) -> Registration:
+    """Carry out ``Contact: *`` (step 6)."""
+    if _seconds(request.get("expires"), 1) != 0:
+        raise RegisterRefused(400, b"Bad Request: Contact * needs Expires 0")
+    for binding in live:
+        if binding.call_id == request.call_id and request.cseq <= binding.cseq:
+            raise RegisterRefused(500, b"Out of Order")
+    return Registration(aor, (), (), tuple(live))
+
+
+def _path(
+    request: Request, flow: Flow, trusted: bool, allowed: ContactAllowed | None
+) -> tuple[bytes, ...]:
+    """The Path to keep, () when it has no effect because a stranger could have written it."""
+    if b"path" not in request.tokens("supported"):
+        raise RegisterRefused(420, b"Bad Extension", (b"Unsupported: path",))
+    values = request.items("path")
+    if not values:
+        return _NO_PATH
+    top = parse_addresses(values[:1], "Path")[0].uri
+    if not trusted:
+        source = flow.remote[0]
+        if (
+            top.host != source
+            or "maddr" in top.params
+            or not (allowed is None or allowed(top, source))
+        ):
+            return _NO_PATH
+    return tuple(values)
+
+
+def _seconds(value: bytes | None, default: int) -> int:
+    """Delta-seconds, ``default`` when absent, malformed or above 2**32 - 1 (RFC 3261 20.19)."""
+    if value is None or not value.isdigit() or len(value) > 10:
+        return default
+    seconds = int(value)
+    return seconds if seconds <= _MOST else default
+
+
+def _reg_id(value: bytes) -> int:
+    """Value of reg-id (RFC 5626 4.2): 1 to 2**31 - 1, 0 for anything else."""
+    if not value.isdigit() or len(value) > 10:
+        return 0
+    number = int(value)
+    return number if number < 1 << 31 else 0
+
+
+def _instance(value: bytes) -> str:
+    """Value of +sip.instance, a URN in angle brackets (RFC 5626 4.1); it is a key in storage."""
+    if len(value) > _INSTANCE_OCTETS:
+        raise RegisterRefused(400, b"Bad Request: +sip.instance is too long")
+    return value.decode("utf-8", "replace")
