@@ -1,0 +1,55 @@
+# make run     the demo node in the foreground
+# make test    the whole suite
+# make check   lint, types, who imports whom
+# make bench   the benchmarks
+# make clean   remove what the others made
+#
+# Everything is installed into .venv, once; a change of a source that is compiled builds it again.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PYTEST := $(BIN)/python -bb -X dev -m pytest
+COMPILED := $(wildcard sip/*.py sip/*/*.py sip/*/*.pyx pager/*.py imsnode/*.py)
+BOTH_WAYS := $(wildcard tests/unit tests/wire tests/contract tests/sim)
+
+.DELETE_ON_ERROR:
+.PHONY: run test check bench build clean
+
+run: .venv/.built
+	$(BIN)/imsnode demo
+
+test: .venv/.test .venv/.built
+	sh tests/peers.sh
+	$(PYTEST)
+	$(PYTEST) --pure $(BOTH_WAYS)
+
+check: .venv/.test
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: .venv/.built
+	$(BIN)/python -m benchmarks.run
+
+build: .venv/.built
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find sip pager imsnode tests benchmarks docs -name __pycache__ -prune -exec rm -rf {} +
+	find sip pager imsnode -name '*.so' -delete
+
+.venv/bin/python:
+	sh tests/venv.sh $(PYTHON) .venv
+
+.venv/.installed: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) install --constraint constraints.txt --editable .
+	touch $@
+
+.venv/.built: .venv/.installed setup.py $(COMPILED)
+	$(PIP) install --constraint constraints.txt --no-deps --editable .
+	touch $@
+
+.venv/.test: .venv/.installed
+	$(PIP) install --constraint constraints.txt --editable '.[test,dev]'
+	touch $@

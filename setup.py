@@ -1,0 +1,55 @@
+"""Compiles the modules of the hot path where a C compiler is present.
+
+The sources are plain Python and run without being compiled; compiled they are faster and nothing
+else. Everything else about the project stands in pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import os
+
+from setuptools import Extension, setup
+
+#: Modules every message passes.
+HOT = (
+    "sip/grammar.py",
+    "sip/uri.py",
+    "sip/headers/via.py",
+    "sip/headers/address.py",
+    "sip/message.py",
+    "sip/parser.py",
+    "sip/framer.py",
+    "sip/timers.py",
+    "sip/transaction/keys.py",
+    "sip/transaction/machine.py",
+    "sip/transaction/layer.py",
+    "sip/endpoint.py",
+    "sip/routing.py",
+    "sip/forward.py",
+    "sip/proxy.py",
+    # Only compiled: recvmmsg and sendmmsg, which Python does not offer.
+    "sip/aio/_mmsg.pyx",
+)
+
+
+def extensions() -> list[Extension]:
+    """Describe the compiled modules; none when Cython is not there."""
+    try:
+        from Cython.Build import cythonize
+    except ImportError:
+        return []
+    modules = [
+        Extension(source.rpartition(".")[0].replace("/", "."), [source], optional=True)
+        for source in HOT
+    ]
+    return cythonize(
+        modules,
+        build_dir="build/cython",
+        nthreads=os.cpu_count() or 1,
+        language_level=3,
+        quiet=True,
+    )
+
+
+if __name__ == "__main__":
+    setup(ext_modules=extensions(), options={"build_ext": {"parallel": os.cpu_count() or 1}})

@@ -1,0 +1,57 @@
+"""What every test run needs: the choice of compiled or interpreted modules, and real peers."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.support.programs import missing
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("sip", "pager", "imsnode")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--pure",
+        action="store_true",
+        help="run the interpreted sources even where compiled modules lie beside them",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--pure"):
+        from benchmarks.pure import prefer_sources
+
+        prefer_sources()
+    elif stale := _stale():
+        raise pytest.UsageError(f"older when compiled than as source: {stale}; run make build")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    count = sum(1 for package in PACKAGES for _ in (ROOT / package).rglob("*.so"))
+    if config.getoption("--pure") or not count:
+        return "imsnode: interpreted"
+    return f"imsnode: {count} compiled modules"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("peer"):
+        gone = missing(mark.args)
+        if gone and os.environ.get("CI") == "true":
+            pytest.fail(gone, pytrace=False)
+        if gone:
+            pytest.skip(gone)
+
+
+def _stale() -> str:
+    """Name the compiled modules whose source was changed since: the change would go untested."""
+    found = []
+    for package in PACKAGES:
+        for compiled in (ROOT / package).rglob("*.so"):
+            source = compiled.with_name(f"{compiled.name.partition('.')[0]}.py")
+            if source.exists() and source.stat().st_mtime > compiled.stat().st_mtime:
+                found.append(str(source.relative_to(ROOT)))
+    return ", ".join(sorted(found))
