@@ -2,8 +2,7 @@
 """A proxy between scripted neighbours: everything that leaves is caught as octets.
 
 No network and no clock: flows are paths to addresses, time is what the test says. Neighbours are
-addresses; what the proxy sends to one is read with `sent_to`, what one sends is fed with
-`from_flow`.
+addresses; what the proxy sends is read with `take`, what they send is fed with `receive`.
 """
 
 from __future__ import annotations
@@ -12,7 +11,8 @@ from collections.abc import Sequence
 
 from sip.endpoint import Endpoint
 from sip.flow import Flow
-from sip.forward import Proxy, ProxyConfig, Target
+from sip.forward import Proxy, ProxyConfig, Target, is_bound
+from sip.headers.address import STAR
 from sip.ids import SeededIds
 from sip.limits import Limits
 from sip.message import Request, Response, build_response
@@ -31,7 +31,7 @@ LIMITS = Limits()
 
 
 class Recorder:
-    """A transport that keeps what it is given; `no_tcp` lists hosts that refuse connections."""
+    """A transport that keeps what it is given; `closed_to` are transports it has not."""
 
     def __init__(self) -> None:
         self.out: list[tuple[Flow, bytes]] = []
@@ -67,27 +67,96 @@ class Noted:
         PLAIN.on_final(fork, response, status, now)
 
 
-class ProxiedNode:
-    """A small proxy server: own Route, checks, Route or the given bindings, then a fork."""
+class ProxyUser:
+    """A small proxy server: own Route, checks, Route or bindings, then a fork.
+
+    REGISTER adds a binding by the flow it came on, without any question; everything else is
+    forwarded. `forks`, `routed` and `expired` keep what passed.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, config: ProxyConfig | None = None, owner: ForkOwner = PLAIN
+    ) -> None:
+        self.endpoint = endpoint
+        self.proxy = Proxy(
+            endpoint,
+            OwnNames(endpoint.own, ["ims.test"]),
+            FlowTokens(b"k" * 32),
+            lambda host, port: True,
+            config,
+        )
+        self.owner = owner
+        self.targets: dict[str, list[Target]] = {}
+        self.forks: list[Fork] = []
+        self.routed: list[Routed] = []
+        self.expired: list[ServerTransaction] = []
+
+    def on_request(self, request: Request, flow: Flow, now: float) -> None:
+        if request.method == "REGISTER":
+            self.register(request, flow, now)
+            return
+        routed = self.proxy.preprocess(request, flow, now)
+        self.routed.append(routed)
+        refusal = routed.refusal or self.proxy.check(request)
+        if refusal is not None:
+            self.refuse(request, flow, refusal, now)
+            return
+        target = self.proxy.predetermined(request, routed, now)
+        if isinstance(target, Refusal):
+            self.refuse(request, flow, target, now)
+        elif request.method == "ACK":
+            if target is not None:
+                self.proxy.forward_ack(request, routed, target, now)
+        else:
+            targets = self.local_targets(request) if target is None else [target]
+            server_tx = self.endpoint.accept(request, flow, now)
+            fork = Fork(self.proxy, server_tx, request, self.owner, routed)
+            self.forks.append(fork)
+            refused = fork.start(targets, now)
+            if refused is not None:
+                fork.reply(refused.status, now, refused.reason, refused.lines)
+
+    def register(self, request: Request, flow: Flow, now: float) -> None:
+        contacts = request.contacts()
+        assert contacts is not STAR
+        uri = contacts[0].uri
+        target = Target(uri.raw, flow, bound=is_bound(request, flow))
+        self.targets.setdefault(request.to_uri.aor, []).append(target)
+        self.endpoint.reply(request, flow, 200, now)
+
+    def local_targets(self, request: Request) -> list[Target]:
+        return self.targets.get(request.ruri().aor, [])
+
+    def refuse(self, request: Request, flow: Flow, refusal: Refusal, now: float) -> None:
+        self.endpoint.reply(request, flow, refusal.status, now, refusal.reason, refusal.lines)
+
+    def on_cancel(self, server_tx: ServerTransaction, now: float) -> None:
+        fork = server_tx.user
+        assert isinstance(fork, Fork)
+        fork.cancel(now)
+
+    def on_expired(self, server_tx: ServerTransaction, now: float) -> None:
+        self.expired.append(server_tx)
+
+
+class ProxiedNode(ProxyUser):
+    """A proxy on a recorder; `bindings` are the contacts of an AoR with their addresses."""
 
     def __init__(
         self, config: ProxyConfig | None = None, owner: ForkOwner = PLAIN, seed: int = 1
     ) -> None:
         self.now = 0.0
         self.transport = Recorder()
-        self.endpoint = Endpoint(self.transport, self, SeededIds(seed))
-        self.endpoint.own.update((PROXY, PROXY_TLS))
-        own = OwnNames(self.endpoint.own, ["ims.test"])
-        self.proxy = Proxy(
-            self.endpoint, own, FlowTokens(b"k" * 32), lambda host, port: True, config
-        )
-        self.owner = owner
-        self.bindings: dict[str, list[tuple[str, tuple[str, int]] | Flow]] = {}
-        self.forks: list[Fork] = []
-        self.routed: list[Routed] = []
-        self.expired: list[ServerTransaction] = []
+        endpoint = Endpoint(self.transport, self, SeededIds(seed))
+        endpoint.own.update((PROXY, PROXY_TLS))
+        super().__init__(endpoint, config, owner)
+        self.bindings: dict[str, list[tuple[str, tuple[str, int]]]] = {}
 
-    # --- the neighbours' side
+    def local_targets(self, request: Request) -> list[Target]:
+        aor = request.ruri().aor
+        contacts = self.bindings.get(aor, [])
+        plain = [Target(uri.encode(), self.flow(address)) for uri, address in contacts]
+        return plain + self.targets.get(aor, [])
 
     def flow(self, address: tuple[str, int], transport: str = "UDP") -> Flow:
         flow = self.transport.flow_to(transport, address[0], address[1], self.now)
@@ -114,11 +183,7 @@ class ProxiedNode:
 
     def take(self) -> list[tuple[Flow, Request | Response]]:
         """Return what was sent since the last call, parsed."""
-        out = [(flow, parse_message(data, LIMITS, flow.reliable)) for flow, data in self._raw()]
-        return out
-
-    def _raw(self) -> list[tuple[Flow, bytes]]:
-        out = list(self.transport.out)
+        out = [(flow, parse_message(data, LIMITS)) for flow, data in self.transport.out]
         self.transport.out.clear()
         return out
 
@@ -147,63 +212,9 @@ class ProxiedNode:
     ) -> None:
         """Answer a request the proxy sent, from where it went to."""
         flow, request = sent
-        data = build_response(
-            request,
-            status,
-            extra=extra,
-            to_tag=tag,
-            record_route=100 < status < 300,
-        )
+        copied = 100 < status < 300
+        data = build_response(request, status, extra=extra, to_tag=tag, record_route=copied)
         self.receive(data, flow)
-
-    # --- the transaction user's side
-
-    def on_request(self, request: Request, flow: Flow, now: float) -> None:
-        routed = self.proxy.preprocess(request, flow, now)
-        self.routed.append(routed)
-        refusal = routed.refusal or self.proxy.check(request)
-        if refusal is not None:
-            self.refuse(request, flow, refusal)
-            return
-        target = self.proxy.predetermined(request, routed, now)
-        if isinstance(target, Refusal):
-            self.refuse(request, flow, target)
-            return
-        if request.method == "ACK":
-            assert target is not None
-            self.proxy.forward_ack(request, routed, target, now)
-            return
-        targets = self.local_targets(request) if target is None else [target]
-        server_tx = self.endpoint.accept(request, flow, now)
-        fork = Fork(self.proxy, server_tx, request, self.owner, routed)
-        self.forks.append(fork)
-        refused = fork.start(targets, now)
-        if refused is not None:
-            fork.reply(refused.status, now, refused.reason, refused.lines)
-
-    def local_targets(self, request: Request) -> list[Target]:
-        targets = []
-        for binding in self.bindings.get(request.ruri().aor, []):
-            if isinstance(binding, Flow):
-                uri = b"sip:bob@10.0.0.9:4444;transport=tcp"
-                targets.append(Target(uri, binding, bound=True))
-            else:
-                contact, address = binding
-                targets.append(Target(contact.encode(), self.flow(address)))
-        return targets
-
-    def refuse(self, request: Request, flow: Flow, refusal: Refusal) -> None:
-        self.endpoint.reply(
-            request, flow, refusal.status, self.now, refusal.reason, refusal.lines
-        )
-
-    def on_cancel(self, server_tx: ServerTransaction, now: float) -> None:
-        fork = server_tx.user
-        assert isinstance(fork, Fork)
-        fork.cancel(now)
-
-    def on_expired(self, server_tx: ServerTransaction, now: float) -> None:
-        self.expired.append(server_tx)
 
 
 def request_text(

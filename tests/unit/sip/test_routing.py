@@ -242,7 +242,7 @@ def test_a_mark_in_somebody_elses_via_is_no_loop() -> None:
 
 
 def test_strange_vias_of_others_do_no_harm() -> None:
-    lines = ["Via: SIP / 2.0 / UDP first.example.com: 4000;ttl=16;x=\"a;b\" ;branch=z9hG4bK.1"]
+    lines = ['Via: SIP / 2.0 / UDP first.example.com: 4000;ttl=16;x="a;b" ;branch=z9hG4bK.1']
     assert check(request("MESSAGE", lines=lines), OWN) is None
 
 
