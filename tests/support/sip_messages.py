@@ -65,7 +65,9 @@ def request(method: str = "MESSAGE", **fields: object) -> Request:
     return message
 
 
-def response_bytes(sent: bytes, status: int, *, to_tag: bytes = b"to1", reason: bytes = b"X") -> bytes:
+def response_bytes(
+    sent: bytes, status: int, *, to_tag: bytes = b"to1", reason: bytes = b"X"
+) -> bytes:
     """Answer a request as the far end would."""
     asked = parse_message(sent, LIMITS)
     lines = [b"SIP/2.0 %d " % status + reason]

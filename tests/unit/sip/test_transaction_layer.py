@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+
+from sip.errors import LocalProtocolError
+from sip.flow import Flow
+from sip.message import build_response
+from tests.support.sip_messages import Bench, request, tcp_flow, udp_flow
+
+
+class Wire:
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, bytes]] = []
+
+    def wire(self, direction: str, flow: Flow, data: bytes, now: float) -> None:
+        self.seen.append((direction, data[:12]))
+
+
+def test_a_branch_is_used_once_but_for_its_cancel() -> None:
+    bench = Bench()
+    flow = udp_flow()
+    data, tx = bench.send("INVITE", flow)
+    with pytest.raises(LocalProtocolError):
+        bench.layer.create_client(data, "INVITE", tx.branch, flow, None, 0.0)
+    cancel = bench.layer.create_client(data, "CANCEL", tx.branch, flow, None, 0.0)
+    assert cancel.branch == tx.branch
+    assert cancel.key != tx.key
+
+
+def test_full_counts_both_sides_and_completed_ones_apart() -> None:
+    bench = Bench()
+    bench.layer.max_transactions = 2
+    bench.layer.max_completed = 1
+    assert not bench.layer.full
+    flow = udp_flow()
+    bench.send("MESSAGE", flow)
+    server_tx = bench.layer.accept(request(), flow, 0.0)
+    assert bench.layer.full
+    bench.layer.max_transactions = 3
+    assert not bench.layer.full
+    server_tx.respond(build_response(server_tx.request, 200), 200, 0.0)
+    assert bench.layer.full
+
+
+def test_trace_hears_what_is_sent() -> None:
+    bench = Bench()
+    wire = bench.layer.trace = Wire()
+    bench.send("MESSAGE", udp_flow())
+    assert wire.seen == [("out", b"MESSAGE sip:")]
+
+
+def test_one_timer_entry_lives_per_client_transaction() -> None:
+    bench = Bench()
+    for _ in range(10):
+        bench.send("MESSAGE", udp_flow())
+        bench.send("MESSAGE", tcp_flow())
+    for at in (0.6, 2.0, 5.0, 20.0, 31.9):
+        bench.run_to(at)
+        assert len(bench.timers) == 20
+    bench.run_to(32.0)
+    assert len(bench.timers) == 0
+
+
+def test_nothing_is_left_after_everything_ended() -> None:
+    bench = Bench()
+    flow = udp_flow()
+    for number in range(20):
+        data, _ = bench.send("INVITE" if number % 2 else "MESSAGE", flow)
+        bench.answer(data, 200 if number % 3 else 486, flow)
+        copy = request("INVITE" if number % 2 else "MESSAGE", branch=b"z9hG4bK%d" % number)
+        server_tx = bench.layer.accept(copy, flow, 0.0)
+        status = 200 if number % 3 else 500
+        server_tx.respond(build_response(copy, status, to_tag=b"t"), status, 0.0)
+    bench.run_to(200.0)
+    assert len(bench.timers) == 0
+    assert (bench.layer.clients, bench.layer.servers, bench.layer.completed) == ({}, {}, {})
+    assert flow.pending == {}
+
+
+def test_response_without_transaction_is_counted_and_dropped() -> None:
+    bench = Bench()
+    data, _ = bench.send("MESSAGE", udp_flow())
+    bench.answer(data.replace(b"branch=z9hG4bK", b"branch=z9hG4bKx"), 200, udp_flow())
+    assert bench.stats.stray_responses == 1
+    assert bench.user.told == []
