@@ -55,7 +55,6 @@ class BadMessage(SipError):
     def __str__(self) -> str:
         return f"{self.where}: {self.reason}"
 
-
     @property
     def phrase(self) -> bytes:
         """The reason phrase for the status line of an answer."""

@@ -8,11 +8,12 @@ from typing import Final
 
 from .errors import BadMessage, LimitExceeded, ParseError
 from .grammar import TOKEN
+from .head import join_folds, split_head
 from .headers.content_length import parse_content_length
-from .headers.names import KNOWN
+from .headers.names import known_name
 from .limits import Limits
 from .message import trim
-from .parser import join_folds, salvage, split_head
+from .salvage import salvage
 
 
 class Ping(Enum):
@@ -116,7 +117,8 @@ class StreamFramer:
         if end < 0 or end > limits.head_bytes:
             if len(buffer) > limits.head_bytes:
                 raise LimitExceeded("head_bytes", limits.head_bytes, "Headers are too large")
-            self._check_start_line()
+            if not self._line_seen:
+                self._check_start_line()
             self._scanned = max(0, len(buffer) - 3)
             return 0
         head = bytes(buffer[:end])
@@ -126,8 +128,7 @@ class StreamFramer:
             if line[:1] not in (b"c", b"C", b"l", b"L"):
                 continue
             name, _, value = line.partition(b":")
-            known = KNOWN.get(name) or KNOWN.get(name.rstrip(b" \t").lower())
-            if known == "content-length":
+            if known_name(name) == "content-length":
                 if length is not None:
                     raise ParseError("Content-Length", "Content-Length appears twice")
                 length = parse_content_length(trim(value), limits.body_bytes)
@@ -137,11 +138,12 @@ class StreamFramer:
 
     def _check_start_line(self) -> None:
         """Refuse what can not become SIP as soon as its first line is there."""
-        if self._line_seen:
+        end = self._buffer.find(b"\n", self._scanned)
+        if end < 0:
             return
-        end = self._buffer.find(b"\r\n")
-        if end >= 0:
-            line = bytes(self._buffer[:end]).upper()
-            if not line.startswith(b"SIP/") and b" SIP/" not in line:
-                raise ParseError("stream", "Start line is not SIP")
-            self._line_seen = True
+        line = bytes(self._buffer[: end + 1]).upper()
+        if not line.endswith(b"\r\n"):
+            raise ParseError("stream", "Bare LF in the headers")
+        if not line.startswith(b"SIP/") and b" SIP/" not in line:
+            raise ParseError("stream", "Start line is not SIP")
+        self._line_seen = True

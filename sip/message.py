@@ -13,7 +13,7 @@ from typing import Final
 from .errors import LocalProtocolError
 from .grammar import split_commas
 from .headers.address import Address, Star, parse_address, parse_addresses, parse_contacts
-from .headers.layout import Layout
+from .headers.layout import Layout, find_layout, learn_layout
 from .headers.via import Via
 from .uri import Uri
 
@@ -99,7 +99,7 @@ def trim(value: bytes) -> bytes:
 
 
 class Message:
-    """What requests and responses share. Built by the parser only; not changed afterwards.
+    """What requests and responses share. Built by the parser only; the node may take lines away.
 
     ``names`` are canonical header names (lower-case long form), ``lines`` the header lines as they
     came, folds kept, without the final CRLF; both in wire order. ``method`` is the CSeq method.
@@ -272,6 +272,29 @@ class Request(Message):
                 line = self.lines[self._layout.via]
             self._top_via = line
         return line
+
+    def remove_lines(self, indexes: Sequence[int]) -> None:
+        """Leave out header lines that must not go further, such as credentials for our realm.
+
+        The headers every request must have can not be removed.
+        """
+        self._keep([at for at in range(len(self.lines)) if at not in indexes])
+
+    def remove_headers(self, names: frozenset[str]) -> None:
+        """Leave out all lines of these canonical names."""
+        self._keep([at for at, name in enumerate(self.names) if name not in names])
+
+    def _keep(self, places: list[int]) -> None:
+        lines = [self.lines[at] for at in places]
+        layout = find_layout(lines)
+        if layout is None:
+            layout = learn_layout(lines)
+        self.lines = lines
+        self.names = layout.names
+        self._layout = layout
+        self._values = None
+        self._routes = None
+        self._contacts = None
 
 
 class Response(Message):

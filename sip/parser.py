@@ -10,15 +10,16 @@ from __future__ import annotations
 from typing import Final
 
 from .errors import BadMessage, LimitExceeded, ParseError
-from .grammar import TEXT, WORD, is_token, parse_uint, split_commas
+from .grammar import WORD, is_token, parse_uint, split_commas
+from .head import join_folds, split_head
 from .headers.address import read_uri_and_tag
 from .headers.content_length import parse_content_length
 from .headers.layout import find_layout, learn_layout
-from .headers.names import KNOWN
 from .headers.structure import GOOD_TYPES, check_content_type, check_header
-from .headers.via import Via, parse_via
+from .headers.via import parse_via
 from .limits import Limits
-from .message import Message, Partial, Request, Response, trim, unfold
+from .message import Message, Request, Response, unfold
+from .salvage import salvage
 from .uri import parse_uri
 
 _METHODS: Final[dict[bytes, str]] = {
@@ -29,6 +30,7 @@ _METHODS: Final[dict[bytes, str]] = {
     )
 }  # fmt: skip
 _MAX_CSEQ: Final = 2**31 - 1
+_STATUS_CODES: Final[dict[bytes, int]] = {b"%d" % code: code for code in range(100, 700)}
 _CALL_ID: Final = WORD + b"@"
 _HOP_COUNTS: Final[dict[bytes, int]] = {b" %d" % number: number for number in range(256)}
 
@@ -38,7 +40,8 @@ def parse_message(data: bytes, limits: Limits, stream: bool = False) -> Request 
 
     Args: data: one datagram, where octets past Content-Length are ignored, or with ``stream`` one
         whole message as the framer cut it. limits: sizes in octets, counts in items.
-    Returns: the message with header order and unknown headers preserved.
+    Returns: the message with header order and unknown headers preserved. Contact, Route, Require
+        and their kin are checked in requests; in a response they raise ParseError on use.
     Raises: ParseError or LimitExceeded (status_hint 400, 413, 505 or 513) with ``partial`` set when
         a request can be answered. Any other exception is a bug.
     Spec: RFC 3261 sections 7, 18.3, 20 and 25; RFC 4475.
@@ -55,7 +58,7 @@ def _parse(data: bytes, limits: Limits, stream: bool) -> Request | Response:
     if len(data) > limits.message_bytes:
         raise LimitExceeded("message_bytes", limits.message_bytes, "Message is too large")
     if data.startswith(b"\r\n"):
-        data = data.lstrip(b"\r\n")  # RFC 3261 7.5: empty lines before the start line
+        data = _skip_empty_lines(data)
     head, empty_line, rest = data.partition(b"\r\n\r\n")
     size = len(head)
     if size > limits.head_bytes or not empty_line:
@@ -83,9 +86,24 @@ def _parse(data: bytes, limits: Limits, stream: bool) -> Request | Response:
         if count is None:
             count = parse_uint(text.strip(b" \t"), 255, "Max-Forwards")
         request.max_forwards = count
+    at = layout.content_type
+    if at >= 0:
+        text = lines[at][len(layout.starts[at]) :].strip(b" \t")
+        if text not in GOOD_TYPES:
+            check_content_type(text)
+    for name in layout.checked:
+        check_header(request, name)
     maximum = limits.message_body_bytes if method == "MESSAGE" else limits.body_bytes
     _read_body(request, lines, rest, maximum, stream)
     return request
+
+
+def _skip_empty_lines(data: bytes) -> bytes:
+    """Drop CRLFs before the start line (RFC 3261 7.5)."""
+    rest = data.lstrip(b"\r\n")
+    if data[: len(data) - len(rest)].replace(b"\r\n", b""):
+        raise ParseError("message", "Bare CR or LF before the start line", close=True)
+    return rest
 
 
 def _no_head(size: int, limits: Limits) -> BadMessage:
@@ -95,20 +113,6 @@ def _no_head(size: int, limits: Limits) -> BadMessage:
         error = ParseError("message", "Headers do not end with an empty line")
     error.close = True
     return error
-
-
-def split_head(head: bytes, limits: Limits) -> list[bytes]:
-    """Cut the header block at its line ends; continuation lines are still lines of their own.
-
-    Raises: ParseError with ``close`` for control octets and bare CR or LF, LimitExceeded.
-    """
-    lines = head.split(b"\r\n")
-    # Deleting all text octets leaves the controls; with nothing but line ends, two octets for each.
-    if len(head.translate(None, TEXT)) != 2 * len(lines) - 2:
-        _check_controls(lines)
-    if len(lines[0]) > limits.start_line_bytes:
-        raise LimitExceeded("start_line_bytes", limits.start_line_bytes, "Start line is too long")
-    return lines
 
 
 def _index(message: Message, lines: list[bytes], limits: Limits, size: int) -> list[bytes]:
@@ -129,44 +133,6 @@ def _index(message: Message, lines: list[bytes], limits: Limits, size: int) -> l
     message.names = layout.names
     message._layout = layout
     return flat
-
-
-def join_folds(lines: list[bytes]) -> list[bytes]:
-    """Put continuation lines back to the line they continue, CRLF kept (RFC 3261 7.3.1)."""
-    groups: list[list[bytes]] = []
-    for line in lines:
-        if line[:1] not in (b" ", b"\t"):
-            groups.append([line])
-            continue
-        if not groups:
-            raise ParseError("header", "Continuation line without a header before it")
-        if groups[-1][-1].endswith(b"\\"):
-            raise ParseError("header", "Header line is folded inside an escape")
-        groups[-1].append(line)
-    return [b"\r\n".join(group) for group in groups]
-
-
-def _check_controls(lines: list[bytes]) -> None:
-    """Allow control octets only as quoted pairs inside quoted strings (RFC 3261 25.1).
-
-    CR and LF can not be quoted, so any that do not form a line end are refused.
-    """
-    for line in lines:
-        if not line.translate(None, TEXT):
-            continue
-        quoted = False
-        escaped = False
-        for octet in line:
-            if octet == 0x0D or octet == 0x0A:
-                raise ParseError("header", "Bare CR or LF in the headers", close=True)
-            if escaped:
-                escaped = False
-            elif (octet < 0x20 and octet != 0x09) or octet == 0x7F:
-                raise ParseError("header", "Control character in the headers", close=True)
-            elif octet == 0x22:
-                quoted = not quoted
-            elif octet == 0x5C and quoted:
-                escaped = True
 
 
 def _read_request_line(request: Request, start: bytes, limits: Limits) -> None:
@@ -203,11 +169,11 @@ def _check_version(words: list[bytes]) -> None:
 
 
 def _read_status_line(response: Response, start: bytes) -> None:
-    code, _, reason = start[8:].partition(b" ")
-    if len(code) != 3 or not code.isdigit() or not b"100" <= code <= b"699":
+    status = _STATUS_CODES.get(start[8:11])
+    if status is None or start[11:12] not in (b" ", b""):
         raise ParseError("status line", "Status code is out of range")
-    response.status = int(code)
-    response.reason = reason
+    response.status = status
+    response.reason = start[12:]
 
 
 def _read_headers(message: Message, lines: list[bytes], limits: Limits, size: int) -> list[bytes]:
@@ -233,24 +199,21 @@ def _read_headers(message: Message, lines: list[bytes], limits: Limits, size: in
         raise ParseError("Call-ID", "Call-ID is malformed")
     message.call_id = call_id
     at = layout.cseq
-    number, _, name = lines[at][len(starts[at]) :].strip(b" \t").partition(b" ")
-    message.cseq = parse_uint(number, _MAX_CSEQ, "CSeq")
+    value = lines[at][len(starts[at]) :].strip(b" \t")
+    number, _, name = value.partition(b" ")
     method = _METHODS.get(name)
-    message.method = method if method is not None else _read_method(name)
-    at = layout.content_type
-    if at >= 0:
-        value = lines[at][len(starts[at]) :].strip(b" \t")
-        if value not in GOOD_TYPES:
-            check_content_type(value)
-    for header in layout.checked:
-        check_header(message, header)
+    if method is None:
+        number, _, name = value.replace(b"\t", b" ").partition(b" ")
+        method = _read_method(name)
+    message.cseq = parse_uint(number, _MAX_CSEQ, "CSeq")
+    message.method = method
     return lines
 
 
 def _read_method(name: bytes) -> str:
-    name = name.lstrip(b" \t")
+    name = name.lstrip(b" ")
     if not is_token(name):
-        raise ParseError("CSeq", "CSeq has no method")
+        raise ParseError("CSeq", "CSeq is not a number and a method")
     return name.decode("ascii")
 
 
@@ -294,55 +257,3 @@ def _read_body(
     elif len(rest) > maximum:
         raise LimitExceeded("body_bytes", maximum, "Body is too large", 413)
     message.body = rest
-
-
-def salvage(data: bytes, limits: Limits) -> Partial | None:
-    """Collect what an error response needs from a request that does not parse.
-
-    Returns: None when there is nothing to answer: no Via, a response, an ACK, or no SIP at all.
-    Lines with control octets or beyond the limits are left out.
-    """
-    head = data[: limits.head_bytes].lstrip(b"\r\n").partition(b"\r\n\r\n")[0]
-    lines = head.split(b"\r\n")
-    method, _, tail = lines[0].partition(b" ")
-    version = tail.rstrip(b" ").rpartition(b" ")[2].upper()
-    if not is_token(method) or not version.startswith(b"SIP/") or method == b"ACK":
-        return None
-    vias: list[bytes] = []
-    found: dict[str, bytes] = {}
-    for line in _salvage_lines(lines[1:]):
-        raw_name, colon, _ = line.partition(b":")
-        name = KNOWN.get(raw_name.rstrip(b" \t"))
-        if not colon or line.replace(b"\r\n", b"").translate(None, TEXT) or len(line) > 8192:
-            continue
-        if name == "via" and len(vias) < limits.vias:
-            vias.append(line)
-        elif name in ("from", "to", "call-id", "cseq") and name not in found:
-            found[name] = line
-    if not vias:
-        return None
-    via, rest = _salvage_via(vias[0])
-    copied = [found[name] for name in ("from", "to", "call-id", "cseq") if name in found]
-    to_at = -1
-    if "to" in found and b"tag" not in found["to"].lower():
-        to_at = copied.index(found["to"])
-    return Partial(method.decode("ascii"), vias, via, rest, copied, to_at)
-
-
-def _salvage_lines(lines: list[bytes]) -> list[bytes]:
-    joined: list[bytes] = []
-    for line in lines:
-        if line[:1] in (b" ", b"\t"):
-            if joined:
-                joined[-1] += b"\r\n" + line
-        else:
-            joined.append(line)
-    return joined
-
-
-def _salvage_via(line: bytes) -> tuple[Via | None, bytes]:
-    try:
-        items = split_commas(trim(line.partition(b":")[2]), "Via")
-        return parse_via(items[0]), b", ".join(items[1:])
-    except BadMessage:
-        return None, b""

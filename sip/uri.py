@@ -13,7 +13,6 @@ from .grammar import (
     check_escapes,
     is_token,
     normalise_escapes,
-    parse_uint,
     unescape,
 )
 
@@ -80,8 +79,13 @@ class Uri:
                 return f"sip:{host}"
             return f"sip:{normalise_escapes(self.user).decode('ascii')}@{host}"
         if self.scheme == "tel" and self.user is not None:
-            # RFC 3966 section 3: visual separators carry no meaning.
-            return "tel:" + self.user.translate(None, b"-.()").lower().decode("ascii")
+            # RFC 3966 sections 3 and 5: visual separators carry no meaning, and a local number
+            # means something in its context only.
+            number = self.user.translate(None, b"-.()").lower().decode("ascii")
+            context = self.params.get("phone-context")
+            if number.startswith("+") or context is None:
+                return f"tel:{number}"
+            return f"tel:{number};phone-context={context.lower().decode('ascii')}"
         return self.raw.decode("ascii")
 
     def hostport(self, default: int) -> tuple[str, int]:
@@ -255,16 +259,16 @@ def parse_port(text: bytes, where: str) -> int:
     """Read a port from 1 to 65535."""
     if not text.isdigit() or len(text) > 5:
         raise ParseError(where, f"{where} has a malformed port")
-    port = parse_uint(text, 65535, where)
-    if port == 0:
-        raise ParseError(where, f"{where} has port 0")
+    port = int(text)
+    if not 0 < port <= 65535:
+        raise ParseError(where, f"{where} has a port outside 1 to 65535")
     return port
 
 
 def parse_host(text: bytes, where: str) -> str:
     """Read a host name, an IPv4 address or an IPv6 reference in brackets.
 
-    Returns: lower-case, without brackets. Raises: ParseError.
+    Returns: lower-case; IPv6 without brackets in its shortest form. Raises: ParseError.
     """
     host = _hosts.get(text)
     if host is None:
@@ -282,10 +286,9 @@ def _read_host(text: bytes, where: str) -> str:
             # A zone index means nothing to another host, and ipaddress would let it through.
             if b"%" in inner:
                 raise ValueError
-            ipaddress.IPv6Address(inner.decode("ascii"))
+            return ipaddress.IPv6Address(inner.decode("ascii")).compressed
         except ValueError:
             raise ParseError(where, f"{where} has a malformed IPv6 address") from None
-        return inner.decode("ascii").lower()
     if not text or len(text) > 255 or text.translate(None, HOST):
         raise ParseError(where, f"{where} has a malformed host")
     if text.startswith(b".") or b".." in text:

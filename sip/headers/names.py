@@ -70,6 +70,11 @@ def _spellings() -> dict[bytes, str]:
 KNOWN: Final[dict[bytes, str]] = _spellings()
 
 
+def known_name(raw: bytes) -> str | None:
+    """Return the canonical form of one of the usual header names in any spelling, else None."""
+    return KNOWN.get(raw) or KNOWN.get(raw.rstrip(b" \t").lower())
+
+
 def canonical_name(raw: bytes) -> str:
     """Return the lower-case long form of a header name, given as it stands before the colon.
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of headers that decide something and are present in some messages only.
+"""Checks of headers that decide something and stand in some requests only.
 
-A message that has none of them pays nothing. Headers that this node only carries on are not here:
+A request that has none of them pays nothing. Headers that this node only carries on are not here:
 they pass as they came.
 """
 

@@ -89,9 +89,7 @@ def parse_via(value: bytes) -> Via:
     for piece in pieces:
         if piece == b"rport" and not via.rport:
             via.rport = True
-        elif (
-            not has_branch and piece.startswith(b"branch=") and not piece.translate(None, _BRANCH)
-        ):
+        elif not has_branch and piece.startswith(b"branch=") and not piece.translate(None, _BRANCH):
             via.branch = piece[7:]
             has_branch = via.branch != b""
         else:
