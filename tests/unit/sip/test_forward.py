@@ -407,7 +407,7 @@ def test_silence_on_tcp_is_no_reason_for_udp() -> None:
     made.receive(request_text("INVITE", body=LARGE), ALICE)
     made.take()
     made.advance(33)
-    assert [m.status for _, m in made.take() if isinstance(m, Response)][0] == 408
+    assert next(m.status for _, m in made.take() if isinstance(m, Response)) == 408
 
 
 def test_a_cancelled_invite_is_not_sent_again_by_udp() -> None:
