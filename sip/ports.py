@@ -40,7 +40,11 @@ class RequestUser(Protocol):
 
 
 class ClientUser(Protocol):
-    """The transaction user on the client side."""
+    """The transaction user on the client side.
+
+    After a provisional response an INVITE waits for ever (RFC 3261 17.1.1.2): the user bounds that
+    with a timer of its own, as a proxy does with Timer C, and calls ``cancel``.
+    """
 
     def on_response(self, tx: ClientTransaction, response: Response, now: float) -> None:
         """A provisional or the final response; 2xx to INVITE may come more than once."""
