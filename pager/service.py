@@ -69,17 +69,24 @@ class Pager:
         self._ids = MessageIds(ids.token(5))
         self._direct = self._is_direct()
         self._patience_armed = False
+        self._carried: frozenset[str] = frozenset()
+        self._carried_until = 0.0
 
     def start(self, bound: Iterable[str], now: float, wall: float) -> None:
         """Take up what an earlier run left, and deliver to users whose bindings were restored.
 
         Blocks while the store counts what waits. Call it once, before the first submission.
+
+        Args:
+            bound: users with a restored binding, whether its flow can be used yet or not.
         """
         self.keeper.start(now)
         limit = self.settings.recent_messages // 2
         for call_id, key in self.keeper.store_port.recent_keys(wall - _REPEATS_S, limit):
             self.recent.add(call_id, key)
-        for aor in bound:
+        self._carried = frozenset(bound)
+        self._carried_until = now + _REPEATS_S
+        for aor in self._carried:
             self.registered(aor, now)
 
     def configure(self, settings: PagerSettings) -> None:
@@ -100,6 +107,18 @@ class Pager:
         could overtake the ones that wait; the REGISTER must have been answered before.
         """
         self.offline.registered(aor, now)
+
+    def carried(self, recipient: str) -> bool:
+        """Say whether an earlier run may just have forwarded what a sender repeats now.
+
+        Its devices must then see the repeat under the sender's identity even when it comes from
+        the store, or they could not recognise it.
+        """
+        if not self._carried:
+            return False
+        if self.clock.now() > self._carried_until:
+            self._carried = frozenset()
+        return recipient in self._carried
 
     def waiting(self, recipient: str) -> int:
         """Count the stored messages of a recipient that somebody still has to get."""

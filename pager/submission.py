@@ -270,6 +270,8 @@ class Submission:
         if fork is not None:
             pager.running.pop(fork, None)
             offered = _unique(pager.bindings.device_of(b.target) for b in fork.branches)
+        if pager.carried(self.recipient):
+            offered = _unique((*offered, *devices, ""))
         message = StoredMessage(
             self.id,
             submission_key(request, self.sender, self.recipient),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 
 import pytest
 
@@ -80,6 +81,9 @@ class Alice:
         )
         return endpoint.create_client(data, method, branch, flow, self, network.now, number)
 
+    def send_at(self, at: float, number: int) -> None:
+        self.node.network.call_at(at, partial(self.send, number, delay_ms=number))
+
     def on_response(self, tx: ClientTransaction, response: Response, now: float) -> None:
         if response.status >= 200:
             self.finals[tx.context] += 1
@@ -115,7 +119,7 @@ def test_every_message_ends_once_and_is_seen_once(seed: int) -> None:
     network = SimNetwork(seed, loss=0.1, duplicate=0.1, reorder=0.2)
     alice, bob = pair(network)
     for number in range(200):
-        network.call_at(number * 0.01, lambda number=number: alice.send(number, delay_ms=number))
+        alice.send_at(number * 0.01, number)
     network.run(110.0)
     ended = alice.finals + alice.failures
     assert ended == Counter(range(200)), f"seed {seed}"
