@@ -231,7 +231,7 @@ class SimNetwork:
         self.log: list[WireEvent] = []
         self.nodes: dict[tuple[str, int], SimNode] = {}
         self._random = Random(seed)  # noqa: S311 - repeatable chance is what a simulation wants
-        self._agenda: list[tuple[float, int, Callable[[], None]]] = []
+        self._agenda: list[tuple[float, int, Callable[[], object]]] = []
         self._sequence = 0
         self._cuts: set[frozenset[str]] = set()
         self._arrivals: dict[Flow, float] = {}
@@ -261,7 +261,7 @@ class SimNetwork:
         self.nodes[node.address] = node
         return node
 
-    def call_at(self, at: float, callback: Callable[[], None]) -> None:
+    def call_at(self, at: float, callback: Callable[[], object]) -> None:
         """Run ``callback`` at virtual time ``at``, not before what is due now."""
         self._sequence += 1
         heappush(self._agenda, (max(at, self.now), self._sequence, callback))

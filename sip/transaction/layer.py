@@ -68,6 +68,21 @@ class TransactionLayer:
         self._seen_key = b""
 
     @property
+    def server_count(self) -> int:
+        """Server transactions without a final response, and INVITE ones until they end."""
+        return len(self.servers)
+
+    @property
+    def client_count(self) -> int:
+        """Client transactions, those that only absorb copies included."""
+        return len(self.clients)
+
+    @property
+    def completed_count(self) -> int:
+        """Non-INVITE server transactions that only wait for Timer J."""
+        return len(self.completed)
+
+    @property
     def full(self) -> bool:
         """True when no new request may be let in."""
         return (

@@ -28,18 +28,23 @@ def test_a_branch_is_used_once_but_for_its_cancel() -> None:
 
 
 def test_full_counts_both_sides_and_completed_ones_apart() -> None:
+    def full(bench: Bench, live: int, completed: int) -> bool:
+        bench.layer.max_transactions = live
+        bench.layer.max_completed = completed
+        return bench.layer.full
+
     bench = Bench()
-    bench.layer.max_transactions = 2
-    bench.layer.max_completed = 1
-    assert not bench.layer.full
     flow = udp_flow()
+    assert not full(bench, 1, 1)
     bench.send("MESSAGE", flow)
     server_tx = bench.layer.accept(request(), flow, 0.0)
-    assert bench.layer.full
-    bench.layer.max_transactions = 3
-    assert not bench.layer.full
+    assert full(bench, 2, 1)
+    assert not full(bench, 3, 1)
     server_tx.respond(build_response(server_tx.request, 200), 200, 0.0)
-    assert bench.layer.full
+    assert full(bench, 3, 1)
+    assert not full(bench, 2, 2)
+    layer = bench.layer
+    assert (layer.server_count, layer.client_count, layer.completed_count) == (0, 1, 1)
 
 
 def test_trace_hears_what_is_sent() -> None:

@@ -300,7 +300,7 @@ class TestMatching:
         server = Server("MESSAGE", udp_flow(), branch=branch)
         assert server.again()
         for change in ({"cseq": 2}, {"call_id": b"other"}, {"uri": b"sip:carol@ims.test"}):
-            other = request("MESSAGE", branch=branch, **change)  # type: ignore[arg-type]
+            other = request("MESSAGE", branch=branch, **change)
             assert not server.layer.absorb(other, server.flow, 0.0)
 
     def test_ack_of_an_old_peer_finds_its_invite(self) -> None:
