@@ -142,7 +142,7 @@ class Proxy:
 
         In this order: the flow of our own token, the topmost Route that is left, a Request-URI
         that is not ours. Whether the sender may use it is not asked here (R1 is the caller's).
-        Refusals: as `target_for`; 400 for a Route that cannot be read.
+        Refusals: as `target_for`.
         Spec: RFC 3261 16.5, 16.6 items 6 and 7.
         """
         if routed.flow is not None:
@@ -150,13 +150,10 @@ class Proxy:
         routes = routed.routes
         if routes is None and request.has("route"):
             routes = [address.raw for address in request.routes()]
-        try:
-            uri = parse_uri(routed.uri)
-            if not routes and self.own.is_own(uri):
-                return None
-            return self._target_for(uri, routes, now)
-        except BadMessage:
-            return Refusal(400, b"Bad Route")
+        uri = parse_uri(routed.uri)
+        if not routes and self.own.is_own(uri):
+            return None
+        return self._target_for(uri, routes, now)
 
     def target_for(
         self, uri: bytes, routes: Sequence[bytes] | None, now: float

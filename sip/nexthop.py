@@ -57,12 +57,7 @@ def next_hop(uri: Uri, secure: bool = False) -> Hop | None:
 def maddr_of(uri: Uri) -> str:
     """Return the maddr parameter in lower case without brackets, empty when there is none."""
     value = uri.params.get("maddr")
-    if not value:
-        return ""
-    try:
-        return value.decode("ascii").lower().strip("[]")
-    except UnicodeDecodeError:
-        return ""
+    return value.decode("ascii").lower().strip("[]") if value else ""
 
 
 class NextHopPolicy:

@@ -241,8 +241,6 @@ class Fork:
         """Take silence as 408 and a flow that failed as 503 (16.7 item 6, 16.9)."""
         branch = tx.context
         assert isinstance(branch, Branch)
-        if branch.status:
-            return
         fallback = branch.fallback
         if kind == TIMEOUT:
             self._ended(branch, 408, now)

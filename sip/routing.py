@@ -3,7 +3,8 @@
 
 Functions over a request that is never changed: `preprocess` says which Request-URI and Route
 values are left once everything that belongs to this node is taken off, `check` refuses what must
-not be forwarded. A refusal is a value; nothing here raises on what came from the network.
+not be forwarded. A refusal is a value. The parser has read Route, Via and the Request-URI before,
+so nothing here raises on what came from the network.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 from zlib import crc32
 
-from .errors import BadMessage
 from .flow import Flow
 from .message import Request
 from .nexthop import canonical_host, maddr_of, next_hop
@@ -112,23 +112,16 @@ def preprocess(
     """Take off what belongs to this node: our Route values, a strict router's rewrite, our maddr.
 
     `flow` is where the request came from.
-    Refusals: 400 Route that cannot be read, 403 token that is not ours for this Call-ID, 430 the
-    flow of the token is gone.
+    Refusals: 403 a token that is not ours for this Call-ID, 430 the flow of the token is gone.
     Spec: RFC 3261 16.4; RFC 5626 5.3.
     """
-    uri = request.uri
-    if b";" not in uri and not request.has("route"):
-        return Routed(uri)
-    try:
-        popped: list[FlowName] = []
-        routed = _take_own(request, flow, own, tokens, popped)
-        if popped and routed.refusal is None:
-            _follow(routed, popped, request, flow, flows, now)
-        return routed
-    except BadMessage as error:
-        routed = Routed(uri)
-        routed.refusal = Refusal(400, b"Bad " + error.where.encode("ascii", "replace"))
-        return routed
+    if b";" not in request.uri and not request.has("route"):
+        return Routed(request.uri)
+    popped: list[FlowName] = []
+    routed = _take_own(request, flow, own, tokens, popped)
+    if popped and routed.refusal is None:
+        _follow(routed, popped, request, flow, flows, now)
+    return routed
 
 
 def _take_own(

@@ -9,6 +9,7 @@ from sip.flow import Flow
 from sip.forward import ProxyConfig
 from sip.headers.address import parse_address
 from sip.message import Request, Response
+from sip.parser import parse_message
 from sip.proxy import PLAIN, Fork, Refusal, Target
 from sip.routing import Routed
 from sip.tokens import FlowName
@@ -16,6 +17,7 @@ from tests.support.proxied import (
     ALICE,
     BOB,
     BOB2,
+    LIMITS,
     PROXY,
     PROXY_TLS,
     ProxiedNode,
@@ -98,6 +100,13 @@ def test_a_nated_caller_is_reached_by_its_flow() -> None:
     name = names(made, near)
     assert name is not None
     assert name.remote == NATED
+
+
+def test_a_request_without_contact_names_no_flow() -> None:
+    made = node()
+    made.receive(request_text("INVITE", contact=None), NATED)
+    ((_, sent),) = made.requests("INVITE")
+    assert len(routes_of(sent)) == 1
 
 
 def test_a_request_from_another_server_names_no_flow() -> None:
@@ -206,6 +215,10 @@ def test_an_ack_for_a_2xx_is_forwarded_without_state() -> None:
 def test_an_ack_that_must_not_go_on_is_dropped() -> None:
     made = node()
     routes = established(made)
+    last = parse_message(in_dialog("ACK", [], "z9hG4bKack", max_forwards=0), LIMITS)
+    assert isinstance(last, Request)
+    target = Target(last.uri, made.flow(BOB))
+    made.proxy.forward_ack(last, Routed(last.uri), target, made.now)
     made.receive(in_dialog("ACK", routes[::-1], "z9hG4bKack", max_forwards=0), ALICE)
     made.receive(in_dialog("ACK", [b"<sip:%b@192.0.2.1:5060;lr>" % (b"A" * 15)], "z9hG4bKx"), ALICE)
     assert made.take() == []

@@ -243,6 +243,29 @@ def test_challenges_of_all_branches_are_gathered() -> None:
     assert answer.body == b""
 
 
+def test_www_authenticate_is_gathered_too() -> None:
+    made, _ = node()
+    made.receive(request_text("INVITE"), ALICE)
+    first, second = made.requests("INVITE")
+    made.answer(second, 401, extra=[b'WWW-Authenticate: Digest realm="two"'])
+    made.answer(first, 401, extra=[b'WWW-Authenticate: Digest realm="one"'])
+    (answer,) = [m for m in to_alice(made) if m.status >= 200]
+    realms = [b'Digest realm="one"', b'Digest realm="two"']
+    assert answer.get_all("www-authenticate") == realms
+
+
+def test_a_success_is_not_the_best_failure() -> None:
+    made, _ = node()
+    made.receive(request_text(), ALICE)
+    first, second = made.requests()
+    assert made.forks[0].best() is None
+    made.answer(first, 200)
+    made.answer(second, 480)
+    best = made.forks[0].best()
+    assert best is not None
+    assert best.status == 480
+
+
 def test_a_503_is_not_passed_on() -> None:
     made, _ = node(count=1)
     made.receive(request_text(), ALICE)

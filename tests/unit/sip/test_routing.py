@@ -70,6 +70,7 @@ def test_what_is_addressed_to_this_node(uri: str, own: bool) -> None:
         (b"192.0.2.1:99999999", False),
         (b"192.0.2.9:5060", False),
         (b"\xff:5060", False),
+        (b"a:b:5060", False),
         (b"", False),
     ],
 )

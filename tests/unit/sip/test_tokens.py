@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import hmac
+from base64 import urlsafe_b64encode
+
 import pytest
 
 from sip.flow import Flow
-from sip.tokens import LONGEST_TOKEN, UNBOUND, FlowTokens
+from sip.tokens import LONGEST_TOKEN, MAC_OCTETS, UNBOUND, FlowTokens
 
 SECRET = b"0123456789abcdefghij"
 V4 = Flow("TCP", ("192.0.2.1", 5060), ("198.51.100.7", 41234))
@@ -57,6 +60,13 @@ def test_a_token_is_good_for_one_dialog_and_one_secret() -> None:
     token = tokens.make(V4, b"call-1")
     assert tokens.read(token, b"call-2") is None
     assert FlowTokens(b"another secret of 20+").read(token, b"call-1") is None
+
+
+def test_content_of_another_shape_is_refused_even_with_a_right_mac() -> None:
+    tokens = FlowTokens(SECRET)
+    for content in (b"\x00x", b"\x01short", b"\x09" + b"x" * 12, b"\x81" + b"x" * 12):
+        mac = hmac.digest(SECRET, content + b"c", "sha256")[:MAC_OCTETS]
+        assert tokens.read(urlsafe_b64encode(mac + content).rstrip(b"="), b"c") is None
 
 
 def test_a_short_secret_is_refused() -> None:
