@@ -347,7 +347,7 @@ class _Plan:
         for binding in old:
             if binding in self.updated:
                 self.updated.remove(binding)
-            elif new is None or binding is not old[0] or binding.contact != new.contact:
+            elif new is None or binding.contact != new.contact:
                 self.removed.append(binding)
         if new is None:
             self.live = [binding for binding in self.live if binding not in old]

@@ -224,7 +224,7 @@ class Authenticator:
         judged = account if account is not None else self._nobody
         throttle = self.throttle
         if throttle is not None and not throttle.idle:
-            wait = throttle.delay(source, _login(credentials, realm), now)
+            wait = throttle.delay(source, _login(account, credentials, realm), now)
             if wait > 0.0:
                 self.stats.throttled += 1
                 later = (b"Retry-After: %d" % (int(wait) + 1),)
@@ -246,7 +246,7 @@ class Authenticator:
         if not right or account is None:
             self.stats.failed += 1
             if throttle is not None:
-                throttle.failed(source, _login(credentials, realm), now)
+                throttle.failed(source, _login(account, credentials, realm), now)
             return self._challenge(request, flow, now, wall, realm, status, False)
         if self.nonces.check(
             credentials.nonce, self._realms[realm], wall
@@ -439,8 +439,10 @@ def challenge_status(method: str, served_here: bool) -> int:
     return 401 if served_here and method != "MESSAGE" else 407
 
 
-def _login(credentials: Credentials, realm: str) -> str:
-    """The name failures are counted under: the AoR of the user, whether or not there is one."""
+def _login(account: Account | None, credentials: Credentials, realm: str) -> str:
+    """The name under which failures are counted, whether or not there is such a user."""
+    if account is not None:
+        return account.aor
     return f"sip:{credentials.username.decode('utf-8', 'replace')}@{realm}"
 
 

@@ -16,6 +16,7 @@ from .peers import Network, PeerTable
 
 OnBan = Callable[[str, float], None]
 
+_ROUNDING_S = 1e-6  # what sums of floating-point seconds may be off
 _KEYS = 4096  # IPv6 sources and exempt addresses whose key is kept; emptied when full
 
 
@@ -72,7 +73,7 @@ class Buckets:
             if len(self._new) >= self._places:
                 return self._turn_at - now
         wait = full_at - now - self._full_s
-        if wait > 0.0:
+        if wait > _ROUNDING_S:
             return wait
         self._new[key] = (full_at if full_at > now else now) + self._interval_s
         return 0.0

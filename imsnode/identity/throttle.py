@@ -47,7 +47,7 @@ class _Table:
 
     When all places are taken and none can be freed, newcomers share one record: a flood of
     strangers then makes further strangers wait, and nobody who is watched is let go for it.
-    ``per_source``: how many of the failures that bring a delay may come from one source.
+    ``per_source``: how many failures of one source count, of those that bring a delay.
     """
 
     __slots__ = ("_per_source", "_records", "_settings", "_shared")
@@ -73,6 +73,8 @@ class _Table:
         if sum(at >= since and who == source for at, who in failures) >= self._per_source:
             return
         failures.append((now, source))
+        if now < record.until:
+            return
         if record.delay_s and now - record.until < settings.window_s + record.delay_s:
             # Failing again soon after a delay: the next one is longer at once.
             record.delay_s = min(2 * record.delay_s, settings.max_delay_s)
@@ -123,7 +125,7 @@ class FailureThrottle:
 
     def configure(self, settings: ThrottleSettings) -> None:
         """Take new settings; what was noted so far is forgotten."""
-        self._sources = _Table(settings, settings.failures)
+        self._sources = _Table(settings, settings.failures + 1)
         self._users = _Table(settings, max(1, settings.failures // 2))
 
     @property
