@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from .endpoint import Endpoint
 from .errors import BadMessage
@@ -22,13 +22,21 @@ from .headers.address import STAR, parse_address
 from .ids import MAGIC_COOKIE
 from .message import Request, build_request, forward_request
 from .nexthop import Hop, next_hop
-from .routing import OwnNames, Refusal, Routed, check, loop_mark, preprocess
+from .routing import (
+    OwnNames,
+    Refusal,
+    Routed,
+    as_request_uri,
+    check,
+    loop_mark,
+    preprocess,
+)
 from .tokens import FlowName, FlowTokens
 from .uri import Uri, parse_uri
 
+FlowKey = tuple[str, tuple[str, int], tuple[str, int]]  # transport, local, remote
 NO_DROP: Final[frozenset[str]] = frozenset()
 DROP_BREADTH: Final = frozenset(("max-breadth",))
-_BOUND_FLOWS: Final = 65536  # flows remembered for their tokens; UDP ones can be made anew
 
 # Requests that neither make nor refresh a dialog. Everything else, methods nobody here knows
 # included, may have dialog semantics and is record-routed (RFC 3261 16.6 item 4, RFC 3428 7).
@@ -40,10 +48,12 @@ NO_RECORD_ROUTE: Final = frozenset(
 class Target:
     """One destination of a request; never changed, may serve many requests.
 
-    uri: Request-URI of the branch. flow: the way to it. routes: Route values to print, None to
-    leave those of the request. q: preference, 0 to 1000. binding: whatever the caller wants to
-    find again. bound: the client is reached by this flow and no other (NAT, or a connection it
-    opened): its Record-Route names the flow, and no TCP connection is tried for size.
+    uri: Request-URI of the branch; a Contact URI loses what must not stand there. flow: the way to
+    it. routes: Route values to print, None to leave those of the request. q: preference, 0 to
+    1000. binding: whatever the caller wants to find again. bound: the client is reached by this
+    flow and no other (NAT, or a connection it opened): its Record-Route names the flow, and no TCP
+    connection is tried for size.
+    Raises: ParseError for a URI with headers that cannot be read.
     """
 
     __slots__ = ("binding", "bound", "flow", "q", "routes", "uri")
@@ -57,6 +67,8 @@ class Target:
         binding: object | None = None,
         bound: bool = False,
     ) -> None:
+        if b"?" in uri or b";method=" in uri.lower():
+            uri = as_request_uri(uri)
         self.uri = uri
         self.flow = flow
         self.routes = routes
@@ -68,8 +80,8 @@ class Target:
 class Draft:
     """A request this node originates: method, header fields and body.
 
-    `headers` lacks Via, Max-Forwards, Max-Breadth, Route and Content-Length, which are written
-    for each branch; From with its tag, To, Call-ID and CSeq are printed as they are.
+    `headers` lacks Via, Max-Forwards, Route and Content-Length, which are written for each branch;
+    From with its tag, To, Call-ID and CSeq are printed as they are.
     """
 
     __slots__ = ("body", "headers", "method")
@@ -123,7 +135,8 @@ class Proxy:
         self.breadth_lines = tuple(
             (b"Max-Breadth: %d" % share,) for share in range(self.config.max_breadth + 1)
         )
-        self._bound: dict[tuple[str, tuple[str, int], tuple[str, int]], Flow] = {}
+        # The transport decides how long flows live; here they are only found by name.
+        self._bound: WeakValueDictionary[FlowKey, Flow] = WeakValueDictionary()
         self._reasons: WeakKeyDictionary[Flow, str] = WeakKeyDictionary()
         endpoint.on_flow_failed.append(self.flow_failed)
 
@@ -205,7 +218,8 @@ class Proxy:
         branch = MAGIC_COOKIE + seed.hexdigest().encode() + loop_mark(request)
         # Size does not move it to TCP: without a transaction nobody would hear of a refusal and
         # fall back.
-        data = self.build(request, routed, target, target.flow, branch, None, NO_DROP, ())
+        extra = () if request.has("max-breadth") else self.breadth_lines[-1]
+        data = self.build(request, routed, target, target.flow, branch, None, NO_DROP, extra)
         self.endpoint.send(target.flow, data, now)
 
     def build(
@@ -274,9 +288,8 @@ class Proxy:
         return b"<%b%b@%b%b;lr>" % (scheme, token, side.sent_by, transport)
 
     def remember(self, flow: Flow) -> None:
-        """Keep `flow` so that a token naming it can be followed while it lives."""
-        if len(self._bound) < _BOUND_FLOWS:
-            self._bound[(flow.transport, flow.local, flow.remote)] = flow
+        """Note `flow` so that a token naming it can be followed while it lives."""
+        self._bound[(flow.transport, flow.local, flow.remote)] = flow
 
     def flow_named(self, name: FlowName, now: float) -> Flow | None:
         """Return the live flow with this name, None when there is none (430)."""
@@ -288,10 +301,7 @@ class Proxy:
         return self.transport.flow_to("UDP", name.remote[0], name.remote[1], now)
 
     def flow_failed(self, flow: Flow, reason: str, now: float) -> None:
-        """Forget a flow that is gone, but not why while somebody still holds it."""
-        key = (flow.transport, flow.local, flow.remote)
-        if self._bound.get(key) is flow:
-            del self._bound[key]
+        """Note why a connection was lost, for those who still hold it."""
         if flow.reliable:
             self._reasons[flow] = reason
 

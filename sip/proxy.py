@@ -52,8 +52,9 @@ _LAST: Final = 99
 class Branch:
     """One target of a fork and what became of it.
 
-    status: the final status, 0 while there is none; 408 (silence) and 503 (could not be sent) may
-    be our own, response is None then. provisional: some 1xx came.
+    status: the final status, 0 while there is none; response is None where it is our own: 408
+    (silence), 487 (given up), 500 (unusable response), 503 (could not be sent). provisional: some
+    1xx came.
     """
 
     __slots__ = ("fallback", "fork", "limit", "provisional", "response", "share", "status",
@@ -86,7 +87,7 @@ class ForkOwner(Protocol):
     def on_final(self, fork: Fork, response: Response | None, status: int, now: float) -> None:
         """The first 2xx came, or every branch has ended and this is the best of them.
 
-        Once per fork. Without `response` the status is our own: 408, 487 or 503. Nothing was sent
+        Once per fork. Without `response` the status is our own (see Branch). Nothing was sent
         upstream, except for a 2xx to INVITE, which is relayed before (`fork.answered` tells).
         """
 
@@ -227,14 +228,20 @@ class Fork:
         branch = tx.context
         assert isinstance(branch, Branch)
         status = response.status
+        whole = response.via_count > 1 or self.server_tx is None
         if status < 200:
-            self._on_provisional(branch, response, now)
+            if whole:
+                self._on_provisional(branch, response, now)
         elif branch.status == 0:
-            branch.response = response
             if not self.invite or status >= 300:
                 tx.context = None  # it absorbs repetitions by itself and lives longer than we do
+            if whole:
+                branch.response = response
+            else:
+                # Nothing would be left to find the way upstream by (16.7 item 3).
+                status = 500
             self._ended(branch, status, now)
-        elif self.invite and status < 300:
+        elif self.invite and status < 300 and whole:
             self.relay(response, now)
 
     def on_failure(self, tx: ClientTransaction, kind: int, now: float) -> None:

@@ -17,7 +17,7 @@ from .flow import Flow
 from .message import Request
 from .nexthop import canonical_host, maddr_of, next_hop
 from .tokens import NO_TOKEN, FlowName, FlowTokens
-from .uri import Uri
+from .uri import Uri, parse_uri
 
 _SCHEMES: Final = frozenset(("sip", "sips", "tel"))
 
@@ -220,6 +220,22 @@ def strip_maddr(uri: Uri) -> bytes:
         if name not in ("maddr", "transport")
     )
     return uri.scheme.encode() + b":" + user + host + rest
+
+
+def as_request_uri(raw: bytes) -> bytes:
+    """Return a Contact or Route URI without what a Request-URI may not have: headers, method.
+
+    Raises: ParseError. Spec: RFC 3261 16.6 item 2, 19.1.1 table 1.
+    """
+    uri = parse_uri(raw)
+    if not uri.is_sip or not (uri.headers or "method" in uri.params):
+        return raw
+    if uri.headers:
+        raw = raw[: -len(uri.headers) - 1]
+    # A user part may hold semicolons of its own.
+    user, at, rest = raw.rpartition(b"@")
+    kept = [part for part in rest.split(b";") if not part.lower().startswith(b"method=")]
+    return user + at + b";".join(kept)
 
 
 def check(request: Request, own: OwnNames, understood: Sequence[bytes] = ()) -> Refusal | None:

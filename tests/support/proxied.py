@@ -182,7 +182,8 @@ class ProxiedNode(ProxyUser):
         self.now = end
 
     def take(self) -> list[tuple[Flow, Request | Response]]:
-        """Return what was sent since the last call, parsed."""
+        """Return what was sent since the last call, parsed; nothing may have gone wrong inside."""
+        assert self.endpoint.stats.faults == 0
         out = [(flow, parse_message(data, LIMITS)) for flow, data in self.transport.out]
         self.transport.out.clear()
         return out

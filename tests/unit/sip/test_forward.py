@@ -209,6 +209,7 @@ def test_an_ack_for_a_2xx_is_forwarded_without_state() -> None:
     assert first[1].via.branch == again[1].via.branch
     assert first[1].via.branch.startswith(b"z9hG4bK")
     assert not first[1].has("record-route")
+    assert first[1].get_all("max-breadth") == [b"60"]
     assert made.endpoint.layer.stats.client_created == before
 
 
@@ -318,6 +319,13 @@ def refusal(made: ProxiedNode, uri: bytes, routes: list[bytes] | None = None) ->
     result = made.proxy.target_for(uri, routes, 0.0)
     assert isinstance(result, Refusal)
     return result.status
+
+
+def test_a_contact_with_too_much_in_it() -> None:
+    made = node()
+    made.bindings["sip:bob@ims.test"] = [("sip:bob@198.51.100.2;Method=INVITE;x?h=v", BOB)]
+    made.receive(request_text(), ALICE)
+    assert made.requests()[0][1].uri == b"sip:bob@198.51.100.2;x"
 
 
 def test_targets_that_lead_nowhere() -> None:

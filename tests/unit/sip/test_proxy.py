@@ -8,7 +8,7 @@ import weakref
 import pytest
 
 from sip.forward import ProxyConfig
-from sip.message import Request, Response
+from sip.message import Request, Response, build_response
 from sip.proxy import PLAIN, Draft, Fork, Target
 from tests.support.proxied import ALICE, BOB, BOB2, Noted, ProxiedNode, request_text
 
@@ -120,6 +120,23 @@ def test_the_first_2xx_to_a_message_counts_and_the_rest_is_absorbed() -> None:
     assert made.statuses(ALICE) == []
     assert (owner.branches, owner.finals) == ([202, 200], [202])
     assert made.forks[0].pending == 0
+
+
+@pytest.mark.parametrize("method", ["MESSAGE", "INVITE"])
+def test_a_response_without_the_way_back_is_not_relayed(method: str) -> None:
+    made, owner = node(count=1)
+    made.receive(request_text(method), ALICE)
+    (sent,) = made.requests(method)
+    flow, request = sent
+    for status in (180, 200, 200):
+        data = build_response(request, status, to_tag=b"t")
+        head, _, rest = data.partition(b"Via: ")
+        ours, _, rest = rest.partition(b"\r\n")
+        other, _, rest = rest.partition(b"\r\n")
+        assert other.startswith(b"Via: ")
+        made.receive(head + b"Via: " + ours + b"\r\n" + rest, flow)
+    assert owner.branches == [500]
+    assert made.statuses(ALICE) == [500]
 
 
 def test_a_6xx_to_a_message_waits_for_the_others() -> None:

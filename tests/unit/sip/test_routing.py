@@ -6,7 +6,7 @@ import pytest
 from sip.flow import Flow
 from sip.message import Request
 from sip.parser import parse_message
-from sip.routing import OwnNames, Routed, check, loop_mark, preprocess
+from sip.routing import OwnNames, Routed, as_request_uri, check, loop_mark, preprocess
 from sip.tokens import FlowName, FlowTokens
 from sip.uri import parse_uri
 from tests.support.proxied import ALICE, LIMITS, PROXY, PROXY_TLS, request_text
@@ -191,6 +191,20 @@ def test_maddr_of_ours_is_stripped_where_it_was_received() -> None:
 )
 def test_maddr_meant_for_another_place_stays(uri: str) -> None:
     assert routed(request(uri=uri)).uri == uri.encode()
+
+
+@pytest.mark.parametrize(
+    ("contact", "uri"),
+    [
+        ("sip:bob@h:5070;transport=tcp;ob", "sip:bob@h:5070;transport=tcp;ob"),
+        ("sip:bob@h;method=INVITE;ob?Subject=x&a=b", "sip:bob@h;ob"),
+        ("sip:h?a=b", "sip:h"),
+        ("sip:bob;method=a?b=c@h;METHOD=INFO", "sip:bob;method=a?b=c@h"),
+        ("tel:+1;method=x", "tel:+1;method=x"),
+    ],
+)
+def test_a_contact_becomes_a_request_uri(contact: str, uri: str) -> None:
+    assert as_request_uri(contact.encode()) == uri.encode()
 
 
 def test_checks_pass_an_ordinary_request() -> None:
