@@ -29,7 +29,7 @@ from sip.nexthop import NextHopPolicy
 from sip.ports import Transport
 from sip.proxy import Proxy
 from sip.registrar import ContactPolicy, date_line
-from sip.routing import Listener, OwnNames
+from sip.routing import OwnNames
 from sip.timers import TimerConfig
 from sip.tokens import FlowTokens
 
@@ -50,7 +50,7 @@ from .identity import (
     SourceLimiter,
     UserLimiter,
 )
-from .local import LocalTransaction, local_message
+from .local import Asked, local_message
 from .location import Location
 from .logs import configure
 from .metrics import Metrics, driver_metrics
@@ -159,16 +159,15 @@ class App:
             streams=settings_of.stream_limits(config),
             udp=UdpOptions(),
             limits=settings_of.sip_limits(config),
+            advertise=config.network.advertise or "",
         )
         self.bound = self._listen()
         secret = node_secret(config.directory / "imsnode.key")
         own = self.own = own_addresses(self.bound, config)
         self.endpoint.own.update(own)
-        listeners = [Listener(b.transport, config.network.advertise or b.host, b.port) for b in self.bound]
         self.proxy = Proxy(
             self.endpoint,
-            self.ids,
-            OwnNames(listeners, config.domains, own),
+            OwnNames(self.endpoint.own, config.domains),
             FlowTokens(secret),
             self.next_hops(config),
             settings_of.proxy_config(config),
@@ -179,6 +178,7 @@ class App:
         rates = settings_of.rates(config)
         self.sources = SourceLimiter(rates, self.peers, self.driver.ban)
         self.users = UserLimiter(rates)
+        self.throttle = FailureThrottle(settings_of.throttle(config))
         self.authenticator = Authenticator(
             self.directory,
             self.peers,
@@ -186,7 +186,7 @@ class App:
             secrets.token_bytes(32),
             secrets.randbits(64),
             settings=settings_of.auth_settings(config),
-            throttle=FailureThrottle(settings_of.throttle(config)),
+            throttle=self.throttle,
             sources=self.sources,
             listeners=own,
         )
@@ -283,7 +283,7 @@ class App:
         if hasattr(self, "node"):
             self.node.draining = True
             self.readiness.set("listeners", "stopping")
-            self.pager.stop(self.clock.now())
+            self.pager.stop()
             self.driver.stop_accepting()
             deadline = self.clock.now() + DRAIN_S
             layer = self.endpoint.layer
@@ -353,11 +353,8 @@ class App:
         request: Request = local_message(
             self.ids, sender, recipient, content_type, body, date_line(wall)
         )
-        flow = Flow("TCP", ("127.0.0.1", 1), ("127.0.0.1", 1))
-        transaction = LocalTransaction(request, flow, answered, now)
-        message_id = self.pager.submit(
-            transaction, request, self.proxy.preprocess(request, flow, now), sender, recipient,
-            now, wall,
+        message_id = self.pager.originate(
+            Asked(request, answered), request, sender, recipient, now, wall
         )
         self.driver.wake()
         return message_id

@@ -28,10 +28,14 @@ class Echo:
         self, endpoint: Endpoint, domains: Iterable[str], known: Callable[[str], bool], send: Send
     ) -> None:
         self.endpoint = endpoint
-        self.aors = frozenset(f"sip:echo@{domain}" for domain in domains)
         self.known = known
         self.send = send
         self.echoed = 0
+        self.configure(domains)
+
+    def configure(self, domains: Iterable[str]) -> None:
+        """Serve these domains from now on."""
+        self.aors = frozenset(f"sip:echo@{domain}" for domain in domains)
 
     def request(self, request: Request, flow: Flow, sender: str, aor: str, now: float) -> None:
         """Answer one request for the service; a MESSAGE gets its 200 and then comes back."""

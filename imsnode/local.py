@@ -1,14 +1,12 @@
 """Requests that the node itself makes: `imsnode message send`, the echo service.
 
-They enter the pager like any other, behind a server transaction that has no network on its other
-side: what would be sent as the answer is handed to whoever asked.
+They enter the pager like any other; what would be sent as the answer is handed to whoever asked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from sip.flow import Flow
 from sip.ids import IdSource
 from sip.limits import Limits
 from sip.message import Request, build_request
@@ -17,37 +15,26 @@ from sip.parser import parse_message
 LOCAL_HOST = b"localhost.invalid"
 
 
-class LocalTransaction:
-    """Stands where a server transaction stands, for a request that came from no socket.
+class Asked:
+    """Whoever asked for a local message; stands where a server transaction stands.
 
-    `answered(status, reason)` is called once, with the final answer.
+    ``answered(status, reason)`` is called once, with the final answer.
     """
 
-    __slots__ = ("answered", "created", "final_status", "flow", "invite", "key", "method",
-                 "request", "state", "user")
+    __slots__ = ("answered", "final", "request")
 
-    def __init__(
-        self, request: Request, flow: Flow, answered: Callable[[int, str], None], now: float
-    ) -> None:
+    def __init__(self, request: Request, answered: Callable[[int, str], None]) -> None:
         self.request = request
-        self.flow = flow
-        self.method = request.method
-        self.invite = False
-        self.key = b""
-        self.state = 0
-        self.final_status = 0
-        self.user: object | None = None
-        self.created = now
         self.answered = answered
+        self.final = False
 
     def respond(self, data: bytes, status: int, now: float) -> bool:
         """Take the answer; True when it was the first final one."""
-        if status < 200 or self.final_status:
+        if status < 200 or self.final:
             return False
-        self.final_status = status
-        line = data[: data.find(b"\r\n")]
-        reason = line.split(b" ", 2)[2].decode("utf-8", "replace")
-        self.answered(status, reason)
+        self.final = True
+        start = data[: data.find(b"\r\n")]
+        self.answered(status, start.split(b" ", 2)[2].decode("utf-8", "replace"))
         return True
 
 

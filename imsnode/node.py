@@ -181,7 +181,7 @@ class Node:
         if routed.refusal is None and routed.dialog_proven:
             target = self.proxy.predetermined(request, routed, now)
             if isinstance(target, Target):
-                self.proxy.forward_ack(request, flow, routed, target, now)
+                self.proxy.forward_ack(request, routed, target, now)
                 return
         self.stats.acks_dropped += 1
 

@@ -34,7 +34,7 @@ class Registrar:
     """Applies REGISTER requests to the location, one at a time for each AoR.
 
     Args:
-        registered: called with (aor, now, wall) after the 200 that left a live binding.
+        registered: called with (aor, now) after the 200 that left a live binding.
         retry_after: header lines for a 503 (Retry-After).
     """
 
@@ -45,7 +45,7 @@ class Registrar:
         clock: Clock,
         limits: RegistrarLimits,
         contact_allowed: Callable[[Uri, str], bool],
-        registered: Callable[[str, float, float], None],
+        registered: Callable[[str, float], None],
         retry_after: Callable[[], tuple[bytes, ...]],
     ) -> None:
         self.endpoint = endpoint
@@ -147,7 +147,7 @@ class Change:
         registrar.location.apply(record, plan.bindings, now, wall)
         self.answer(plan, self.at, now, wall)
         if plan.bindings:
-            registrar.registered(self.aor, now, wall)
+            registrar.registered(self.aor, now)
 
     def answer(self, plan: Registration, planned_at: float, now: float, wall: float) -> None:
         """Send the 200 with every binding, its lifetime counted from the REGISTER's arrival."""

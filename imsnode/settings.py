@@ -49,8 +49,7 @@ def proxy_config(config: Config) -> ProxyConfig:
     """Bounds and times of forking."""
     return ProxyConfig(
         max_branches=config.limits.branches,
-        timer_c=config.timers.c,
-        oversize=config.limits.udp_size,
+        udp_octets=config.limits.udp_size,
     )
 
 

@@ -62,13 +62,13 @@ class Plane:
         rates = settings_of.rates(config)
         app.sources.configure(rates)
         app.users.configure(rates)
-        app.authenticator.configure(
-            settings_of.auth_settings(config), settings_of.throttle(config)
-        )
+        app.authenticator.configure(settings_of.auth_settings(config))
+        app.throttle.configure(settings_of.throttle(config))
         app.registrar.limits = settings_of.registrar_limits(config)
         app.registrar.contact_allowed = app.contact_policy(config)
         app.location.device_memory_s = config.registrar.device_memory
-        app.proxy.configure(settings_of.proxy_config(config), app.next_hops(config))
+        app.proxy.config = settings_of.proxy_config(config)
+        app.proxy.may_send_to = app.next_hops(config)
         app.pager.configure(settings_of.pager_settings(config))
         app.echo.configure(config.domains if config.pager.echo else ())
         app.storage.configure(config.pager.duplicate_memory, config.ledger.retention)
