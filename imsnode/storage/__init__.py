@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a node keeps: accounts, bindings, messages, ledger; on SQLite, PostgreSQL or in memory."""
+
+from __future__ import annotations
+
+from .accounts import Accounts
+from .binding_codec import AorState
+from .cdr import CdrSettings
+from .database import Database
+from .errors import (
+    AccountExists,
+    AccountUnknown,
+    ImportRefused,
+    SchemaOutdated,
+    SchemaTooNew,
+    StorageError,
+    StorageUnavailable,
+    StoreDamaged,
+)
+from .integrity import CheckReport
+from .listing import MessageRow, list_messages, show_message
+from .locations import Locations, read_locations, remove_bindings
+from .store import Storage, StorageSettings, open_storage
+from .story import Fate, Story, find_story
+
+__all__ = [
+    "AccountExists",
+    "AccountUnknown",
+    "Accounts",
+    "AorState",
+    "CdrSettings",
+    "CheckReport",
+    "Database",
+    "Fate",
+    "ImportRefused",
+    "Locations",
+    "MessageRow",
+    "SchemaOutdated",
+    "SchemaTooNew",
+    "Storage",
+    "StorageError",
+    "StorageSettings",
+    "StorageUnavailable",
+    "StoreDamaged",
+    "Story",
+    "find_story",
+    "list_messages",
+    "open_storage",
+    "read_locations",
+    "remove_bindings",
+    "show_message",
+]

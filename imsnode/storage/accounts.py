@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Accounts in the database: every verb is one transaction, and blocks.
+
+Only HA1s are stored; a password passes through `passwd` and is not kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from sys import intern
+from typing import Any
+
+from sqlalchemy import delete, exc, func, insert, select, update
+
+from imsnode.identity.accounts import Account, make_account
+
+from .database import Database
+from .errors import AccountExists, AccountUnknown, ImportRefused
+from .schema import account
+from .statements import InsertRows
+
+__all__ = ["Accounts"]
+
+_CHUNK = 5000
+_COLUMNS = tuple(column.name for column in account.columns)
+
+
+class Accounts:
+    """The accounts of one store.
+
+    Every method raises StorageUnavailable or StoreDamaged when the store fails.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def load_all(self) -> Iterator[Account]:
+        """Give every account, by address of record."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                select(account).order_by(account.c.aor), execution_options={"yield_per": _CHUNK}
+            )
+            for row in rows:
+                yield _account(row)
+
+    def count(self) -> int:
+        """Return how many accounts there are."""
+        with self._database.reading() as connection:
+            return connection.execute(select(func.count()).select_from(account)).scalar_one()
+
+    def get(self, aor: str) -> Account | None:
+        """Return the account of a canonical address of record."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(account).where(account.c.aor == aor)).first()
+        return None if row is None else _account(row)
+
+    def list(self, after: str = "", limit: int = 100, domain: str | None = None) -> list[Account]:
+        """Return at most ``limit`` accounts behind ``after``, by address of record."""
+        page = select(account).where(account.c.aor > after).order_by(account.c.aor).limit(limit)
+        if domain is not None:
+            page = page.where(account.c.realm == domain)
+        with self._database.reading() as connection:
+            return [_account(row) for row in connection.execute(page)]
+
+    def add(self, new: Account) -> None:
+        """Add an account.
+
+        Raises: AccountExists.
+        """
+        try:
+            with self._database.writing() as connection:
+                values = dict(zip(_COLUMNS, _row(new), strict=True))
+                connection.execute(insert(account).values(values))
+        except exc.IntegrityError:
+            raise AccountExists(new.aor) from None
+
+    def passwd(self, aor: str, password: str) -> None:
+        """Replace the HA1s of an account by those of another password.
+
+        Raises: AccountUnknown.
+        """
+        made = make_account(aor, password)
+        self._change(
+            aor,
+            ha1_md5=made.ha1_md5,
+            ha1_sha256=made.ha1_sha256,
+            ha1_sha512_256=made.ha1_sha512_256,
+        )
+
+    def enable(self, aor: str) -> None:
+        """Switch an account on. Raises: AccountUnknown."""
+        self._change(aor, enabled=True)
+
+    def disable(self, aor: str) -> None:
+        """Switch an account off. Raises: AccountUnknown."""
+        self._change(aor, enabled=False)
+
+    def configure(
+        self,
+        aor: str,
+        algorithms: tuple[str, ...] | None = None,
+        rfc2069: bool | None = None,
+        display_name: str | None = None,
+    ) -> None:
+        """Change what is given.
+
+        Raises: AccountUnknown.
+        """
+        values: dict[str, object] = {}
+        if algorithms is not None:
+            values["algorithms"] = ",".join(algorithms)
+        if rfc2069 is not None:
+            values["rfc2069"] = rfc2069
+        if display_name is not None:
+            values["display_name"] = display_name
+        self._change(aor, **values)
+
+    def remove(self, aor: str) -> None:
+        """Remove an account. Raises: AccountUnknown."""
+        with self._database.writing() as connection:
+            done = connection.execute(delete(account).where(account.c.aor == aor))
+        if not done.rowcount:
+            raise AccountUnknown(aor)
+
+    def import_many(
+        self, accounts: Iterable[Account], progress: Callable[[int], None] | None = None
+    ) -> int:
+        """Add all accounts or none; return how many.
+
+        progress: gets the number of accounts written since it was called last.
+
+        Raises: ImportRefused for addresses that are given twice or exist already.
+        """
+        rows = list(accounts)
+        problems = _repeated(rows)
+        try:
+            with self._database.writing() as connection:
+                taken = set(connection.execute(select(account.c.aor)).scalars())
+                problems += [
+                    (index, f"{row.aor} exists already")
+                    for index, row in enumerate(rows)
+                    if row.aor in taken
+                ]
+                if problems:
+                    raise ImportRefused(sorted(problems))
+                lines = InsertRows(account, _COLUMNS, connection.dialect)
+                for start in range(0, len(rows), _CHUNK):
+                    part = rows[start : start + _CHUNK]
+                    lines.run(connection, [_row(one) for one in part])
+                    if progress is not None:
+                        progress(len(part))
+        except exc.IntegrityError:
+            # Somebody else added one of them between our look and our commit.
+            raise ImportRefused([(0, "accounts were added by somebody else meanwhile")]) from None
+        return len(rows)
+
+    def _change(self, aor: str, **values: object) -> None:
+        with self._database.writing() as connection:
+            if values:
+                change = update(account).where(account.c.aor == aor).values(**values)
+                known = connection.execute(change).rowcount > 0
+            else:
+                look = select(account.c.aor).where(account.c.aor == aor)
+                known = connection.execute(look).first() is not None
+        if not known:
+            raise AccountUnknown(aor)
+
+
+def _repeated(rows: list[Account]) -> list[tuple[int, str]]:
+    seen: set[str] = set()
+    problems = []
+    for index, row in enumerate(rows):
+        if row.aor in seen:
+            problems.append((index, f"{row.aor} is given twice"))
+        seen.add(row.aor)
+    return problems
+
+
+def _row(one: Account) -> tuple[object, ...]:
+    return (
+        one.aor,
+        one.user,
+        one.realm,
+        one.ha1_md5,
+        one.ha1_sha256,
+        one.ha1_sha512_256,
+        one.display_name,
+        one.enabled,
+        ",".join(one.algorithms),
+        one.rfc2069,
+    )
+
+
+def _account(row: Any) -> Account:  # a result row has no static type
+    (aor, login, realm, md5, sha256, sha512_256, name, enabled, algorithms, rfc2069) = row
+    return Account(
+        aor,
+        login,
+        intern(realm),
+        md5,
+        sha256,
+        sha512_256,
+        name,
+        enabled,
+        tuple(algorithms.split(",")) if algorithms else (),
+        rfc2069,
+    )

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The octets in which the journal keeps the state of one address of record.
+
+Lines ended by LF, which no header value can hold, so nothing has to be escaped: a first line with
+the format's version and the number of bindings and devices, then the fields of each in a fixed
+order. Times are wall time: monotonic clocks start anew with the machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sip.registrar import Binding
+
+__all__ = ["AorState", "decode_state", "encode_state"]
+
+_VERSION = b"1"
+_BINDING_LINES = 14
+_DEVICE_LINES = 2
+
+
+class AorState:
+    """What is remembered of one address of record.
+
+    bindings: the live contacts. devices: instance ids that registered before, with the wall
+    second at which each was seen last.
+    """
+
+    __slots__ = ("bindings", "devices")
+
+    def __init__(self, bindings: Sequence[Binding], devices: Mapping[str, float]) -> None:
+        self.bindings = bindings
+        self.devices = devices
+
+
+def encode_state(state: AorState, now: float, wall: float) -> bytes:
+    """Return the octets of a state, b"" for one that holds nothing.
+
+    Raises: ValueError when a value holds a line feed; nothing that was parsed does.
+    """
+    bindings = state.bindings
+    devices = state.devices
+    if not bindings and not devices:
+        return b""
+    parts = [b"%b %d %d\n" % (_VERSION, len(bindings), len(devices))]
+    lines = 1 + _BINDING_LINES * len(bindings) + _DEVICE_LINES * len(devices)
+    offset = wall - now
+    for binding in bindings:
+        transport, host, port = binding.received
+        path = binding.path
+        lines += len(path)
+        parts.append(
+            b"%b\n%b\n%d\n%.3f\n%b\n%d\n%b\n%d\n%b\n%b\n%d\n%b\n%d\n%d\n"
+            % (
+                binding.contact,
+                binding.params,
+                binding.q,
+                binding.expires_at + offset,
+                binding.call_id,
+                binding.cseq,
+                binding.instance.encode("utf-8", "surrogateescape"),
+                binding.reg_id,
+                transport.encode(),
+                host.encode(),
+                port,
+                binding.user_agent,
+                binding.secure,
+                len(path),
+            )
+        )
+        for hop in path:
+            parts.append(hop + b"\n")
+    for device, seen in devices.items():
+        parts.append(b"%b\n%.3f\n" % (device.encode("utf-8", "surrogateescape"), seen))
+    data = b"".join(parts)
+    if data.count(b"\n") != lines:
+        raise ValueError("a value of a binding holds a line feed")
+    return data
+
+
+def decode_state(aor: str, data: bytes, now: float, wall: float) -> AorState:
+    """Read what `encode_state` wrote, leaving out bindings that have expired.
+
+    Bindings get monotonic deadlines again and have no flow.
+
+    Raises: ValueError when the octets are of another version or cut off.
+    """
+    lines = data.split(b"\n")
+    head = lines[0].split(b" ")
+    if len(head) != 3 or head[0] != _VERSION:
+        raise ValueError(f"the journal entry of {aor} is of an unknown kind")
+    offset = now - wall
+    bindings = []
+    at = 1
+    try:
+        for _ in range(int(head[1])):
+            binding, at = _decode_binding(aor, lines, at, offset)
+            if binding.expires_at > now:
+                bindings.append(binding)
+        devices = {}
+        for _ in range(int(head[2])):
+            devices[lines[at].decode("utf-8", "surrogateescape")] = float(lines[at + 1])
+            at += _DEVICE_LINES
+    except (IndexError, UnicodeDecodeError) as error:
+        raise ValueError(f"the journal entry of {aor} is cut off") from error
+    return AorState(tuple(bindings), devices)
+
+
+def _decode_binding(aor: str, lines: list[bytes], at: int, offset: float) -> tuple[Binding, int]:
+    end = at + _BINDING_LINES
+    path_end = end + int(lines[end - 1])
+    received = (lines[at + 8].decode(), lines[at + 9].decode(), int(lines[at + 10]))
+    binding = Binding(
+        aor,
+        lines[at],
+        lines[at + 1],
+        int(lines[at + 2]),
+        float(lines[at + 3]) + offset,
+        lines[at + 4],
+        int(lines[at + 5]),
+        lines[at + 6].decode("utf-8", "surrogateescape"),
+        int(lines[at + 7]),
+        tuple(lines[end:path_end]),
+        None,
+        received,
+        lines[at + 11],
+        lines[at + 12] == b"1",
+    )
+    return binding, path_end

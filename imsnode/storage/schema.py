@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables, as they are after the newest migration, for SQLite and PostgreSQL alike.
+
+What the hot path writes goes to the end of its table: keys ascend, and the one index that has to
+be searched and filled in no order is the primary key of ``mailbox``. It recognises duplicates and
+finds what waits for a recipient, so a group of messages touches few pages beside it.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+)
+
+__all__ = [
+    "COPIES",
+    "DUE_EXPIRY",
+    "DUE_FORGET",
+    "KNOWN_REVISIONS",
+    "OPEN",
+    "REVISION",
+    "SETTLED",
+    "account",
+    "binding_journal",
+    "due",
+    "fate",
+    "ledger",
+    "ledger_by_call",
+    "ledger_by_message",
+    "ledger_run",
+    "mailbox",
+    "message",
+    "metadata",
+]
+
+# Revisions of migrations/versions this release can start from, oldest first.
+KNOWN_REVISIONS = ("0001",)
+REVISION = KNOWN_REVISIONS[-1]
+
+# mailbox.state
+OPEN = 0  # waits, nobody took it
+COPIES = 1  # somebody took it, further devices wait
+SETTLED = 2  # kept to recognise a resend
+
+# due.kind
+DUE_EXPIRY = 0  # at expires_at: settle it if it still waits
+DUE_FORGET = 1  # at settled_at: forget it once duplicate_memory has passed
+
+metadata = MetaData()
+
+# An INTEGER PRIMARY KEY is the row id itself in SQLite, a BIGINT one would be a second index.
+_Seq = BigInteger().with_variant(Integer(), "sqlite")
+# Compared by octets in both engines, whatever the locale of the server.
+_Exact = Text().with_variant(Text(collation="C"), "postgresql")
+
+account = Table(
+    "account",
+    metadata,
+    Column("aor", _Exact, primary_key=True),
+    Column("login", _Exact, nullable=False),
+    Column("realm", _Exact, nullable=False),
+    Column("ha1_md5", Text, nullable=False),
+    Column("ha1_sha256", Text, nullable=False),
+    Column("ha1_sha512_256", Text, nullable=False),
+    Column("display_name", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("algorithms", Text, nullable=False),
+    Column("rfc2069", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# One row is the whole state of an AoR; the newest row of an AoR counts.
+binding_journal = Table(
+    "binding_journal",
+    metadata,
+    Column("seq", _Seq, primary_key=True, autoincrement=False),
+    Column("aor", _Exact, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
+message = Table(
+    "message",
+    metadata,
+    Column("seq", _Seq, primary_key=True, autoincrement=False),
+    Column("id", _Exact, nullable=False),
+    Column("recipient", _Exact, nullable=False),
+    Column("key", LargeBinary, nullable=False),
+    Column("received_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("settled_at", Double),
+    Column("sender", _Exact, nullable=False),
+    Column("call_id", LargeBinary, nullable=False),
+    Column("cseq", BigInteger, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("devices", Text, nullable=False),
+    Column("offered", Text, nullable=False),
+    Column("head", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+mailbox = Table(
+    "mailbox",
+    metadata,
+    Column("recipient", _Exact, primary_key=True),
+    Column("key", LargeBinary, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+fate = Table(
+    "fate",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("device", _Exact, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("status", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What has to be looked at when its time comes; entries of settled messages are passed over.
+due = Table(
+    "due",
+    metadata,
+    Column("kind", SmallInteger, primary_key=True, autoincrement=False),
+    Column("at", Double, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("seq", _Seq, primary_key=True, autoincrement=False),
+    Column("message_id", _Exact, nullable=False),
+    Column("call_id", LargeBinary, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("ended", Double, nullable=False),
+    Column("sender", _Exact, nullable=False),
+    Column("recipient", _Exact, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("steps", Text, nullable=False),
+)
+
+# The ledger is indexed run by run: a run is sorted once and appended, so that neither a random
+# page is touched for an entry nor anything merged later. A look-up asks every run.
+ledger_run = Table(
+    "ledger_run",
+    metadata,
+    Column("run", Integer, primary_key=True, autoincrement=False),
+    Column("first_seq", BigInteger, nullable=False),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("last_ended", Double, nullable=False),
+)
+
+ledger_by_message = Table(
+    "ledger_by_message",
+    metadata,
+    Column("run", Integer, primary_key=True, autoincrement=False),
+    Column("message_id", _Exact, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
+ledger_by_call = Table(
+    "ledger_by_call",
+    metadata,
+    Column("run", Integer, primary_key=True, autoincrement=False),
+    Column("call_id", LargeBinary, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)

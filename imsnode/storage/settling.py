@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How stored messages end: marked by a delivery, expired, and at last forgotten.
+
+A settled message loses head and body, its mailbox entry recognises a resend for as long as
+duplicates are remembered, and an entry of ``due`` says when that is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BindParameter,
+    ClauseElement,
+    Connection,
+    Dialect,
+    bindparam,
+    delete,
+    func,
+    select,
+    tuple_,
+    update,
+)
+
+from pager.values import DeliveryMark, ExpiredMessage, MarkState
+
+from .schema import COPIES, DUE_EXPIRY, DUE_FORGET, OPEN, SETTLED, due, fate, mailbox, message
+from .statements import InsertRows, PerCount, Query
+from .stats import StorageStats
+
+__all__ = ["ExpireLane", "Forgetting", "MarkLane"]
+
+_EXPIRY_ROWS = 256  # entries of due looked at in one go
+_EXPIRY_ROUNDS = 40  # of these in one call: most entries are of messages settled long ago
+_FORGET_ROWS = 256
+_FORGET_PAUSE_S = 1.0
+
+Values = list[BindParameter[Any]]
+
+
+class _Settling:
+    """Statements that end the wait of messages, shared by marks and expiry."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        decided = select(func.max(fate.c.at)).where(fate.c.seq == message.c.seq).scalar_subquery()
+        self._empty_decided = PerCount(self._emptying(decided), dialect)
+        self._empty_at = PerCount(self._emptying(bindparam("settled_at")), dialect)
+        self._close = PerCount(_moving(SETTLED, (OPEN, COPIES)), dialect)
+        self._remind = InsertRows(
+            due, ("kind", "at", "seq"), dialect, lambda insert: insert.on_conflict_do_nothing()
+        )
+
+    @staticmethod
+    def _emptying(settled_at: Any) -> Callable[[Values], ClauseElement]:  # any SQL expression
+        return lambda values: (
+            update(message)
+            .values(settled_at=settled_at, head=b"", body=b"")
+            .where(message.c.seq.in_(values))
+        )
+
+    def decided(self, connection: Connection, times: Iterable[tuple[int, float]]) -> None:
+        """Settle messages at the time of their last fate."""
+        rows = [(DUE_FORGET, at, seq) for seq, at in times]
+        seqs = [row[2] for row in rows]
+        self._empty_decided.all(connection, seqs)
+        self._close.all(connection, seqs)
+        self._remind.run(connection, rows)
+
+    def expired(self, connection: Connection, seqs: Collection[int], at: float) -> None:
+        """Settle messages whose deadline has passed."""
+        self._empty_at.all(connection, list(seqs), (at,))
+        self._close.all(connection, list(seqs))
+        self._remind.run(connection, [(DUE_FORGET, at, seq) for seq in seqs])
+
+
+def _moving(state: int, from_states: tuple[int, ...]) -> Callable[[Values], ClauseElement]:
+    """Build the update that moves mailbox entries, found through their messages, to a state."""
+    older = mailbox.c.state < max(from_states) + 1
+    return lambda values: (
+        update(mailbox)
+        .values(state=state)
+        .where(
+            older,
+            mailbox.c.recipient == message.c.recipient,
+            mailbox.c.key == message.c.key,
+            message.c.seq.in_(values),
+        )
+    )
+
+
+class MarkLane:
+    """Records what became of messages; an item is a sequence of marks."""
+
+    reads = False
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._live = PerCount(
+            lambda values: select(message.c.seq, message.c.id).where(
+                message.c.settled_at.is_(None), message.c.seq.in_(values)
+            ),
+            dialect,
+        )
+        self._insert = InsertRows(
+            fate,
+            ("seq", "device", "state", "at", "status"),
+            dialect,
+            lambda insert: insert.on_conflict_do_update(
+                index_elements=["seq", "device"],
+                set_={
+                    "state": insert.excluded.state,
+                    "at": insert.excluded.at,
+                    "status": insert.excluded.status,
+                },
+            ),
+        )
+        self._accept = PerCount(_moving(COPIES, (OPEN,)), dialect)
+        self._settling = _Settling(dialect)
+
+    def attach(self, connection: Connection) -> None:
+        """Nothing is kept in memory."""
+
+    def execute(
+        self, connection: Connection, items: Sequence[Sequence[DeliveryMark]]
+    ) -> list[bool]:
+        """Apply the marks of live messages; all others change nothing."""
+        marks = [mark for item in items for mark in item]
+        live: dict[int, str] = {}
+        for rows in self._live.run(connection, list({mark.seq for mark in marks})):
+            live.update((seq, identity) for seq, identity in rows)
+        marks = [mark for mark in marks if live.get(mark.seq) == mark.message_id]
+        if marks:
+            self._apply(connection, marks)
+        return [True] * len(items)
+
+    def _apply(self, connection: Connection, marks: Sequence[DeliveryMark]) -> None:
+        fates: dict[tuple[int, str], DeliveryMark] = {(m.seq, m.device): m for m in marks}
+        self._insert.run(
+            connection,
+            [(m.seq, m.device, str(m.state), m.at, m.status) for m in fates.values()],
+        )
+        settled = {m.seq: m.at for m in marks if m.settles}
+        accepted = {m.seq for m in marks if m.state is MarkState.ACCEPTED} - settled.keys()
+        if accepted:
+            self._accept.all(connection, list(accepted))
+        if settled:
+            self._settling.decided(connection, settled.items())
+
+    def committed(self) -> None:
+        """Nothing is kept in memory."""
+
+    def failed(self, item: Sequence[DeliveryMark], reason: str) -> bool:
+        """Return False."""
+        return False
+
+
+class ExpireLane:
+    """Settles messages whose deadline has passed; an item is (before, limit)."""
+
+    reads = False
+
+    def __init__(self, dialect: Dialect) -> None:
+        entry = due.c
+        self._due = Query(
+            select(
+                entry.at,
+                entry.seq,
+                message.c.id,
+                message.c.call_id,
+                message.c.sender,
+                message.c.recipient,
+                message.c.size,
+                message.c.expires_at,
+                message.c.settled_at,
+                mailbox.c.state,
+            )
+            .select_from(
+                due.outerjoin(message, message.c.seq == entry.seq).outerjoin(
+                    mailbox,
+                    (mailbox.c.recipient == message.c.recipient) & (mailbox.c.key == message.c.key),
+                )
+            )
+            .where(entry.kind == DUE_EXPIRY, entry.at <= bindparam("before"))
+            .order_by(entry.at, entry.seq)
+            .limit(bindparam("limit")),
+            dialect,
+        )
+        self._done = Query(_delete_due(DUE_EXPIRY), dialect)
+        self._settling = _Settling(dialect)
+
+    def attach(self, connection: Connection) -> None:
+        """Nothing is kept in memory."""
+
+    def execute(
+        self, connection: Connection, items: Sequence[tuple[float, int]]
+    ) -> list[list[ExpiredMessage] | None]:
+        """Settle for each item, oldest deadline first."""
+        return [self._expire(connection, before, limit) for before, limit in items]
+
+    def _expire(self, connection: Connection, before: float, limit: int) -> list[ExpiredMessage]:
+        expired: list[ExpiredMessage] = []
+        for _ in range(_EXPIRY_ROUNDS):
+            count = min(limit - len(expired), _EXPIRY_ROWS)
+            rows = self._due.run(connection, before, count).fetchall() if count > 0 else []
+            if not rows:
+                break
+            found = [
+                ExpiredMessage(
+                    row.id, row.seq, row.call_id, row.sender, row.recipient, row.size,
+                    row.state == COPIES,
+                )
+                for row in rows
+                if row.id is not None and row.settled_at is None and row.expires_at <= before
+            ]  # fmt: skip
+            self._done.run(connection, rows[-1].at, rows[-1].seq)
+            if found:
+                self._settling.expired(connection, [m.seq for m in found], before)
+                expired += found
+        return expired
+
+    def committed(self) -> None:
+        """Nothing is kept in memory."""
+
+    def failed(self, item: tuple[float, int], reason: str) -> None:
+        """Return None."""
+        return
+
+
+def _delete_due(kind: int) -> ClauseElement:
+    """Build the statement that removes entries of a kind up to a time and number."""
+    last = tuple_(bindparam("at"), bindparam("seq"))
+    return delete(due).where(due.c.kind == kind, tuple_(due.c.at, due.c.seq) <= last)
+
+
+class Forgetting:
+    """In the background: forgets settled messages once resends need not be recognised."""
+
+    def __init__(
+        self, dialect: Dialect, wall: Callable[[], float], memory_s: float, stats: StorageStats
+    ) -> None:
+        self.memory_s = memory_s
+        self._stats = stats
+        self._wall = wall
+        self._next_at = 0.0
+        self._step_size = 0
+        entry = due.c
+        self._due = Query(
+            select(entry.at, entry.seq)
+            .where(entry.kind == DUE_FORGET, entry.at <= bindparam("before"))
+            .order_by(entry.at, entry.seq)
+            .limit(_FORGET_ROWS),
+            dialect,
+        )
+        self._done = Query(_delete_due(DUE_FORGET), dialect)
+        # Settled ones only: a message is never removed for anything that due says alone.
+        self._settled = PerCount(
+            lambda values: select(message.c.seq).where(
+                message.c.settled_at.is_not(None), message.c.seq.in_(values)
+            ),
+            dialect,
+        )
+        self._keys = PerCount(_removing_keys, dialect)
+        self._fates = PerCount(lambda values: delete(fate).where(fate.c.seq.in_(values)), dialect)
+        self._messages = PerCount(
+            lambda values: delete(message).where(message.c.seq.in_(values)), dialect
+        )
+
+    def attach(self, connection: Connection) -> None:
+        """Nothing is kept that a lost connection could make wrong."""
+
+    def due(self, now: float, urgent: bool) -> bool:
+        """True once a pause after the last step that found little to do."""
+        return not urgent and now >= self._next_at
+
+    def step(self, connection: Connection) -> bool:
+        """Forget one batch, oldest first."""
+        self._step_size = 0
+        rows = self._due.run(connection, self._wall() - self.memory_s).fetchall()
+        if not rows:
+            return False
+        self._done.run(connection, rows[-1].at, rows[-1].seq)
+        seqs = [
+            seq
+            for settled in self._settled.run(connection, [row.seq for row in rows])
+            for (seq,) in settled
+        ]
+        if seqs:
+            self._keys.all(connection, seqs)
+            self._fates.all(connection, seqs)
+            self._messages.all(connection, seqs)
+        self._step_size = len(seqs)
+        return len(rows) == _FORGET_ROWS
+
+    def committed(self, now: float) -> None:
+        """Count, and pause when the batch was not full."""
+        self._stats.forgotten += self._step_size
+        if self._step_size < _FORGET_ROWS:
+            self._next_at = now + _FORGET_PAUSE_S
+
+    def failed(self, now: float, reason: str, refused: bool) -> None:
+        """Try again after the pause."""
+        self._next_at = now + _FORGET_PAUSE_S
+
+
+def _removing_keys(values: Values) -> ClauseElement:
+    """Build the delete of the mailbox entries of settled messages."""
+    keys = select(message.c.recipient, message.c.key).where(message.c.seq.in_(values))
+    return delete(mailbox).where(
+        mailbox.c.state == SETTLED, tuple_(mailbox.c.recipient, mailbox.c.key).in_(keys)
+    )

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The store of a running node: database, writer and the ports on top of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .accounts import Accounts
+from .cdr import CdrFile, CdrSettings
+from .database import Database
+from .errors import StorageError
+from .failpoints import FailPoint
+from .lanes import Done, Item, Lane
+from .ledger import LedgerIndex, LedgerRetention, LedgerWriter
+from .locations import BindingLane, Locations
+from .messages import Messages
+from .settling import Forgetting
+from .stats import StorageStats
+from .writer import Deliver, Writer
+
+__all__ = ["Storage", "StorageSettings", "open_storage"]
+
+_DAY_S = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class StorageSettings:
+    """How a store is opened and how long things are kept, in seconds.
+
+    url: ``sqlite:////path/file.db`` or ``postgresql://...``. queue_limit: operations that may
+    wait for the writer; beyond it they fail at once. duplicate_memory_s: how long a settled
+    message recognises a resend. check_seconds: time for the integrity check at start.
+    """
+
+    url: str
+    queue_limit: int = 20_000
+    duplicate_memory_s: float = _DAY_S
+    ledger_retention_s: float = 30 * _DAY_S
+    cdr: CdrSettings | None = None
+    check_seconds: float = 1.5
+
+
+class Storage:
+    """Everything a node keeps. Built by `open_storage`."""
+
+    def __init__(
+        self,
+        settings: StorageSettings,
+        database: Database,
+        deliver: Deliver,
+        wall: Callable[[], float],
+        fail_point: FailPoint | None,
+    ) -> None:
+        dialect = database.engine.dialect
+        self.database = database
+        self.stats = StorageStats()
+        self.accounts = Accounts(database)
+        self._cdr = CdrFile(settings.cdr, self.stats) if settings.cdr is not None else None
+        self.ledger = LedgerWriter(dialect, self.stats, self._cdr)
+        self._forgetting = Forgetting(dialect, wall, settings.duplicate_memory_s, self.stats)
+        self._retention = LedgerRetention(wall, settings.ledger_retention_s)
+        bindings = BindingLane(database)
+        self.messages = Messages(database, self.submit)
+        self.locations = Locations(database, bindings, self.submit)
+        self.writer = Writer(
+            database,
+            (bindings, *self.messages.lanes),
+            (
+                self.ledger,
+                LedgerIndex(dialect, self.ledger),
+                self._forgetting,
+                bindings.compaction,
+                self._retention,
+            ),
+            deliver,
+            settings.queue_limit,
+            self.stats,
+            fail_point,
+        )
+
+    def submit(self, lane: Lane, item: Item, done: Done | None) -> None:
+        """Hand an operation to the writer."""
+        self.writer.submit(lane, item, done)
+
+    def give_way(self, now: float) -> None:
+        """Let the writer have the interpreter when it has work; once per wake-up of the loop."""
+        self.writer.give_way(now)
+
+    def flush(self, done: Callable[[bool], None]) -> None:
+        """Write all that waits, the ledger too; ``done(True)`` when it is durable."""
+        self.writer.flush(done)
+
+    @property
+    def trouble(self) -> str:
+        """Why the last group failed; "" once one has been committed since."""
+        return self.writer.trouble
+
+    @property
+    def healthy(self) -> bool:
+        """False while the store does not take what it is given."""
+        return not self.writer.trouble
+
+    @property
+    def waiting(self) -> int:
+        """Operations that wait for the writer."""
+        return self.writer.waiting
+
+    def configure(
+        self, duplicate_memory_s: float | None = None, ledger_retention_s: float | None = None
+    ) -> None:
+        """Change how long things are kept, from now on."""
+        if duplicate_memory_s is not None:
+            self._forgetting.memory_s = duplicate_memory_s
+        if ledger_retention_s is not None:
+            self._retention.retention_s = ledger_retention_s
+
+    def close(self, timeout_s: float = 4.0) -> bool:
+        """Write all that waits and close; blocks. False when the time was not enough."""
+        ended = self.writer.close(timeout_s)
+        if ended:
+            if self._cdr is not None:
+                self._cdr.close()
+            self.database.close()
+        return ended
+
+
+def open_storage(
+    settings: StorageSettings,
+    deliver: Deliver,
+    wall: Callable[[], float],
+    fail_point: str | None = None,
+) -> Storage:
+    """Open a store, migrating it when needed, check it, and start its writer; blocks.
+
+    Args:
+        deliver: runs a callable on the thread of the event loop (loop.call_soon_threadsafe).
+        wall: epoch seconds, called from the writer's thread.
+        fail_point: see `FailPoint`; tests only.
+
+    Raises: StorageUnavailable, StoreDamaged, SchemaTooNew, ValueError (no such fail point).
+    """
+    point = FailPoint(fail_point) if fail_point else None
+    database = Database(settings.url)
+    try:
+        database.upgrade(settings.check_seconds)
+    except StorageError:
+        database.close()
+        raise
+    storage = Storage(settings, database, deliver, wall, point)
+    storage.writer.start()
+    return storage

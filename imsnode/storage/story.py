@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The story of a message, put together from the ledger, the stored message and its fates.
+
+The ledger may miss what was noted in the last second before a crash. The message row and the
+fates were committed before anybody was answered, so the steps they prove are filled in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, func, or_, select, union
+
+from pager import rules
+from pager.values import MarkState, Step
+
+from .database import Database
+from .ledger import read_steps
+from .listing import MessageRow, find_rows
+from .schema import fate, ledger, ledger_by_call, ledger_by_message, ledger_run
+
+__all__ = ["Fate", "Story", "find_story"]
+
+_RULE_OF = {
+    MarkState.ACCEPTED: rules.DEVICE_ACCEPTED,
+    MarkState.REFUSED: rules.DEVICE_REFUSED,
+    MarkState.EXPIRED: rules.DEADLINE,
+}
+_OUTCOME_OF = {
+    MarkState.ACCEPTED: rules.DELIVERED,
+    MarkState.REFUSED: rules.REFUSED,
+    MarkState.EXPIRED: rules.EXPIRED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of the message at one device."""
+
+    device: str
+    state: str
+    at: float
+    status: int
+
+
+@dataclass(slots=True)
+class Story:
+    """All that is known of one message.
+
+    steps: in order of time. outcome: a word of `pager.rules.OUTCOMES`. row: the stored message,
+    None when it was never stored or has been forgotten.
+    """
+
+    message_id: str
+    call_id: bytes
+    sender: str
+    recipient: str
+    received_at: float
+    size: int
+    outcome: str
+    steps: list[Step] = field(default_factory=list)
+    fates: list[Fate] = field(default_factory=list)
+    row: MessageRow | None = None
+
+
+def find_story(database: Database, id_or_call_id: str, limit: int = 100) -> list[Story]:
+    """Return the stories of a message id, or of all messages with a Call-ID, oldest first.
+
+    Takes a connection of its own and no lock. An id that the ledger does not know costs a pass
+    over the stored messages.
+
+    Raises: StorageUnavailable, StoreDamaged.
+    """
+    stories: dict[str, Story] = {}
+    with database.reading() as connection:
+        for entry in connection.execute(_entries(connection, id_or_call_id).limit(limit * 8)):
+            _add_entry(stories, entry)
+        places = {(story.message_id, story.recipient) for story in stories.values()}
+        for row in find_rows(connection, id_or_call_id, places):
+            story = stories.get(row.id)
+            if story is None:
+                story = stories[row.id] = Story(
+                    row.id, row.call_id, row.sender, row.recipient, row.received_at, row.size, ""
+                )
+            _add_row(story, row, _fates(connection, row.seq))
+    for story in stories.values():
+        story.steps.sort(key=lambda step: step[0])
+    return sorted(stories.values(), key=lambda story: (story.received_at, story.message_id))[:limit]
+
+
+def _entries(connection: Connection, id_or_call_id: str) -> Select[*tuple[Any, ...]]:
+    """Select the entries of the ledger: by the index of every run, and behind the last run."""
+    call_id = id_or_call_id.encode("utf-8", "surrogateescape")
+    indexed = connection.execute(select(func.max(ledger_run.c.last_seq))).scalar() or 0
+    by_message, by_call = ledger_by_message.c, ledger_by_call.c
+    numbers = union(
+        select(by_message.seq).select_from(
+            ledger_run.join(
+                ledger_by_message,
+                and_(by_message.run == ledger_run.c.run, by_message.message_id == id_or_call_id),
+            )
+        ),
+        select(by_call.seq).select_from(
+            ledger_run.join(
+                ledger_by_call,
+                and_(by_call.run == ledger_run.c.run, by_call.call_id == call_id),
+            )
+        ),
+        select(ledger.c.seq).where(
+            ledger.c.seq > indexed,
+            or_(ledger.c.message_id == id_or_call_id, ledger.c.call_id == call_id),
+        ),
+    ).subquery()
+    return select(ledger).where(ledger.c.seq.in_(select(numbers))).order_by(ledger.c.seq)
+
+
+def _add_entry(stories: dict[str, Story], entry: Any) -> None:  # a result row has no static type
+    story = stories.get(entry.message_id)
+    if story is None:
+        story = stories[entry.message_id] = Story(
+            entry.message_id,
+            bytes(entry.call_id),
+            entry.sender,
+            entry.recipient,
+            entry.at,
+            entry.size,
+            "",
+        )
+    story.outcome = entry.outcome
+    story.steps += read_steps(entry.at, entry.steps)
+
+
+def _fates(connection: Connection, seq: int) -> list[Fate]:
+    rows = connection.execute(
+        select(fate).where(fate.c.seq == seq).order_by(fate.c.at, fate.c.device)
+    )
+    return [Fate(row.device, row.state, row.at, row.status) for row in rows]
+
+
+def _add_row(story: Story, row: MessageRow, fates: Sequence[Fate]) -> None:
+    story.row = row
+    story.fates += fates
+    if not any(step[1] == rules.STORED for step in story.steps):
+        story.steps.append((row.received_at, rules.RECEIVED, "", 0, ""))
+        story.steps.append((row.received_at, rules.STORED, "", 0, rules.COMMITTED))
+        story.outcome = story.outcome or rules.STORED
+    known = {(step[2], step[3]) for step in story.steps if step[1] == rules.ANSWERED}
+    for one in fates:
+        state = MarkState(one.state)
+        if state is not MarkState.EXPIRED and (one.device, one.status) not in known:
+            rule = _RULE_OF[state]
+            story.steps.append((one.at, rules.ANSWERED, one.device, one.status, rule))
+            story.outcome = _OUTCOME_OF[state]
+    if row.settled_at is not None and story.outcome in (rules.STORED, rules.UNDECIDED):
+        # Settled without a fate: nobody was left who could still take it.
+        story.outcome = rules.EXPIRED
+        story.steps.append((row.settled_at, rules.EXPIRED, "", 0, rules.DEADLINE))

@@ -1,0 +1,383 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one thread that writes: everything that waited while a flush ran is the next transaction.
+
+The event loop pays for an append to a queue. Completions go back in one wake-up per group. When a
+group cannot be committed every operation of it fails, the connection is given up, and the next
+group starts on a new one: nothing has to be restarted (threats.md D6).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import Connection, delete, exc, insert
+
+from .database import Database, read_only, reason_of
+from .errors import StorageError, StorageUnavailable
+from .failpoints import AFTER_COMMIT, BEFORE_COMMIT, MID_GROUP, FailPoint
+from .lanes import Background, Done, Item, Lane, Operation, Result
+from .schema import due
+from .stats import StorageStats
+
+__all__ = ["Writer"]
+
+_log = logging.getLogger(__name__)
+
+_GROUP_LIMIT = 4096  # operations in one transaction
+_RECONNECT_S = 0.25  # between two attempts to reach a lost store
+_PROBE_S = 1.0  # between two attempts to write to a store that failed, when nobody else tries
+_TICK_S = 0.25  # an idle writer looks for background work so often
+_BACKGROUND_S = 0.02  # spent on background work before the queue is looked at again
+_YIELD_EVERY_S = 0.001
+_YIELD_S = 0.00005
+
+_PROBE_KIND = -1  # of due; never committed together with a row
+
+# What an operation can do wrong by itself: text or numbers the engine does not take, keys twice.
+_OPERATION_ERRORS = (
+    exc.IntegrityError,
+    exc.DataError,
+    exc.ProgrammingError,
+    exc.NotSupportedError,
+    ValueError,
+    TypeError,
+    OverflowError,
+)
+_STORE_ERRORS = (StorageError, exc.SQLAlchemyError, OSError, ValueError, TypeError, OverflowError)
+
+Deliver = Callable[[Callable[[], None]], object]
+
+
+class _Completions:
+    """The results of one group, for the thread of the event loop."""
+
+    __slots__ = ("_pairs",)
+
+    def __init__(self, pairs: list[tuple[Done, Result]]) -> None:
+        self._pairs = pairs
+
+    def run(self) -> None:
+        for done, result in self._pairs:
+            try:
+                done(result)
+            except Exception:  # noqa: BLE001 - the root of what runs for other messages (G1)
+                _log.exception("a storage callback failed")
+
+
+class Writer:
+    """Group commit over lanes.
+
+    Args:
+        database: where to write; connected from the writer's own thread.
+        lanes: in the order in which they are executed within a group.
+        background: work done between groups.
+        deliver: runs a callable on the event loop, from any thread (loop.call_soon_threadsafe).
+        queue_limit: operations that may wait; one more is refused at once.
+        fail_point: ends the process, for tests of the commit path.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        lanes: Sequence[Lane],
+        background: Sequence[Background],
+        deliver: Deliver,
+        queue_limit: int,
+        stats: StorageStats,
+        fail_point: FailPoint | None = None,
+    ) -> None:
+        self.stats = stats
+        self.trouble = ""
+        self._database = database
+        self._lanes = list(lanes)
+        self._background = list(background)
+        self._deliver = deliver
+        self._queue_limit = queue_limit
+        self._fail_point = fail_point
+        self._queue: deque[Operation] = deque()
+        self._flushes: deque[Done] = deque()
+        self._wake = threading.Lock()
+        self._wake.acquire()
+        self._sleeping = False
+        self._busy = False
+        self._closing = False
+        self._yielded_at = 0.0
+        self._connection: Connection | None = None
+        self._retry_at = 0.0
+        self._probe_at = 0.0
+        self._thread = threading.Thread(target=self._run, name="storage-writer", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Operations that have not been taken into a group yet."""
+        return len(self._queue)
+
+    def submit(self, lane: Lane, item: Item, done: Done | None) -> None:
+        """Queue an operation; called on the thread of the event loop only.
+
+        ``done`` runs there too, after this call has returned, also when the queue is full.
+        """
+        if len(self._queue) >= self._queue_limit or self._closing:
+            self.stats.refused += 1
+            if done is not None:
+                reason = "closing" if self._closing else "too many operations are waiting"
+                self._deliver(_Completions([(done, lane.failed(item, reason))]).run)
+            return
+        self._queue.append((lane, item, done))
+        if self._sleeping:
+            self._rouse()
+
+    def flush(self, done: Done) -> None:
+        """Write all that waits, background lanes' too; ``done(True)`` when it is durable."""
+        self._flushes.append(done)
+        self._rouse()
+
+    def give_way(self, now: float) -> None:
+        """Let the writer have the interpreter, if it has work; called once per wake-up.
+
+        A busy loop gives the interpreter lock up at its system calls only to have it back before
+        another thread has woken, so a writer beside it would starve. A sleep of 50 microseconds,
+        once a millisecond at most, is long enough for it to get its turn.
+        """
+        if self._busy and now - self._yielded_at >= _YIELD_EVERY_S:
+            time.sleep(_YIELD_S)
+            self._yielded_at = now
+
+    def close(self, timeout_s: float) -> bool:
+        """Write what waits, then end the thread; True when it ended in time."""
+        self._closing = True
+        self._rouse()
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _rouse(self) -> None:
+        self._sleeping = False
+        self._busy = True
+        with contextlib.suppress(RuntimeError):  # roused already
+            self._wake.release()
+
+    def _run(self) -> None:
+        while True:
+            if not self._queue and not self._flushes and not self._closing:
+                self._sleep()
+            # In this order: a flush covers all that was queued before it was asked for.
+            flushes = [self._flushes.popleft() for _ in range(len(self._flushes))]
+            group = self._take(len(self._queue) if flushes else _GROUP_LIMIT)
+            if group:
+                self._commit(group)
+            self._work_in_background(flushes)
+            if self._closing and not self._queue and not self._flushes:
+                break
+        self._drop_connection()
+
+    def _sleep(self) -> None:
+        self._busy = False
+        self._sleeping = True
+        # An operation that was queued before the flag stood has not roused anybody.
+        if not self._queue and not self._flushes and not self._closing:
+            self._wake.acquire(timeout=_TICK_S)
+        self._sleeping = False
+        self._busy = True
+
+    def _take(self, limit: int) -> list[Operation]:
+        queue = self._queue
+        return [queue.popleft() for _ in range(min(len(queue), limit))]
+
+    def _commit(self, group: list[Operation]) -> None:
+        """Execute a group; split it when an operation in it is what cannot be executed."""
+        self.stats.groups += 1
+        self.stats.operations += len(group)
+        parts = [group]
+        while parts:
+            part = parts.pop()
+            try:
+                completions = self._execute(part)
+            except _STORE_ERRORS as error:
+                if isinstance(error, _OPERATION_ERRORS) and len(part) > 1:
+                    self._roll_back()
+                    half = len(part) // 2
+                    parts += (part[half:], part[:half])
+                    continue
+                completions = self._fail(part, error)
+            self._complete(completions)
+
+    def _execute(self, group: list[Operation]) -> list[tuple[Done, Result]]:
+        connection = self._connected()
+        completions: list[tuple[Done, Result]] = []
+        lanes = {id(operation[0]) for operation in group}
+        active = [lane for lane in self._lanes if id(lane) in lanes]
+        writing = [lane for lane in active if not lane.reads]
+        if writing:
+            with connection.begin():
+                for lane in writing:
+                    self._execute_lane(connection, lane, group, completions)
+                    self._reach(MID_GROUP)
+                self._reach(BEFORE_COMMIT)
+            self._reach(AFTER_COMMIT)
+            for lane in writing:
+                lane.committed()
+            self.trouble = ""
+        if len(writing) < len(active):
+            self._read(connection, [lane for lane in active if lane.reads], group, completions)
+        return completions
+
+    def _execute_lane(
+        self,
+        connection: Connection,
+        lane: Lane,
+        group: list[Operation],
+        completions: list[tuple[Done, Result]],
+    ) -> None:
+        mine = [operation for operation in group if operation[0] is lane]
+        results = lane.execute(connection, [operation[1] for operation in mine])
+        for operation, result in zip(mine, results, strict=True):
+            done = operation[2]
+            if done is not None:
+                completions.append((done, result))
+
+    def _read(
+        self,
+        connection: Connection,
+        lanes: list[Lane],
+        group: list[Operation],
+        completions: list[tuple[Done, Result]],
+    ) -> None:
+        """Run the reading lanes; what the group wrote is durable whatever becomes of them."""
+        for lane in lanes:
+            try:
+                with read_only(connection), connection.begin():
+                    self._execute_lane(connection, lane, group, completions)
+            except _STORE_ERRORS as error:
+                completions += self._fail([o for o in group if o[0] is lane], error)
+
+    def _fail(self, group: list[Operation], error: Exception) -> list[tuple[Done, Result]]:
+        reason = reason_of(error)
+        self.stats.failed_groups += 1
+        self.stats.failed_operations += len(group)
+        if not isinstance(error, _OPERATION_ERRORS):
+            if not self.trouble:
+                _log.error("storage failed", extra={"reason": reason})
+            self.trouble = reason
+            self._drop_connection()
+        else:
+            _log.error("storage refused an operation", extra={"reason": reason})
+            self._roll_back()
+        return [(done, lane.failed(item, reason)) for lane, item, done in group if done is not None]
+
+    def _roll_back(self) -> None:
+        """Make the lanes forget what they planned in a transaction that did not happen."""
+        connection = self._connection
+        if connection is None:
+            return
+        try:
+            with connection.begin():
+                self._attach(connection)
+        except exc.SQLAlchemyError:
+            self._drop_connection()
+
+    def _connected(self) -> Connection:
+        connection = self._connection
+        if connection is not None:
+            return connection
+        now = time.monotonic()
+        if now < self._retry_at:
+            raise StorageUnavailable(self._database.name, self.trouble)
+        self._retry_at = now + _RECONNECT_S
+        connection = self._database.connect()
+        try:
+            with connection.begin():
+                self._attach(connection)
+        except BaseException:
+            connection.close()
+            raise
+        if self.stats.groups > 1:
+            self.stats.reconnects += 1
+        self._retry_at = 0.0
+        self._connection = connection
+        return connection
+
+    def _attach(self, connection: Connection) -> None:
+        for lane in self._lanes:
+            lane.attach(connection)
+        for work in self._background:
+            work.attach(connection)
+
+    def _drop_connection(self) -> None:
+        connection = self._connection
+        self._connection = None
+        if connection is None:
+            return
+        try:
+            connection.close()
+        except exc.SQLAlchemyError as error:
+            _log.warning("connection did not close", extra={"reason": reason_of(error)})
+
+    def _complete(self, completions: list[tuple[Done, Result]]) -> None:
+        if not completions:
+            return
+        try:
+            self._deliver(_Completions(completions).run)
+        except RuntimeError:
+            # The loop has been closed: nobody is left who could be told.
+            _log.warning("results were not delivered", extra={"count": len(completions)})
+
+    def _reach(self, point: str) -> None:
+        if self._fail_point is not None:
+            self._fail_point.reach(point)
+
+    def _work_in_background(self, flushes: list[Done]) -> None:
+        urgent = bool(flushes) or (self._closing and not self._queue)
+        started = time.monotonic()
+        fine = not self.trouble or self._probe(started, urgent)
+        if fine:
+            for work in self._background:
+                if not self._run_background(work, started, urgent):
+                    fine = False
+                    break
+        self._complete([(done, fine) for done in flushes])
+
+    def _run_background(self, work: Background, started: float, urgent: bool) -> bool:
+        """Let one kind of background work have its share; False when the store failed."""
+        now = started
+        while work.due(now, urgent) and (urgent or now - started < _BACKGROUND_S):
+            if self._queue and not urgent and now - started >= _BACKGROUND_S / 4:
+                break
+            try:
+                connection = self._connected()
+                with connection.begin():
+                    more = work.step(connection)
+            except _STORE_ERRORS as error:
+                self._fail([], error)
+                work.failed(now, reason_of(error), isinstance(error, _OPERATION_ERRORS))
+                return False
+            now = time.monotonic()
+            work.committed(now)
+            self.stats.background_steps += 1
+            if not more:
+                break
+        return True
+
+    def _probe(self, now: float, urgent: bool) -> bool:
+        """Try to write to a store that failed, so that it is known when it is back."""
+        if now < self._probe_at and not urgent:
+            return False
+        self._probe_at = now + _PROBE_S
+        try:
+            connection = self._connected()
+            with connection.begin():
+                connection.execute(insert(due).values(kind=_PROBE_KIND, at=0.0, seq=0))
+                connection.execute(delete(due).where(due.c.kind == _PROBE_KIND))
+        except _STORE_ERRORS as error:
+            self._fail([], error)
+            return False
+        self.trouble = ""
+        return True
