@@ -8,6 +8,7 @@ import ipaddress
 import time
 from typing import TYPE_CHECKING
 
+from .ids import SystemIds
 from .stream import StreamConnection, StreamFlow, StreamLimits
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Connections:
         self.stats = stats
         self._driver = driver
         self._bans = bans
+        self._ids = SystemIds()
         self._live: set[StreamConnection] = set()
         self._per_source: dict[str, int] = {}
         self._opened_by_us: dict[tuple[str, str, int], StreamConnection] = {}
@@ -96,6 +98,10 @@ class Connections:
     def now() -> float:
         """Return monotonic seconds."""
         return time.monotonic()
+
+    def tag(self) -> bytes:
+        """Return a To tag for an answer that the endpoint never sees."""
+        return self._ids.tag()
 
     def banned(self, source: str, now: float) -> bool:
         """Tell whether a source is banned."""

@@ -22,6 +22,8 @@ from .tcp import StreamListener
 from .tls import Handshakes
 from .udp import UdpFlow, UdpOptions, UdpSocket
 
+__all__ = ["Bound", "Driver", "DriverStats", "EndpointPort", "StreamLimits", "Tap", "UdpOptions"]
+
 _log = logging.getLogger(__name__)
 
 # A deadline may be met this much late: one wake-up then serves all that fall due in between.
@@ -309,7 +311,7 @@ class Driver:
     def _fault(self, error: Exception, flow: Flow | None) -> None:
         self.stats.faults += 1
         source = flow.remote[0] if flow is not None else "node"
-        _log.error("unexpected error", exc_info=error, extra={"source": source, "event": "fault"})
+        _log.error("unexpected error", exc_info=error, extra={"source": source})
 
     def _tell(self, direction: str, flow: Flow, data: bytes) -> None:
         tap = self.tap

@@ -174,6 +174,10 @@ class StreamConnection(asyncio.Protocol):
                     table.deliver(item, self.flow, now)
                     if self._closing:
                         return
+                    if self.flow.broken:
+                        table.stats.framing_errors += 1
+                        self.close("framing")
+                        return
                 elif item is PING:
                     pings += 1
         except BadMessage as error:
@@ -214,13 +218,11 @@ class StreamConnection(asyncio.Protocol):
     def _out_of_step(self, error: BadMessage) -> None:
         """Answer a broken message where that is possible, then close (rules F2 to F6)."""
         self._table.stats.framing_errors += 1
-        _log.warning(
-            "stream closed: %s", error, extra={"source": self.flow.remote[0], "event": "framing"}
-        )
+        _log.warning("stream closed: %s", error, extra={"source": self.flow.remote[0]})
         partial = error.partial
         if partial is not None:
             partial.received_host, partial.received_port = self.flow.remote
-            self.transmit(build_error(partial, error.status_hint, error.reason.encode()))
+            self.transmit(build_error(partial, error.status_hint, error.phrase, self._table.tag()))
         self.close("framing")
 
     # -- out -----------------------------------------------------------------------------------

@@ -160,7 +160,7 @@ async def connect(
         reason = "timeout"
     except (ssl.SSLError, ssl.CertificateError, ConnectionAbortedError) as error:
         reason = "tls"
-        _log.warning("TLS to %s failed: %s", host, error, extra={"source": host, "event": "tls"})
+        _log.warning("TLS to %s failed: %s", host, error, extra={"source": host})
     except OSError:
         reason = "unreachable"
     if reason:

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The control socket's routes: what commands may ask of the running node."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from ..trace import Subscription, TraceFull, TraceHub
+
+__all__ = [
+    "ControlPlane",
+    "ControlRefused",
+    "ReloadResult",
+    "SubmitMessage",
+    "SubmitResult",
+    "make_control_app",
+]
+
+_log = logging.getLogger(__name__)
+
+
+class ControlRefused(Exception):
+    """The node will not do what was asked; str() says why and is shown to the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadResult:
+    """Keys of settings that changed: in force now, or after a restart."""
+
+    applied: list[str]
+    needs_restart: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitMessage:
+    """A message to be sent in the name of a local user; addresses are canonical AoRs."""
+
+    sender: str
+    recipient: str
+    content_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitResult:
+    """What became of a submitted message; status is the SIP status its sender would have seen."""
+
+    message_id: str
+    status: int
+    outcome: str
+    detail: str
+
+
+class ControlPlane(Protocol):
+    """What the node offers to its operator. Every method may raise ControlRefused."""
+
+    async def reload(self) -> ReloadResult:
+        """Read the configuration again; a bad one is refused and changes nothing."""
+
+    async def users_changed(self, aors: Sequence[str] | None) -> int:
+        """Read accounts again, all with None; returns how many."""
+
+    async def remove_binding(self, aor: str, contact: str | None) -> int:
+        """Remove one binding, all with None; returns how many."""
+
+    async def submit_message(self, request: SubmitMessage) -> SubmitResult:
+        """Send a message in the name of a local user."""
+
+    async def flush_ledger(self) -> None:
+        """Return when the ledger so far can be read from the database."""
+
+    def status(self) -> Mapping[str, object]:
+        """Return what an operator looks at first; plain values."""
+
+
+class _BadBody(Exception):
+    """The request's body is not what the route takes."""
+
+
+_Handler = Callable[[Request], Awaitable[Response]]
+
+
+def make_control_app(plane: ControlPlane, trace: TraceHub) -> Starlette:
+    """Return the application of the control socket. Who can open the socket may do everything."""
+
+    async def reload(_request: Request) -> Response:
+        return JSONResponse(asdict(await plane.reload()))
+
+    async def users_changed(request: Request) -> Response:
+        body = await _body(request)
+        aors = body.get("aors")
+        if aors is not None and not (
+            isinstance(aors, list) and all(isinstance(aor, str) for aor in aors)
+        ):
+            raise _BadBody("aors must be a list of addresses or null")
+        return JSONResponse({"count": await plane.users_changed(aors)})
+
+    async def remove_binding(request: Request) -> Response:
+        body = await _body(request)
+        contact = None if body.get("contact") is None else _string(body, "contact")
+        return JSONResponse({"removed": await plane.remove_binding(_string(body, "aor"), contact)})
+
+    async def submit(request: Request) -> Response:
+        message = _message(await _body(request))
+        return JSONResponse(asdict(await plane.submit_message(message)))
+
+    async def status(_request: Request) -> Response:
+        return JSONResponse(dict(plane.status()))
+
+    async def flush(_request: Request) -> Response:
+        await plane.flush_ledger()
+        return JSONResponse({"flushed": True})
+
+    async def follow(request: Request) -> Response:
+        try:
+            subscription = trace.subscribe(
+                bodies=request.query_params.get("bodies") == "1",
+                contains=request.query_params.get("contains", ""),
+            )
+        except TraceFull:
+            return _error(503, "too many traces are running")
+        return StreamingResponse(_follow(subscription), media_type="application/x-ndjson")
+
+    return Starlette(
+        routes=[
+            Route("/reload", _guarded(reload), methods=["POST"]),
+            Route("/users/changed", _guarded(users_changed), methods=["POST"]),
+            Route("/bindings/remove", _guarded(remove_binding), methods=["POST"]),
+            Route("/messages", _guarded(submit), methods=["POST"]),
+            Route("/ledger/flush", _guarded(flush), methods=["POST"]),
+            Route("/status", _guarded(status)),
+            Route("/trace", _guarded(follow)),
+        ]
+    )
+
+
+def _guarded(handler: _Handler) -> _Handler:
+    """Turn refusals into answers, and faults into an answer without their inside (rule O2)."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except _BadBody as error:
+            return _error(400, str(error))
+        except ControlRefused as error:
+            return _error(409, str(error))
+        except HTTPException:
+            raise
+        except Exception:  # noqa: BLE001  # the edge of the process (rule G1)
+            _log.exception("control request failed", extra={"path": request.url.path})
+            return _error(500, "the node met an unexpected error; its log says more")
+
+    return answer
+
+
+async def _follow(subscription: Subscription) -> AsyncIterator[bytes]:
+    try:
+        yield b'{"trace":"started"}\n'
+        async for line in subscription:
+            yield line
+    finally:
+        subscription.close()
+
+
+async def _body(request: Request) -> Mapping[str, object]:
+    octets = await request.body()
+    try:
+        body = json.loads(octets or b"{}")
+    except ValueError as error:
+        raise _BadBody("the body is not JSON") from error
+    if not isinstance(body, dict):
+        raise _BadBody("the body must be a JSON object")
+    return body
+
+
+def _string(body: Mapping[str, object], key: str) -> str:
+    value = body.get(key)
+    if not isinstance(value, str) or not value:
+        raise _BadBody(f"{key} must be a non-empty string")
+    return value
+
+
+def _message(body: Mapping[str, object]) -> SubmitMessage:
+    sender, recipient = _string(body, "from"), _string(body, "to")
+    if "text" in body:
+        text = body["text"]
+        if not isinstance(text, str):
+            raise _BadBody("text must be a string")
+        try:
+            return SubmitMessage(sender, recipient, "text/plain;charset=UTF-8", text.encode())
+        except UnicodeEncodeError as error:
+            raise _BadBody("text holds half a character") from error
+    try:
+        octets = base64.b64decode(_string(body, "body_base64"), validate=True)
+    except binascii.Error as error:
+        raise _BadBody("body_base64 is not base64") from error
+    content_type = _string(body, "content_type")
+    if not content_type.isascii() or not content_type.isprintable():
+        raise _BadBody("content_type must be printable ASCII")
+    return SubmitMessage(sender, recipient, content_type, octets)
+
+
+def _error(status: int, text: str) -> Response:
+    return JSONResponse({"error": text}, status_code=status)
