@@ -114,23 +114,33 @@ class Offline:
         self._update_lanes(box, now)
         item = box.hold(item)
         for branch in branches:
-            device = self._bindings.device_of(branch.target)
             lane = box.lanes.get(self._key(branch.target))
-            if branch.status:
-                if policy.class_of(branch.status) != policy.MOMENT:
-                    self._settle(box, lane, item, device, branch.status)
-                elif lane is not None:
-                    self._pause(lane, now)
-            else:
-                item.tried.add(device)
+            if not branch.status:
+                item.tried.add(self._bindings.device_of(branch.target))
                 box.hold(item)
                 if lane is not None and not lane.moved_to(branch.target):
                     lane.holds.add(branch)
+            elif lane is not None and policy.class_of(branch.status) == policy.MOMENT:
+                self._pause(lane, now)
+        for branch in branches:
+            if branch.status:
+                self._told(item, self._bindings.device_of(branch.target), branch.status, box)
         for lane in box.lanes.values():
             self._offer(lane, item)
         box.release(item)
         self._advance(box, now)
         return item
+
+    def _told(self, item: Item, device: str, status: int, box: Mailbox) -> None:
+        """Record what a device answered before its message was stored; the ledger has it."""
+        answer = policy.answer_from_store(status, item.repeated(device))
+        if answer == policy.MOMENT:
+            return
+        if item.accepted and device not in item.message.devices:
+            item.settled.add(device)
+        elif device or answer != policy.REFUSED:
+            # A refusal alone does not end it: the sender was promised that others will be tried.
+            self._settle(box, item, device, status, others=True)
 
     def branch_ended(self, item: Item, branch: Branch, now: float) -> None:
         """Take the outcome of an online attempt that ran on when its message was adopted."""
@@ -323,7 +333,8 @@ class Offline:
             self._note(item, device, status, rules.TRY_AGAIN, rules.UNDECIDED, False)
             return answer
         over = item.finished
-        if self._settle(box, lane, item, device, status):
+        others = answer == policy.REFUSED and _others(box, lane, item)
+        if self._settle(box, item, device, status, others):
             final = item.finished and not over
             if answer == policy.ACCEPTED:
                 self._stats.delivered += 1
@@ -335,17 +346,18 @@ class Offline:
                 self._note(item, device, status, rule, rules.REFUSED, final)
         return answer
 
-    def _settle(
-        self, box: Mailbox, lane: Lane | None, item: Item, device: str, status: int
-    ) -> bool:
-        """Decide a device's fate; False when it was decided before or must stay open."""
+    def _settle(self, box: Mailbox, item: Item, device: str, status: int, others: bool) -> bool:
+        """Decide a device's fate; False when it was decided before or must stay open.
+
+        Args:
+            others: further devices may still take it.
+        """
         answer = policy.answer_from_store(status, item.repeated(device))
         # An answer that came after the deadline belongs in the story when it is good news.
         over = item.finished
         if device in item.settled or (over and answer != policy.ACCEPTED):
             return False
-        others = answer == policy.REFUSED and _others(box, lane, item)
-        if others and not device:
+        if answer == policy.REFUSED and others and not device:
             # Devices without an instance id cannot be told apart in the store: as long as another
             # of them may take it, one refusal decides nothing.
             return False

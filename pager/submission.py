@@ -8,7 +8,7 @@ submissions share.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from sip.message import Request, Response
@@ -17,6 +17,7 @@ from sip.proxy import Branch, Fork
 from . import policy, rules
 from .identity import submission_key
 from .mailbox import Item
+from .outcomes import Outcomes, answers, unique
 from .replay import deadline, is_composing, stored_head
 from .values import LedgerEntry, Step, StoredMessage, StoreKind, StoreResult
 
@@ -184,33 +185,35 @@ class Submission:
         elif decision.act is policy.Act.REFUSE:
             self.refuse(fork, decision, now)
 
-    def _accepted(self, fork: Fork, response: Response, now: float) -> None:
+    def _accepted(self, fork: Fork, response: Response | None, now: float) -> None:
         """A device took it; see that the others get it too."""
-        takers, waiting, running = self._sort(fork)
-        missing = [d for d in (*self.others, *waiting) if d and d not in takers]
+        outcomes = self._outcomes(fork)
+        missing = outcomes.missing(self.others)
         if missing:
             facts, expires_at = self.facts(True)
             decision = policy.keep(facts, rules.OTHER_DEVICES)
             if decision.act is policy.Act.STORE:
                 # Devices still being tried are listed as well: what they answer settles them.
-                self.commit(fork, decision.rule, _unique((*missing, *running)), expires_at, True)
-                assert self.keeping is not None
-                self.keeping.response = response
-                return
-            self._without_copy(fork, response, decision.rule, now)
+                devices = unique((*missing, *outcomes.running))
+                self.commit(fork, decision.rule, devices, expires_at, True).response = response
+            else:
+                self._without_copy(fork, response, decision.rule, now)
             return
-        self._relay(fork, response, now)
+        self._give(fork, response, 200, now)
         self._note(self.story(fork, now), rules.RELAYED, fork.pending == 0)
         self._answered(fork)
 
     def _failed(self, fork: Fork, response: Response | None, status: int, now: float) -> None:
         """No device took it."""
+        if self._outcomes(fork).taken:
+            # An earlier run of this node forwarded it, and a device says so with a 482.
+            self._accepted(fork, None, now)
+            return
         facts, expires_at = self.facts(False)
         decision = policy.on_final(facts, status, response is not None)
         if decision.act is policy.Act.STORE:
-            self.commit(fork, decision.rule, self._devices_for_all(fork), expires_at)
-            assert self.keeping is not None
-            self.keeping.response = response
+            devices = self._devices_for_all(fork)
+            self.commit(fork, decision.rule, devices, expires_at).response = response
         elif decision.act is policy.Act.RELAY and response is not None:
             self._relay(fork, response, now)
             self._note(self.story(fork, now), rules.REJECTED, True)
@@ -220,16 +223,16 @@ class Submission:
 
     def _rest_ended(self, fork: Fork, now: float) -> None:
         """Every device has its outcome, some of them after the sender had the answer."""
-        takers, waiting, _ = self._sort(fork)
+        outcomes = self._outcomes(fork)
         if self.status >= 300:
-            if takers:
+            if outcomes.taken:
                 # The sender was told otherwise; a repeat gets the true answer.
                 self.status = 200
                 self.pager.recent.add(self.call_id, self)
                 self._note(self.story(fork, now), rules.DELIVERED, False)
             self._finish()
             return
-        missing = _unique(d for d in waiting if d and d not in takers)
+        missing = outcomes.missing()
         if missing:
             facts, expires_at = self.facts(True)
             decision = policy.keep(facts, rules.OTHER_DEVICES)
@@ -262,16 +265,16 @@ class Submission:
         devices: tuple[str, ...],
         expires_at: float,
         accepted: bool = False,
-    ) -> None:
+    ) -> Keeping:
         """Hand it to the store; ``stored`` follows."""
         pager = self.pager
         request = self.request
         offered: tuple[str, ...] = ()
         if fork is not None:
             pager.running.pop(fork, None)
-            offered = _unique(pager.bindings.device_of(b.target) for b in fork.branches)
+            offered = unique(pager.bindings.device_of(b.target) for b in fork.branches)
         if pager.carried(self.recipient):
-            offered = _unique((*offered, *devices, ""))
+            offered = unique((*offered, *devices, ""))
         message = StoredMessage(
             self.id,
             submission_key(request, self.sender, self.recipient),
@@ -288,8 +291,9 @@ class Submission:
             accepted,
         )
         self.phase = COMMITTING
-        self.keeping = Keeping(fork, rule, message)
+        keeping = self.keeping = Keeping(fork, rule, message)
         pager.keeper.store(message, self.stored)
+        return keeping
 
     def stored(self, result: StoreResult) -> None:
         """Take the store's answer, and give the sender theirs."""
@@ -305,7 +309,7 @@ class Submission:
         if kind is StoreKind.DUPLICATE:
             pager.stats.duplicates += 1
             story = self.story(fork, now, keeping.rule)
-            self._give(fork, response, now)
+            self._give(fork, response, 200 if keeping.message.accepted else 202, now)
             story.append((self.wall(now), rules.REPLIED, "", self.status, rules.DUPLICATE))
             self._note(story, rules.DUPLICATE, False)
             self._finish()
@@ -313,7 +317,7 @@ class Submission:
         pager.stats.store_failures += 1
         full = kind is StoreKind.FULL
         rule = rules.MAILBOX_FULL if full else rules.COMMIT_FAILED
-        if self.status or (response is not None and response.status < 300):
+        if keeping.message.accepted or (response is not None and response.status < 300):
             self._without_copy(fork, response, rule, now)
         elif response is not None and response.status != 408:
             # The devices' own answer is worth more to the sender than ours.
@@ -334,17 +338,18 @@ class Submission:
         story = self.story(fork, now, keeping.rule)
         story.append((self.wall(now), rules.STORED, "", 0, keeping.rule))
         if not self.status:
-            self._give(fork, keeping.response, now)
+            self._give(fork, keeping.response, 200 if message.accepted else 202, now)
             story.append((self.wall(now), rules.REPLIED, "", self.status, rules.COMMITTED))
         if message.accepted:
             pager.stats.copies += 1
         else:
             pager.stats.stored += 1
-        self._note(story, rules.STORED, False)
         pager.keeper.schedule_expiry(message.expires_at)
         self.phase = KEPT
         branches = fork.branches if fork is not None else ()
-        keeping.item = pager.offline.adopt(Item(seq, message), branches, now)
+        item = keeping.item = pager.offline.adopt(Item(seq, message), branches, now)
+        # A device may have decided everything while the commit was under way.
+        self._note(story, rules.DELIVERED if item.finished else rules.STORED, item.finished)
         if fork is None or fork.pending == 0:
             self._finish()
 
@@ -356,8 +361,8 @@ class Submission:
         if rule in (rules.MAILBOX_FULL, rules.COMMIT_FAILED):
             self.pager.stats.unsettled += 1
             story.append((self.wall(now), rules.NOT_STORED, "", 0, rule))
-        if not self.status and response is not None:
-            self._relay(fork, response, now)
+        if not self.status:
+            self._give(fork, response, 200, now)
         self._note(story, rules.RELAYED, True)
         self._finish()
 
@@ -387,12 +392,12 @@ class Submission:
         self._note(story, rules.REJECTED, True)
         self._answered(fork)
 
-    def _give(self, fork: Fork | None, response: Response | None, now: float) -> None:
-        """Answer a message that is safe: with a device's 2xx when there is one, else 202."""
+    def _give(self, fork: Fork | None, response: Response | None, status: int, now: float) -> None:
+        """Answer a message that is safe: with a device's 2xx, or ``status`` without one."""
         if response is not None and response.status < 300:
             self._relay(fork, response, now)
         else:
-            self._reply(202, now)
+            self._reply(status, now)
 
     def _relay(self, fork: Fork | None, response: Response, now: float) -> None:
         """Pass a device's answer to the sender."""
@@ -453,14 +458,11 @@ class Submission:
         """
         if fork is not None:
             rule = rules.FORWARDED
+        pager = self.pager
         steps: list[Step] = [(self.at, rules.RECEIVED, "", 0, rule)]
         if fork is not None:
-            at = self.wall(now)
-            for branch in fork.branches:
-                if branch.status:
-                    device = self.pager.bindings.device_of(branch.target)
-                    rule = policy.device_rule(branch.status)
-                    steps.append((at, rules.ANSWERED, device, branch.status, rule))
+            carried = pager.carried(self.recipient)
+            steps += answers(pager.bindings, fork, carried, self.wall(now))
         return steps
 
     def _note(self, steps: list[Step], outcome: str, final: bool) -> None:
@@ -478,28 +480,10 @@ class Submission:
             )
         )
 
-    def _sort(self, fork: Fork) -> tuple[list[str], list[str], list[str]]:
-        """Return the devices that took it, those to try again, and those being tried."""
-        takers: list[str] = []
-        waiting: list[str] = []
-        running: list[str] = []
-        for branch in fork.branches:
-            device = self.pager.bindings.device_of(branch.target)
-            if not device:
-                continue
-            if not branch.status:
-                running.append(device)
-            elif branch.status < 300:
-                takers.append(device)
-            elif policy.class_of(branch.status) == policy.MOMENT:
-                waiting.append(device)
-        return takers, waiting, running
+    def _outcomes(self, fork: Fork) -> Outcomes:
+        return Outcomes(self.pager.bindings, fork, self.pager.carried(self.recipient))
 
     def _devices_for_all(self, fork: Fork) -> tuple[str, ...]:
         """Return every device that should still get it, when none has taken it."""
-        _, waiting, running = self._sort(fork)
-        return _unique((*self.others, *waiting, *running))
-
-
-def _unique(devices: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(devices))
+        outcomes = self._outcomes(fork)
+        return unique((*self.others, *outcomes.waiting, *outcomes.running))

@@ -322,7 +322,11 @@ class World:
     """The node, its bindings, and who talks to it."""
 
     def __init__(
-        self, seed: int = 1, settings: PagerSettings | None = None, *, network: SimNetwork | None = None
+        self,
+        seed: int = 1,
+        settings: PagerSettings | None = None,
+        *,
+        network: SimNetwork | None = None,
     ) -> None:
         self.network = network or SimNetwork(seed, latency=(0.005, 0.005))
         self.settings = settings or PagerSettings()
