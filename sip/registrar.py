@@ -148,6 +148,8 @@ class ContactPolicy:
 
     def __call__(self, uri: Uri, source: str) -> bool:
         """Say whether a contact or topmost Path may be kept for a sender at ``source``."""
+        if uri.host == source and uri.port is not None and not uri.params:
+            return (source, uri.port) not in self._own  # most devices, told at a glance
         hop = next_hop(uri)
         if hop is None or (hop.host, hop.port) in self._own:
             return False

@@ -198,13 +198,16 @@ class Authenticator:
 
         Spec: RFC 3261 section 22.3 (credentials for other realms must be).
         """
-        if not (request.has("authorization") or request.has("proxy-authorization")):
-            return ()
-        return tuple(
-            place
-            for place, name in enumerate(request.names)
-            if name in AUTH_LINES and self._is_ours(request.values[place])
-        )
+        places: list[int] = []
+        for header in AUTH_LINES:
+            if not request.has(header):
+                continue
+            values = iter(request.get_all(header))
+            for place, name in enumerate(request.names):
+                if name == header and self._is_ours(next(values)):
+                    places.append(place)
+        places.sort()
+        return tuple(places)
 
     # ------------------------------------------------------------- decisions
 

@@ -84,16 +84,15 @@ def response_hex(
     hexer = _hexer(algorithm)
     qop = credentials.qop
     if algorithm[-5:] == "-sess":
-        secret = hexer(b"%b:%b:%b" % (secret, credentials.nonce, credentials.cnonce))
+        secret = hexer(b":".join((secret, credentials.nonce, credentials.cnonce)))
+    a2 = method + b":" + credentials.uri
     if not qop:
-        rest = credentials.nonce
-    else:
-        rest = b"%b:%b:%b:%b" % (credentials.nonce, credentials.nc, credentials.cnonce, qop)
+        return hexer(b":".join((secret, credentials.nonce, hexer(a2))))
     if qop == b"auth-int":
-        a2 = b"%b:%b:%b" % (method, credentials.uri, hexer(body))
-    else:
-        a2 = b"%b:%b" % (method, credentials.uri)
-    return hexer(b"%b:%b:%b" % (secret, rest, hexer(a2)))
+        a2 += b":" + hexer(body)
+    return hexer(
+        b":".join((secret, credentials.nonce, credentials.nc, credentials.cnonce, qop, hexer(a2)))
+    )
 
 
 def verify(credentials: Credentials, method: bytes, secret: bytes, body: bytes = b"") -> bool:

@@ -50,9 +50,9 @@ class NonceSource:
 
     def make(self, wall: float, realm: bytes) -> bytes:
         """Return a new nonce of 48 hexadecimal digits for ``realm``; ``wall`` in epoch seconds."""
-        number = (self._start + self._made) & _MASK
+        stamp = (int(wall) & 0xFFFFFFFF) << 64 | (self._start + self._made) & _MASK
         self._made += 1
-        head = b"%08x%016x" % (int(wall) & 0xFFFFFFFF, number)
+        head = stamp.to_bytes(12, "big").hex().encode()
         return head + self._mac(head, realm)
 
     def check(self, nonce: bytes, realm: bytes, wall: float) -> int:
@@ -62,10 +62,11 @@ class NonceSource:
         head = nonce[:_HEAD]
         if not compare_digest(self._mac(head, realm), nonce[_HEAD:]):
             return FOREIGN
-        age = wall - int(head[:8], 16)
+        stamp = int(head, 16)
+        age = wall - (stamp >> 64)
         if age >= self.lifetime_s or age < -_SKEW_S:
             return STALE
-        if (int(head[8:], 16) - self._start) & _MASK >= self._made:
+        if (stamp - self._start) & _MASK >= self._made:
             return STALE
         return FRESH
 
