@@ -113,12 +113,12 @@ class StreamFramer:
         self._crlf_pending = False
         if buffer[0] not in TOKEN:
             raise ParseError("stream", "Octets between messages")
+        if not self._line_seen:
+            self._check_start_line()
         end = buffer.find(b"\r\n\r\n", self._scanned)
         if end < 0 or end > limits.head_bytes:
             if len(buffer) > limits.head_bytes:
                 raise LimitExceeded("head_bytes", limits.head_bytes, "Headers are too large")
-            if not self._line_seen:
-                self._check_start_line()
             self._scanned = max(0, len(buffer) - 3)
             return 0
         head = bytes(buffer[:end])

@@ -388,6 +388,33 @@ def build_response(
     return b"\r\n".join(parts)
 
 
+_COMPACT: Final = {
+    b"via": b"v",
+    b"from": b"f",
+    b"to": b"t",
+    b"call-id": b"i",
+    b"content-length": b"l",
+    b"content-type": b"c",
+    b"supported": b"k",
+}
+
+
+def shorten_response(data: bytes) -> bytes:
+    """Return a response with compact header names and no reason phrase, otherwise the same.
+
+    For an answer that may not be longer than the request allows (RFC 3261 7.3.3).
+    """
+    head, _, body = data.partition(b"\r\n\r\n")
+    lines = head.split(b"\r\n")
+    short = [lines[0][:12]]
+    for line in lines[1:]:
+        name, colon, value = line.partition(b":")
+        name = _COMPACT.get(name.strip(b" \t").lower(), name)
+        short.append(name + colon + value.lstrip(b" \t") if colon else line)
+    short += [b"", body]
+    return b"\r\n".join(short)
+
+
 def build_error(
     partial: Partial, status: int, reason: bytes | None = None, to_tag: bytes = b""
 ) -> bytes:

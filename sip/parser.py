@@ -124,7 +124,7 @@ def _index(message: Message, lines: list[bytes], limits: Limits, size: int) -> l
             raise ParseError("message", "Headers are missing")
         lines = join_folds(lines)
         flat = [unfold(line) for line in lines]
-        layout = learn_layout(lines)
+        layout = find_layout(lines) or learn_layout(lines)
     if len(lines) > limits.headers:
         raise LimitExceeded("headers", limits.headers, "Too many header lines")
     if size > limits.header_bytes and max(map(len, lines)) > limits.header_bytes:

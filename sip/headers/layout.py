@@ -18,11 +18,10 @@ _REQUIRED: Final = (("via", "Via"), ("from", "From"), ("to", "To"), ("call-id", 
 
 # Layouts by number of lines, the more often matched ones in front. A flood of odd messages pushes
 # out the rear ones, which costs the next good message of that kind some microseconds.
-_PER_COUNT: Final = 8
+_PER_COUNT: Final = 16
 _MOST_LINES: Final = 40
 _LONGEST_NAME: Final = 64
 _layouts: Final[dict[int, list[Layout]]] = {}
-_startswith = bytes.startswith
 
 
 class Layout:
@@ -74,12 +73,21 @@ def find_layout(lines: list[bytes]) -> Layout | None:
     candidates = _layouts.get(len(lines))
     if candidates is not None:
         for place, layout in enumerate(candidates):
-            if all(map(_startswith, lines, layout.starts)):
+            if _follows(lines, layout.starts):
                 if place:
                     candidates[place] = candidates[place - 1]
                     candidates[place - 1] = layout
                 return layout
     return None
+
+
+def _follows(lines: list[bytes], starts: tuple[bytes, ...]) -> bool:
+    line: bytes
+    start: bytes
+    for line, start in zip(lines, starts):  # noqa: B905 - as many by construction
+        if not line.startswith(start):
+            return False
+    return True
 
 
 def learn_layout(lines: list[bytes]) -> Layout:

@@ -6,16 +6,13 @@ from __future__ import annotations
 from typing import Final
 
 from ..errors import ParseError
-from ..grammar import TOKEN, check_param_value, is_token, split_list
+from ..grammar import check_param_value, is_token, split_list
 from ..uri import parse_host, parse_hostport
 
 # What stands before the parameters repeats from message to message; emptied when full.
 _HOPS: Final = 4096
 _HOP_BYTES: Final = 128
 _hops: dict[bytes, tuple[str, bytes, str, int | None]] = {}
-
-
-_BRANCH: Final = TOKEN + b"="
 
 
 class Via:
@@ -89,9 +86,9 @@ def parse_via(value: bytes) -> Via:
     for piece in pieces:
         if piece == b"rport" and not via.rport:
             via.rport = True
-        elif not has_branch and piece.startswith(b"branch=") and not piece.translate(None, _BRANCH):
+        elif not has_branch and piece.startswith(b"branch=") and is_token(piece[7:]):
             via.branch = piece[7:]
-            has_branch = via.branch != b""
+            has_branch = True
         else:
             has_branch = _read_param(via, piece, has_branch)
     return via
