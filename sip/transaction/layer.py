@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# cython: annotation_typing=False
 """The map of live transactions, the timers they share, and the bound on their number."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# cython: annotation_typing=False
 """Server transactions: the engine behind the IST and NIST tables."""
 
 from __future__ import annotations
