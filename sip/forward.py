@@ -219,34 +219,15 @@ class Proxy:
         # Size does not move it to TCP: without a transaction nobody would hear of a refusal and
         # fall back.
         extra = () if request.has("max-breadth") else self.breadth_lines[-1]
-        data = self.build(request, routed, target, target.flow, branch, None, NO_DROP, extra)
-        self.endpoint.send(target.flow, data, now)
-
-    def build(
-        self,
-        request: Request,
-        routed: Routed | None,
-        target: Target,
-        flow: Flow,
-        branch: bytes,
-        record_route: bytes | None,
-        drop: frozenset[str],
-        extra: Sequence[bytes],
-    ) -> bytes:
-        """Return the request as it goes to `target` on `flow` under our Via with `branch`."""
-        routes = target.routes
-        if routes is None and routed is not None:
-            routes = routed.routes
-        return forward_request(
+        data = forward_request(
             request,
             uri=target.uri,
-            via_line=flow.via_line(branch),
+            via_line=target.flow.via_line(branch),
             max_forwards=request.max_forwards - 1,
-            routes=routes,
-            drop=drop,
-            record_route=record_route,
+            routes=routed.routes if target.routes is None else target.routes,
             extra=extra,
         )
+        self.endpoint.send(target.flow, data, now)
 
     def build_draft(self, draft: Draft, target: Target, flow: Flow, branch: bytes) -> bytes:
         """Return a request of our own as it goes to `target` on `flow`."""

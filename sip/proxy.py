@@ -22,7 +22,7 @@ from .forward import (
     Target,
     share_breadth,
 )
-from .message import Request, Response, forward_response
+from .message import Request, Response, forward_request, forward_response
 from .routing import OwnNames, Refusal, Routed, loop_mark
 from .transaction import TIMEOUT, ClientTransaction, ServerTransaction
 
@@ -157,6 +157,7 @@ class Fork:
                 shares = share_breadth(request, count, proxy.config.max_breadth)
                 if shares is None:
                     return Refusal(440)
+                self._drop = self._drop | DROP_BREADTH
         self.pending = count
         if self.invite and self.server_tx is not None:
             self.server_tx.user = self
@@ -306,16 +307,19 @@ class Fork:
         if self.server_tx is not None and request.method not in NO_RECORD_ROUTE:
             came = self.server_tx.flow
             record_route = proxy.record_route(request, came, target, flow, not self._peer)
-        drop = self._drop
-        extra = self._extra
-        breadth = request.get("max-breadth")
-        if breadth != b"%d" % branch.share:
-            if breadth is not None:
-                drop = drop | DROP_BREADTH
-            line = proxy.breadth_lines[branch.share]
-            extra = (*extra, *line) if extra else line
-        data = proxy.build(
-            request, self._routed, target, flow, branch_id, record_route, drop, extra
+        routes = target.routes
+        if routes is None and self._routed is not None:
+            routes = self._routed.routes
+        line = proxy.breadth_lines[branch.share]
+        data = forward_request(
+            request,
+            uri=target.uri,
+            via_line=flow.via_line(branch_id),
+            max_forwards=request.max_forwards - 1,
+            routes=routes,
+            drop=self._drop,
+            record_route=record_route,
+            extra=(*self._extra, *line) if self._extra else line,
         )
         return data, branch_id
 

@@ -19,6 +19,7 @@ from .nexthop import canonical_host, maddr_of, next_hop
 from .tokens import NO_TOKEN, FlowName, FlowTokens
 from .uri import Uri, parse_uri
 
+_MARK_WIDTH: Final = 1 << 32  # makes every mark as long as the longest
 _SCHEMES: Final = frozenset(("sip", "sips", "tel"))
 
 
@@ -280,10 +281,10 @@ def loop_mark(request: Request) -> bytes:
     Covers what routing depends on and what differs between transactions, never the method, so
     that CANCEL and ACK agree with their INVITE. Spec: RFC 5393 4.2.1 and 4.2.4.
     """
-    seed = crc32(request.uri, crc32(request.call_id, request.cseq))
-    seed = crc32(request.from_tag, crc32(request.to_tag, seed))
+    fixed = (request.uri, request.call_id, request.from_tag, request.to_tag)
+    seed = crc32(b" ".join(fixed), request.cseq)
     if request.has("route"):
         seed = crc32(b",".join(request.get_all("route")), seed)
     if request.has("proxy-require"):
         seed = crc32(b",".join(request.get_all("proxy-require")), seed)
-    return b".%08x" % seed
+    return b".%x" % (seed | _MARK_WIDTH)
