@@ -42,14 +42,19 @@ clean:
 .venv/bin/python:
 	sh tests/venv.sh $(PYTHON) .venv
 
+# Lines of a requirements file out of pyproject.toml: $(call wanted,KEY...)
+wanted = $(BIN)/python tests/wanted.py $(1) > .venv/wanted.txt && \
+	$(PIP) install --constraint constraints.txt --requirement .venv/wanted.txt
+
 .venv/.installed: pyproject.toml constraints.txt | .venv/bin/python
-	$(PIP) install --constraint constraints.txt --editable .
+	$(call wanted,build run)
+	IMSNODE_PURE=1 $(PIP) install --no-deps --no-build-isolation --editable .
 	touch $@
 
 .venv/.built: .venv/.installed setup.py $(COMPILED)
-	$(PIP) install --constraint constraints.txt --no-deps --editable .
+	$(BIN)/python -W ignore setup.py --quiet build_ext --inplace
 	touch $@
 
 .venv/.test: .venv/.installed
-	$(PIP) install --constraint constraints.txt --editable '.[test,dev]'
+	$(call wanted,test dev)
 	touch $@

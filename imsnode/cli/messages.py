@@ -106,8 +106,8 @@ def show(
                 say(f"  {printable(_text(line))}")
         if body:
             say()
-            for line in _text(row.body).splitlines():
-                say(f"  {printable(line)}")
+            for text in _text(row.body).splitlines():
+                say(f"  {printable(text)}")
 
 
 def _text(octets: bytes) -> str:

@@ -13,7 +13,7 @@ import typer
 
 from .errors import CommandError, UsageError
 from .options import ConfigOption, Format, FormatOption
-from .output import say, show_rows
+from .output import Cell, say, show_rows
 from .session import load_config, node
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ def status(form: FormatOption = Format.TABLE, config: ConfigOption = None) -> No
 
 
 # Any: the values are what JSON holds.
-def _flat(tree: dict[str, Any], prefix: str) -> list[tuple[str, str | int | float | bool | None]]:
-    rows: list[tuple[str, str | int | float | bool | None]] = []
+def _flat(tree: dict[str, Any], prefix: str) -> list[tuple[str, Cell]]:
+    rows: list[tuple[str, Cell]] = []
     for key, value in tree.items():
         if isinstance(value, dict):
             rows += _flat(value, f"{prefix}{key}.")

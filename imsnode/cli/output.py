@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from .options import Format
 
-__all__ = ["printable", "say", "show_rows", "timestamp"]
+__all__ = ["Cell", "printable", "say", "show_rows", "timestamp"]
 
 # Cells of a list: what JSON can hold without loss.
 Cell = str | int | float | bool | None

@@ -30,20 +30,19 @@ def load_config(path: Path | None) -> Config:
 
 @contextmanager
 def database(config: Config) -> Iterator[Database]:
-    """Open the database of the node; CommandError when there is none or it cannot be used."""
-    from imsnode.storage import Database, StorageError
+    """Open the database of the node, made when there is none; CommandError when it is unusable."""
+    from imsnode.storage import Database, SchemaOutdated, StorageError
+    from imsnode.storage.schema import REVISION
 
-    file = config.storage_file
-    if file is not None and not file.exists():
-        raise CommandError(f"there is no database {file}; make one with `imsnode init DIR`")
     try:
         with Database(config.storage_url) as opened:
-            report = opened.check()
-            if report.revision != report.head:
-                raise CommandError(
-                    f"the database has schema {report.revision or 'none'}, "
-                    f"this version works with {report.head}; run `imsnode db upgrade`"
-                )
+            file = config.storage_file
+            if file is not None and not file.exists():
+                opened.upgrade()  # a hand-written configuration; `serve` would do the same
+            with opened.reading() as connection:
+                found = opened.revision(connection)
+            if found != REVISION:
+                raise SchemaOutdated(opened.name, found, REVISION)
             yield opened
     except StorageError as error:
         raise CommandError(str(error)) from error

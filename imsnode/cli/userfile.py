@@ -117,7 +117,7 @@ def _take(
 
 
 def _account(row: dict[str, str], canonical: Callable[[str], str]) -> Account:
-    from imsnode.identity.accounts import Account, make_account
+    from imsnode.identity.accounts import make_account
 
     aor = canonical(row["aor"].strip())
     name = row.get("display_name", "")
@@ -136,9 +136,12 @@ def _account(row: dict[str, str], canonical: Callable[[str], str]) -> Account:
     for column, value in hashes.items():
         if value and (len(value) != HASH_COLUMNS[column] or not _HEX.fullmatch(value)):
             raise UsageError(f"{column} is not {HASH_COLUMNS[column]} hexadecimal digits")
-    user, _, realm = aor.removeprefix("sip:").rpartition("@")
-    blank = Account(aor, user, realm, display_name=name, enabled=enabled)
-    return replace(blank, **hashes)
+    return replace(
+        make_account(aor, "", display_name=name, enabled=enabled),
+        ha1_md5=hashes["ha1_md5"],
+        ha1_sha256=hashes["ha1_sha256"],
+        ha1_sha512_256=hashes["ha1_sha512_256"],
+    )
 
 
 def check_password(password: str) -> None:

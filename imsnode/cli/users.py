@@ -13,7 +13,7 @@ import typer
 
 from .errors import CommandError, UsageError
 from .options import ConfigOption, Format, FormatOption
-from .output import say, show_rows
+from .output import Cell, say, show_rows
 from .session import canonical_aor, database, load_config, tell_users_changed
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def show(aor: AorArgument, form: FormatOption = Format.TABLE, config: ConfigOpti
         raise CommandError(f"there is no user {name}")
     hashes = {"MD5": account.ha1_md5, "SHA-256": account.ha1_sha256}
     hashes["SHA-512-256"] = account.ha1_sha512_256
-    facts = {
+    facts: dict[str, Cell] = {
         "aor": account.aor,
         "digest_user": account.user,
         "realm": account.realm,
