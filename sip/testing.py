@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 from heapq import heappop, heappush
-from random import Random
 from typing import Any
 
 from .endpoint import Endpoint
@@ -36,6 +35,26 @@ class WireEvent:
     transport: str
     data: bytes
     delivered: bool
+
+
+class _Chance:
+    """Repeatable chance; the core may not import the generator of the standard library."""
+
+    __slots__ = ("_count", "_key")
+
+    def __init__(self, seed: int) -> None:
+        self._key = seed.to_bytes(16, "big", signed=True)
+        self._count = 0
+
+    def random(self) -> float:
+        """Return a number from 0 up to, not including, 1."""
+        self._count += 1
+        digest = blake2b(self._count.to_bytes(8, "big"), digest_size=6, key=self._key).digest()
+        return float(int.from_bytes(digest, "big")) / 2.0**48
+
+    def uniform(self, low: float, high: float) -> float:
+        """Return a number between the two."""
+        return low + (high - low) * self.random()
 
 
 class SimTransport:
@@ -230,7 +249,7 @@ class SimNetwork:
         self.now = 0.0
         self.log: list[WireEvent] = []
         self.nodes: dict[tuple[str, int], SimNode] = {}
-        self._random = Random(seed)  # noqa: S311 - repeatable chance is what a simulation wants
+        self._chance = _Chance(seed)
         self._agenda: list[tuple[float, int, Callable[[], object]]] = []
         self._sequence = 0
         self._cuts: set[frozenset[str]] = set()
@@ -325,7 +344,7 @@ class SimNetwork:
     # --- inside
 
     def _carry_datagram(self, node: SimNode, flow: Flow, data: bytes) -> None:
-        chance = self._random
+        chance = self._chance
         target = self.nodes.get(flow.remote)
         lost = self.is_cut(node.address[0], flow.remote[0]) or chance.random() < self.loss
         reachable = target is not None and target.running and target.transport.accepts("UDP")
@@ -351,7 +370,7 @@ class SimNetwork:
         )
         if far is None or target is None:
             return
-        at = self.now + self._random.uniform(*self.latency)
+        at = self.now + self._chance.uniform(*self.latency)
         at = max(at, self._arrivals.get(far, 0.0))
         self._arrivals[far] = at
         self.call_at(at, _Delivery(target, node.address, data, far))
