@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 _DAYS = (b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun")
 _MONTHS = (
@@ -23,9 +24,10 @@ _MONTHS = (
 _DIGITS = frozenset(b"0123456789")
 
 
-def format_date(wall: float) -> bytes:
-    """Print epoch seconds, the fraction dropped, for years 1970 to 9999."""
-    at = datetime.fromtimestamp(int(wall), UTC)
+@lru_cache(maxsize=8)
+def format_date(second: int) -> bytes:
+    """Print epoch seconds, for years 1970 to 9999; the last few results are remembered."""
+    at = datetime.fromtimestamp(second, UTC)
     return b"%s, %02d %s %04d %02d:%02d:%02d GMT" % (
         _DAYS[at.weekday()],
         at.day,

@@ -53,15 +53,13 @@ def submission_key(request: Request, sender: str, recipient: str) -> bytes:
     can occupy somebody else's identity.
     """
     message_id = cpim_message_id(request.get("content-type"), request.body)
+    who = f"{len(sender)}:{sender}{len(recipient)}:{recipient}".encode()
     if message_id:
-        parts = [b"imdn", message_id]
+        text = b"%bimdn:%b" % (who, message_id)
     else:
-        parts = [b"sip", request.call_id, b"%d" % request.cseq, request.from_tag]
-    digest = blake2b(digest_size=16)
-    for part in (sender.encode(), recipient.encode(), *parts):
-        digest.update(b"%d:" % len(part))
-        digest.update(part)
-    return digest.digest()
+        call_id = request.call_id
+        text = b"%bsip:%d:%b%d:%b" % (who, len(call_id), call_id, request.cseq, request.from_tag)
+    return blake2b(text, digest_size=16).digest()
 
 
 def cpim_message_id(content_type: bytes | None, body: bytes) -> bytes:
@@ -70,7 +68,9 @@ def cpim_message_id(content_type: bytes | None, body: bytes) -> bytes:
     Looks at the first 8 KiB. Header names are case-sensitive and the prefix is whatever an NS
     line before it says (RFC 3862 2.3, 3.4).
     """
-    if content_type is None or media_type(content_type) != b"message/cpim":
+    if content_type is None or content_type[:12].lower() != b"message/cpim":
+        return b""
+    if media_type(content_type) != b"message/cpim":
         return b""
     name = b""
     for line in body[:_CPIM_HEAD_BYTES].split(b"\r\n"):

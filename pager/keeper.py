@@ -19,7 +19,6 @@ from .values import (
     LedgerEntry,
     MarkState,
     StoredMessage,
-    StoreKind,
     StoreResult,
 )
 
@@ -51,24 +50,6 @@ class _Marking:
 
     def done(self, committed: bool) -> None:
         self.keeper.marked(self, committed)
-
-
-class _Storing:
-    """One message on its way to the store."""
-
-    __slots__ = ("done", "keeper", "message")
-
-    def __init__(
-        self, keeper: Keeper, message: StoredMessage, done: Callable[[StoreResult], None]
-    ) -> None:
-        self.keeper = keeper
-        self.message = message
-        self.done = done
-
-    def finished(self, result: StoreResult) -> None:
-        if result.kind is not StoreKind.STORED:
-            self.keeper.uncount(self.message.recipient, self.message.accepted)
-        self.done(result)
 
 
 class Keeper:
@@ -128,9 +109,12 @@ class Keeper:
         return counts.get(recipient, 0) >= self.settings.mailbox_messages
 
     def store(self, message: StoredMessage, done: Callable[[StoreResult], None]) -> None:
-        """Commit a message; ``done`` follows the commit."""
+        """Commit a message; ``done`` follows the commit.
+
+        Who gets another result than STORED calls ``uncount``.
+        """
         self._add(self._copies if message.accepted else self._open, message.recipient, 1)
-        self.store_port.store(message, _Storing(self, message, done).finished)
+        self.store_port.store(message, done)
 
     def schedule_expiry(self, expires_at: float) -> None:
         """Make sure that a sweep follows a deadline (wall time) without much delay."""

@@ -28,12 +28,11 @@ from .values import LedgerEntry, MarkState, PendingMessage
 class Attempt:
     """One stored message on its way to one device; the owner of the fork that carries it."""
 
-    __slots__ = ("item", "lane", "target")
+    __slots__ = ("item", "lane")
 
-    def __init__(self, lane: Lane, item: Item, target: Target) -> None:
+    def __init__(self, lane: Lane, item: Item) -> None:
         self.lane = lane
         self.item = item
-        self.target = target
 
     def on_branch(self, fork: Fork, branch: Branch, now: float) -> None:
         """Nothing to note: a fork to one target ends with its only branch."""
@@ -104,12 +103,10 @@ class Offline:
     def adopt(self, item: Item, branches: Sequence[Branch], now: float) -> Item:
         """Take over a message stored just now, with the online attempts made for it so far.
 
-        Attempts still running keep their devices busy until ``branch_ended``; the caller hands
-        in exactly those. Returns: the item to hand in then.
+        Attempts still running keep their devices busy until the caller reports each of them with
+        ``branch_ended``. Returns: the item to report them for.
         """
         recipient = item.message.recipient
-        if not branches and not self._bindings.targets(recipient, now):
-            return item
         box = self.boxes.get(recipient) or self._open(recipient)
         self._update_lanes(box, now)
         item = box.hold(item)
@@ -124,14 +121,14 @@ class Offline:
                 self._pause(lane, now)
         for branch in branches:
             if branch.status:
-                self._told(item, self._bindings.device_of(branch.target), branch.status, box)
+                self._heard(item, self._bindings.device_of(branch.target), branch.status, box)
         for lane in box.lanes.values():
             self._offer(lane, item)
         box.release(item)
         self._advance(box, now)
         return item
 
-    def _told(self, item: Item, device: str, status: int, box: Mailbox) -> None:
+    def _heard(self, item: Item, device: str, status: int, box: Mailbox) -> None:
         """Record what a device answered before its message was stored; the ledger has it."""
         answer = policy.answer_from_store(status, item.repeated(device))
         if answer == policy.MOMENT:
@@ -304,10 +301,9 @@ class Offline:
 
     def _send(self, lane: Lane, item: Item, now: float) -> None:
         self._stats.attempts += 1
-        target = lane.target
-        attempt = lane.attempt = Attempt(lane, lane.box.hold(item), target)
+        attempt = lane.attempt = Attempt(lane, lane.box.hold(item))
         fork = Fork(self._proxy, None, delivery_draft(item.message, lane.device), attempt)
-        fork.start((target,), now)
+        fork.start((lane.target,), now)
 
     def _pause(self, lane: Lane, now: float) -> None:
         """Rest after a failure, holding no message meanwhile."""

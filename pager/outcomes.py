@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from sip.proxy import Fork
+from sip.proxy import Branch, Fork
 
 from . import policy, rules
 from .ports import Bindings
@@ -51,16 +51,13 @@ class Outcomes:
         return unique(d for d in (*others, *self.waiting) if d and d not in self.takers)
 
 
-def answers(bindings: Bindings, fork: Fork, carried: bool, wall: float) -> list[Step]:
-    """Return a ledger step for every device that has answered."""
-    steps: list[Step] = []
-    for branch in fork.branches:
-        status = branch.status
-        if status:
-            repeated = carried and status == _MERGED
-            rule = rules.DEVICE_REPEATED if repeated else policy.device_rule(status)
-            steps.append((wall, rules.ANSWERED, bindings.device_of(branch.target), status, rule))
-    return steps
+def answer_step(bindings: Bindings, branch: Branch, carried: bool, wall: float) -> Step:
+    """Return the ledger step for a device that has answered."""
+    status = branch.status
+    rule = policy.device_rule(status)
+    if carried and status == _MERGED:
+        rule = rules.DEVICE_REPEATED
+    return (wall, rules.ANSWERED, bindings.device_of(branch.target), status, rule)
 
 
 def unique(devices: Iterable[str]) -> tuple[str, ...]:

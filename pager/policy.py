@@ -97,9 +97,9 @@ _STORE: Final = {
 _WAIT: Final = {refusal.rule: Decision(Act.WAIT, refusal.rule) for refusal in (OFF, LATE, FULL)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Storable:
-    """The facts that decide whether a message may be stored.
+    """The facts that decide whether a message may be stored. Made for every message, not changed.
 
     composing: an is-composing notice (RFC 3994). expired: its deadline has passed.
     full: the recipient's mailbox has no room.

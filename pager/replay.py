@@ -45,7 +45,11 @@ _LEFT_BEHIND: Final = frozenset(
 def is_composing(request: Request) -> bool:
     """Say whether the request is an is-composing notice (RFC 3994)."""
     value = request.get("content-type")
-    return value is not None and media_type(value) == _COMPOSING
+    return (
+        value is not None
+        and value[:12].lower() == _COMPOSING[:12]
+        and media_type(value) == _COMPOSING
+    )
 
 
 def deadline(request: Request, received_wall: float, lifetime_s: float) -> float:
@@ -74,13 +78,16 @@ def stored_head(request: Request, received_wall: float) -> bytes:
     meaning the same however late they are replayed.
     """
     lines = [
-        line if b"\r\n" not in line else trim(line)
+        line
         for name, line in zip(request.names, request.lines, strict=True)
         if name not in _LEFT_BEHIND
     ]
     if not request.has("date"):
-        lines.append(b"Date: " + format_date(received_wall))
-    return b"\r\n".join(lines)
+        lines.append(b"Date: " + format_date(int(received_wall)))
+    head = b"\r\n".join(lines)
+    if b"\r\n " in head or b"\r\n\t" in head:
+        head = b"\r\n".join([trim(line) for line in lines])
+    return head
 
 
 def online_draft(request: Request) -> Draft:

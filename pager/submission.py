@@ -17,7 +17,7 @@ from sip.proxy import Branch, Fork
 from . import policy, rules
 from .identity import submission_key
 from .mailbox import Item
-from .outcomes import Outcomes, answers, unique
+from .outcomes import Outcomes, answer_step, unique
 from .replay import deadline, is_composing, stored_head
 from .values import LedgerEntry, Step, StoredMessage, StoreKind, StoreResult
 
@@ -47,10 +47,10 @@ class Keeping:
     """What a submission knows once it has to do with the store.
 
     fork: carries it, None when no device could be tried. response: a final answer of a device
-    that waits to be passed back. message, item: as stored. steps: the story so far.
+    that waits to be passed back. message: as handed to the store. item: as it is delivered.
     """
 
-    __slots__ = ("fork", "item", "message", "response", "rule", "steps")
+    __slots__ = ("fork", "item", "message", "response", "rule")
 
     def __init__(self, fork: Fork | None, rule: str, message: StoredMessage) -> None:
         self.fork = fork
@@ -66,11 +66,14 @@ class Submission:
     at: wall time of receipt. started: the same moment, monotonic. others: devices of the
     recipient it is not forwarded to now. local: this node made the message, so the fork has no
     upstream. status: what the sender was told, 0 before. twins: repeats waiting for the answer.
+    times: when each of several devices answered, None once the ledger knows. begun: the ledger
+    knows of the receipt.
     """
 
     __slots__ = (
         "answering",
         "at",
+        "begun",
         "call_id",
         "cseq",
         "from_tag",
@@ -85,6 +88,7 @@ class Submission:
         "sender",
         "started",
         "status",
+        "times",
         "twins",
     )
 
@@ -117,11 +121,17 @@ class Submission:
         self.others: Sequence[str] = ()
         self.keeping: Keeping | None = None
         self.twins: list[Answering] | None = None
+        self.times: dict[Branch, float | None] | None = None
+        self.begun = False
 
     # --- the fork
 
     def on_branch(self, fork: Fork, branch: Branch, now: float) -> None:
-        """Take a device's outcome when the sender has been answered already."""
+        """Note a device's outcome; act on it when the sender has been answered already."""
+        if self.times is not None or len(fork.branches) > 1:
+            if self.times is None:
+                self.times = {}
+            self.times[branch] = now
         if self.phase == KEPT:
             keeping = self.keeping
             assert keeping is not None
@@ -306,6 +316,7 @@ class Submission:
             self._kept(keeping, result.seq, now)
             return
         fork, response = keeping.fork, keeping.response
+        pager.keeper.uncount(self.recipient, keeping.message.accepted)
         if kind is StoreKind.DUPLICATE:
             pager.stats.duplicates += 1
             story = self.story(fork, now, keeping.rule)
@@ -344,12 +355,16 @@ class Submission:
             pager.stats.copies += 1
         else:
             pager.stats.stored += 1
-        pager.keeper.schedule_expiry(message.expires_at)
+        if message.expires_at - self.at < pager.settings.expire_every_s:
+            pager.keeper.schedule_expiry(message.expires_at)
+        over = False
         self.phase = KEPT
-        branches = fork.branches if fork is not None else ()
-        item = keeping.item = pager.offline.adopt(Item(seq, message), branches, now)
-        # A device may have decided everything while the commit was under way.
-        self._note(story, rules.DELIVERED if item.finished else rules.STORED, item.finished)
+        if fork is not None or pager.bindings.targets(self.recipient, now):
+            branches = fork.branches if fork is not None else ()
+            item = keeping.item = pager.offline.adopt(Item(seq, message), branches, now)
+            # A device may have decided everything while the commit was under way.
+            over = item.finished
+        self._note(story, rules.DELIVERED if over else rules.STORED, over)
         if fork is None or fork.pending == 0:
             self._finish()
 
@@ -451,18 +466,27 @@ class Submission:
         return self.at + now - self.started
 
     def story(self, fork: Fork | None, now: float, rule: str = rules.FORWARDED) -> list[Step]:
-        """Return the steps so far: the receipt and every device that has answered.
+        """Return the steps the ledger does not know: the receipt, devices that answered.
 
         Args:
             rule: what happened on receipt, unless the message was forwarded.
         """
-        if fork is not None:
-            rule = rules.FORWARDED
+        steps: list[Step] = []
+        if not self.begun:
+            self.begun = True
+            if fork is not None:
+                rule = rules.FORWARDED
+            steps.append((self.at, rules.RECEIVED, "", 0, rule))
+        if fork is None:
+            return steps
         pager = self.pager
-        steps: list[Step] = [(self.at, rules.RECEIVED, "", 0, rule)]
-        if fork is not None:
-            carried = pager.carried(self.recipient)
-            steps += answers(pager.bindings, fork, carried, self.wall(now))
+        carried = pager.carried(self.recipient)
+        if self.times is None:
+            self.times = {branch: now for branch in fork.branches if branch.status}
+        for branch, at in self.times.items():
+            if at is not None:
+                steps.append(answer_step(pager.bindings, branch, carried, self.wall(at)))
+                self.times[branch] = None
         return steps
 
     def _note(self, steps: list[Step], outcome: str, final: bool) -> None:

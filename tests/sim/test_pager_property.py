@@ -113,6 +113,12 @@ def test_acknowledged_is_delivered_once_to_every_device(seed: int) -> None:
     assert world.pager.waiting(BOB) == 0
     assert not world.pager.offline.boxes
     assert not world.pager.running
+    for message_id in {entry.message_id for entry in world.ledger.entries}:
+        entries = world.ledger.of(message_id)
+        repeat = all(entry.outcome == "duplicate" for entry in entries)
+        assert [entry.final for entry in entries].count(True) == (0 if repeat else 1), entries
+        steps = [step for entry in entries for step in entry.steps]
+        assert sum(step[1] == "received" for step in steps) == 1
 
 
 @pytest.mark.parametrize("seed", range(100, 140))
