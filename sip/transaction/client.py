@@ -162,8 +162,11 @@ class ClientTransaction:
         The branch found the transaction already; the host is looked up in the Via as sent, because
         that may bear an advertised name. Spec: RFC 3261 18.1.2.
         """
-        start = self.data.find(b"\r\n") + 2
-        line = self.data[start : self.data.find(b"\r\n", start)].lower()
+        sent = self._ack if self.invite and not self.data else self.data
+        if not sent:
+            return True  # completed, whatever comes is absorbed
+        start = sent.find(b"\r\nVia: ") + 7
+        line = sent[start : sent.find(b"\r\n", start)].lower()
         return via.host.encode("utf-8") in line
 
     def receive(self, response: Response, now: float) -> None:
@@ -206,6 +209,8 @@ class ClientTransaction:
             elif action == _DELIVER:
                 if user is not None and response is not None:
                     user.on_response(self, response, now)
+                if not self.data:
+                    self.context = None  # this object outlives its use by Timer K or D
             elif action == _RETRANSMIT:
                 self._layer.resend(self.flow, self.data, now)
             elif action == _RESTART_E_DOUBLED:

@@ -12,7 +12,7 @@ from ..timers import TimerConfig, TimerQueue
 from .client import TIMER_E, ClientTransaction
 from .keys import cancel_candidates, client_key, server_key
 from .server import TIMER_EXPIRES, TIMER_J, TIMER_TRYING, ServerTransaction
-from .tables import Input, State
+from .tables import Input
 
 if TYPE_CHECKING:
     from ..flow import Flow
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TransactionLayer"]
 
-_COMPLETED = int(State.COMPLETED)
 _TRANSPORT_ERROR = int(Input.TRANSPORT_ERROR)
 
 
@@ -164,19 +163,28 @@ class TransactionLayer:
             self.user.on_expired(server_tx, now)
 
     def on_keys(self, kind: int, keys: list[bytes], now: float) -> None:
-        """Fire a timer of non-INVITE server transactions that are known by key only."""
+        """Fire a timer of non-INVITE server transactions that are known by key only.
+
+        An exception of the user for one key does not keep the timer from the others.
+        """
         if kind == TIMER_J:
             completed = self.completed
             for key in keys:
                 completed.pop(key, None)
             return
+        failure: Exception | None = None
         for key in keys:
             server_tx = self.servers.get(key)
             if server_tx is None or server_tx.invite:
                 continue
-            server_tx.on_timer(kind, now)
             if kind == TIMER_TRYING:
                 self._expires.add(now, key)
+            try:
+                server_tx.on_timer(kind, now)
+            except Exception as error:  # noqa: BLE001 - raised again below
+                failure = error
+        if failure is not None:
+            raise failure
 
     # --- client side
 

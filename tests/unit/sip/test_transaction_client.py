@@ -5,11 +5,20 @@ from __future__ import annotations
 import pytest
 
 from sip.flow import Flow
-from sip.message import Request
+from sip.message import Request, Response
 from sip.parser import parse_message
 from sip.timers import TimerConfig
+from sip.transaction import ClientTransaction
 from sip.transaction.tables import State
-from tests.support.sip_messages import LIMITS, Bench, response, tcp_flow, udp_flow
+from tests.support.sip_messages import (
+    LIMITS,
+    Bench,
+    RecordingUser,
+    request_bytes,
+    response,
+    tcp_flow,
+    udp_flow,
+)
 
 E_TIMES = [0.0, 0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5]
 
@@ -78,6 +87,23 @@ class TestNonInvite:
         bench.answer(data, 200, flow)
         assert bench.stats.stray_responses == 1
         assert bench.user.told == [(0.0, "200")]
+
+    def test_context_is_let_go_after_the_final(self) -> None:
+        bench = Bench()
+        flow = udp_flow()
+        seen: list[object] = []
+
+        class User(RecordingUser):
+            def on_response(self, tx: ClientTransaction, response: Response, now: float) -> None:
+                seen.append(tx.context)
+
+        bench.user = User()
+        data, tx = bench.send("MESSAGE", flow)
+        tx.context = bench
+        bench.answer(data, 100, flow)
+        bench.answer(data, 200, flow)
+        assert seen == [bench, bench]
+        assert tx.context is None
 
     def test_timer_k_is_zero_on_a_reliable_transport(self) -> None:
         bench = Bench()
@@ -332,6 +358,17 @@ class TestVia:
         bench.layer.create_client(data, "OPTIONS", branch, flow, bench.user, 0.0)
         bench.answer(data, 200, flow)
         assert bench.user.told == [(0.0, "200")]
+
+    def test_failure_under_an_advertised_name_is_acknowledged_again(self) -> None:
+        bench = Bench()
+        flow = udp_flow()
+        branch = bench.ids.branch()
+        data = request_bytes("INVITE", branch=branch, sent_by=b"sip.ims.test")
+        bench.layer.create_client(data, "INVITE", branch, flow, bench.user, 0.0)
+        bench.answer(data, 486, flow)
+        bench.answer(data, 486, flow)
+        assert bench.transport.times(b"ACK") == [0.0, 0.0]
+        assert bench.stats.stray_responses == 0
 
     def test_method_of_the_response_must_match(self) -> None:
         bench = Bench()

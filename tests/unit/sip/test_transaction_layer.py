@@ -4,7 +4,8 @@ import pytest
 
 from sip.errors import LocalProtocolError
 from sip.flow import Flow
-from sip.message import build_response
+from sip.message import Request, build_response
+from sip.transaction import ServerTransaction
 from tests.support.sip_messages import Bench, request, tcp_flow, udp_flow
 
 
@@ -88,3 +89,21 @@ def test_response_without_transaction_is_counted_and_dropped() -> None:
     bench.answer(data.replace(b"branch=z9hG4bK", b"branch=z9hG4bKx"), 200, udp_flow())
     assert bench.stats.stray_responses == 1
     assert bench.user.told == []
+
+
+def test_exception_of_the_user_keeps_no_other_transaction_from_expiring() -> None:
+    class Broken:
+        def on_request(self, request: Request, flow: Flow, now: float) -> None: ...
+
+        def on_cancel(self, server_tx: ServerTransaction, now: float) -> None: ...
+
+        def on_expired(self, server_tx: ServerTransaction, now: float) -> None:
+            raise RuntimeError
+
+    bench = Bench()
+    bench.layer.user = Broken()
+    for number in range(3):
+        bench.layer.accept(request(branch=b"z9hG4bK%d" % number), udp_flow(), 0.0)
+    with pytest.raises(RuntimeError):
+        bench.run_to(40.0)
+    assert bench.layer.servers == {}
