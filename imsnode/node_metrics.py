@@ -15,7 +15,7 @@ ENDPOINT = {
     "retransmissions_in": "Retransmissions absorbed.",
     "malformed": "Messages refused by the parser.",
     "stray_responses": "Responses without a transaction, dropped.",
-    "stray_acks": "ACKs without a transaction.",
+    "resent": "Requests and responses sent again by a timer.",
     "shed": "Requests refused because the transaction table was full.",
     "client_timeouts": "Client transactions that ended without an answer.",
     "transport_failures": "Client transactions that ended with their flow.",
@@ -48,6 +48,7 @@ STORAGE = {
     "ledger_dropped": "Ledger entries dropped.",
     "cdr_lines": "Charging records written.",
     "reconnects": "Times the database connection was made again.",
+    "cdr_lost": "Charging records that could not be written.",
 }
 PAGER = {
     "submitted": "Messages handed to the pager.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .errors import BadMessage
 from .limits import Limits
-from .message import Request, build_error, build_response
+from .message import Request, build_error, build_response, shorten_response
 from .parser import parse_message
 from .stats import Stats
 from .timers import TimerConfig, TimerQueue
@@ -206,7 +206,7 @@ class Endpoint:
         same answer, To tag included, by being handled again. ACK is never answered, and no
         non-INVITE request gets a 408 or a provisional response. Over UDP the answer is at most 1.5
         times the request unless ``trusted``; the ``optional`` lines are the first to go, then the
-        answer itself. Spec: RFC 3261 8.2.6, 8.2.7.
+        reason phrase and long header names, then the answer itself. Spec: RFC 3261 8.2.6, 8.2.7.
         """
         method = request.method
         if method == "ACK" or (method != "INVITE" and (status == 408 or status < 200)):
@@ -223,8 +223,10 @@ class Endpoint:
         if not data or (room and len(data) > room):
             data = build_response(request, status, reason, extra, body, content_type, tag)
         if room and len(data) > room:
-            self.stats.silent_replies += 1
-            return False
+            data = shorten_response(data, room)
+            if len(data) > room:
+                self.stats.silent_replies += 1
+                return False
         self.stats.replies += 1
         self.layer.send(flow, data, now)
         return True
@@ -242,7 +244,7 @@ class Endpoint:
             request.cseq,
             request.from_tag,
         )
-        return blake2b(text, digest_size=8, key=self._tag_key).hexdigest().encode("ascii")
+        return blake2b(text, digest_size=5, key=self._tag_key).hexdigest().encode("ascii")
 
     # --- inside
 
@@ -320,7 +322,7 @@ class Endpoint:
         if partial is None:
             return
         partial.received_host, partial.received_port = flow.remote
-        tag = blake2b(b"\n".join(partial.copied), digest_size=8, key=self._tag_key)
+        tag = blake2b(b"\n".join(partial.copied), digest_size=5, key=self._tag_key)
         data = build_error(
             partial, error.status_hint, error.phrase, tag.hexdigest().encode("ascii")
         )

@@ -399,14 +399,19 @@ _COMPACT: Final = {
 }
 
 
-def shorten_response(data: bytes) -> bytes:
-    """Return a response with compact header names and no reason phrase, otherwise the same.
+def shorten_response(data: bytes, room: int) -> bytes:
+    """Return a response that fits ``room`` octets if it can, otherwise the same.
 
-    For an answer that may not be longer than the request allows (RFC 3261 7.3.3).
+    First the reason phrase goes, then the long header names (RFC 3261 7.3.3). The result may
+    still be too long.
     """
+    start, _, rest = data.partition(b"\r\n")
+    data = start[:12] + b"\r\n" + rest
+    if len(data) <= room:
+        return data
     head, _, body = data.partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
-    short = [lines[0][:12]]
+    short = [lines[0]]
     for line in lines[1:]:
         name, colon, value = line.partition(b":")
         name = _COMPACT.get(name.strip(b" \t").lower(), name)

@@ -11,6 +11,8 @@ import re
 import socket
 import time
 
+COMPACT = {"v": "Via", "f": "From", "t": "To", "i": "Call-ID", "l": "Content-Length",
+           "m": "Contact", "c": "Content-Type", "k": "Supported"}
 _numbers = itertools.count(1)
 
 
@@ -21,7 +23,8 @@ class Reply:
         self.data = data
         head, _, self.body = data.partition(b"\r\n\r\n")
         self.start, *lines = head.decode("utf-8", "surrogateescape").split("\r\n")
-        self.headers = [tuple(part.strip() for part in line.split(":", 1)) for line in lines]
+        pairs = [tuple(part.strip() for part in line.split(":", 1)) for line in lines]
+        self.headers = [(COMPACT.get(name, name), value) for name, value in pairs]
 
     @property
     def status(self) -> int:
