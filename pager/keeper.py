@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from heapq import heappop, heappush
 from typing import Final, Protocol
 
 from sip.timers import TimerQueue
@@ -79,6 +80,7 @@ class Keeper:
         self._open: dict[str, int] = {}
         self._copies: dict[str, int] = {}
         self._failed: list[_Marking] = []
+        self._near: list[float] = []
         self._sweep_at = 0.0
         self._sweeping = False
 
@@ -117,11 +119,10 @@ class Keeper:
         self.store_port.store(message, done)
 
     def schedule_expiry(self, expires_at: float) -> None:
-        """Make sure that a sweep follows a deadline (wall time) without much delay."""
-        now = self._clock.now()
-        ahead = max(expires_at - self._clock.wall(), 0.0)
-        if ahead < self.settings.expire_every_s:
-            self._sweep_soon(now + ahead + _SWEEP_PAUSE_S)
+        """Let a sweep of its own follow a deadline (wall time) that is near."""
+        at = self._clock.now() + max(expires_at - self._clock.wall(), 0.0)
+        heappush(self._near, at)
+        self._sweep_soon(at + _SWEEP_PAUSE_S)
 
     def settle(
         self, box: Mailbox, item: Item, device: str, state: MarkState, status: int, opened: bool
@@ -187,8 +188,14 @@ class Keeper:
     def _swept(self, expired: list[ExpiredMessage] | None) -> None:
         self._sweeping = False
         now = self._clock.now()
-        full = expired is not None and len(expired) >= _SWEEP_LIMIT
-        self._sweep_soon(now if full else now + self.settings.expire_every_s)
+        while self._near and self._near[0] <= now - _SWEEP_PAUSE_S:
+            heappop(self._near)
+        at = now + self.settings.expire_every_s
+        if expired is not None and len(expired) >= _SWEEP_LIMIT:
+            at = now
+        elif self._near:
+            at = min(at, self._near[0] + _SWEEP_PAUSE_S)
+        self._sweep_soon(at)
         if expired is None:
             self._stats.store_failures += 1
             return

@@ -360,3 +360,72 @@ def test_full_copies_leave_the_200() -> None:
         assert world.alice.answers[call] == 200
     assert world.ledger.rules()[-1] == "mailbox-full"
     assert isinstance(world.targets(BOB, 0.0)[0], Target)
+
+
+def test_short_expiry_is_swept_at_once() -> None:
+    world = World()
+    headers = [(b"Content-Type", b"text/plain"), (b"Expires", b"10")]
+    world.alice.send(b"x", headers=headers)
+    world.network.run(9.0)
+    assert world.pager.waiting(BOB) == 1
+    world.network.run(3.0)
+    assert world.pager.waiting(BOB) == 0
+    assert world.pager.stats.expired == 1
+
+
+def test_more_than_a_page_comes_in_behind_a_slow_message() -> None:
+    world = World(settings=PagerSettings(page_messages=2, mode=StoreMode.FIRST))
+    bob = world.phone("bob", "198.51.100.2", "<1>")
+    bob.delay_s = 1.0
+    world.register(bob)
+    for number in range(7):
+        world.alice.send(b"%d" % number)
+        world.network.run(0.02)
+    world.network.run(20.0)
+    assert bob.shown == [b"%d" % number for number in range(7)]
+    assert not world.pager.offline.boxes
+
+
+def test_deferred_attempt_that_fails_is_retried() -> None:
+    world = World()
+    bob = world.phone("bob", "198.51.100.2", "<1>")
+    bob.delay_s = 5.0
+    bob.answers = [480]
+    world.register(bob)
+    call = world.alice.send(b"x")
+    world.network.run(5.5)
+    assert world.alice.answers == {call: 202}
+    world.network.run(11.0)
+    assert bob.shown == [b"x"]
+    assert world.ledger.outcomes() == ["stored", "retrying", "delivered"]
+
+
+def test_copies_are_counted_again_after_a_restart() -> None:
+    world = World()
+    away = world.phone("away", "198.51.100.3", "<away>")
+    bob = world.phone("bob", "198.51.100.2", "<1>")
+    world.register(away)
+    world.unregister(away)
+    world.register(bob)
+    world.alice.send(b"x")
+    world.network.run(1.0)
+    world.restart()
+    assert world.pager.waiting(BOB) == 1
+    assert world.pager.keeper.recipients() == 1
+    world.register(away)
+    world.network.run(1.0)
+    assert away.shown == [b"x"]
+    assert world.pager.waiting(BOB) == 0
+
+
+def test_several_repeats_wait_for_one_answer() -> None:
+    world = World()
+    bob = world.phone("bob", "198.51.100.2")
+    bob.delay_s = 1.0
+    world.register(bob)
+    for _ in range(3):
+        world.alice.send(b"x", call_id=b"same")
+        world.network.run(0.1)
+    world.network.run(2.0)
+    assert len(bob.received) == 1
+    assert len(world.network.sent("192.0.2.1", b"SIP/2.0 200")) == 3
