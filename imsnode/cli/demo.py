@@ -24,6 +24,7 @@ __all__ = ["demo"]
 
 DOMAIN = "ims.test"
 NAMES = ("alice", "bob", "carol")
+LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that looks like another
 
 
 def demo(
@@ -62,7 +63,7 @@ def _passwords(file: Path) -> dict[str, str]:
         raise CommandError(
             f"{file} cannot be used ({error}); delete it to get new users"
         ) from error
-    made = {f"sip:{name}@{DOMAIN}": secrets.token_urlsafe(6) for name in NAMES}
+    made = {f"sip:{name}@{DOMAIN}": _password() for name in NAMES}
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
@@ -73,17 +74,25 @@ def _passwords(file: Path) -> dict[str, str]:
     return made
 
 
+def _password() -> str:
+    return "".join(secrets.choice(LETTERS) for _ in range(10))
+
+
 def _add_users(settings: Config, passwords: dict[str, str]) -> None:
-    """Put into the database the users that are not there yet."""
+    """Put into the database the users that are not there yet; an own password of theirs stays."""
     from imsnode.identity.accounts import make_account
     from imsnode.storage import Accounts
 
     with database(settings) as opened:
         accounts = Accounts(opened)
         for aor, password in passwords.items():
-            if accounts.get(aor) is None:
-                name = aor.removeprefix("sip:").partition("@")[0]
-                accounts.add(make_account(aor, password, display_name=name.capitalize()))
+            name = aor.removeprefix("sip:").partition("@")[0]
+            account = make_account(aor, password, display_name=name.capitalize())
+            known = accounts.get(aor)
+            if known is None:
+                accounts.add(account)
+            elif known.ha1_md5 != account.ha1_md5:
+                passwords[aor] = "as it was changed to"
 
 
 def _guide(settings: Config, file: Path, passwords: dict[str, str]) -> list[str]:

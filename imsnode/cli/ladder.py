@@ -10,7 +10,7 @@ from .output import printable
 __all__ = ["Ladder"]
 
 _MARGIN = 14  # the time and a blank
-_WIDTH = 26
+_WIDTH = 30
 _NODE = "imsnode"
 
 

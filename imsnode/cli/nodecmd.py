@@ -143,7 +143,7 @@ def trace(
 
     from .ladder import Ladder
 
-    ladder = Ladder((get_terminal_size((150, 24)).columns - 30) // 26, text=text or bodies)
+    ladder = Ladder((get_terminal_size((150, 24)).columns - 34) // 30, text=text or bodies)
     seen = 0
     with node(load_config(config)) as client:
         for event in client.trace(bodies=bodies, contains=contains):

@@ -219,7 +219,12 @@ def import_users(
         with progress.step("reading", _count_lines(file)) as advance:
             users = read_users(file, lambda text: canonical_aor(settings, text), advance)
         bad = users.bad
-        if not bad:
+        if bad:
+            known = {account.aor for account in accounts.load_all()}
+            there = zip(users.accounts, users.lines, strict=True)
+            bad += [BadLine(n, f"{a.aor} exists already") for a, n in there if a.aor in known]
+            bad.sort(key=lambda line: line.number)
+        else:
             try:
                 with progress.step("writing", len(users.accounts)) as advance:
                     accounts.import_many(users.accounts, advance)
