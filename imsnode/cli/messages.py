@@ -20,8 +20,8 @@ COLUMNS = ("id", "state", "received", "expires", "sender", "recipient", "size", 
 
 @app.command("send")
 def send(
-    sender: Annotated[str, typer.Option("--from", help="Address of the sender.")],
-    recipient: Annotated[str, typer.Option("--to", help="Address of the recipient.")],
+    sender: Annotated[str, typer.Option("--from", metavar="AOR", help="The sender.")],
+    recipient: Annotated[str, typer.Option("--to", metavar="AOR", help="The recipient.")],
     text: Annotated[str, typer.Argument(metavar="TEXT", help="The text, or - to read it.")],
     form: FormatOption = Format.TABLE,
     config: ConfigOption = None,
@@ -48,11 +48,13 @@ def send(
 
 @app.command("list")
 def list_messages(
-    user: Annotated[str | None, typer.Option(help="Only messages for this user.")] = None,
+    user: Annotated[str | None, typer.Option(metavar="AOR", help="Only for this user.")] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Settled messages too, while they are remembered.")
     ] = False,
-    limit: Annotated[int, typer.Option(min=1, max=LONGEST_LIST, help="At most so many.")] = 100,
+    limit: Annotated[
+        int, typer.Option(min=1, max=LONGEST_LIST, metavar="N", help="At most so many.")
+    ] = 100,
     form: FormatOption = Format.TABLE,
     config: ConfigOption = None,
 ) -> None:

@@ -28,7 +28,9 @@ def init(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the new node.")],
     domain: Annotated[
         list[str] | None,
-        typer.Option(help="Domain to serve; may be given several times.", show_default="ims.test"),
+        typer.Option(
+            metavar="DOMAIN", help="Domain to serve; may be repeated.", show_default="ims.test"
+        ),
     ] = None,
 ) -> None:
     """Make a node: a commented configuration file and the database."""
@@ -132,10 +134,12 @@ def trace(
     bodies: Annotated[
         bool, typer.Option("--bodies", help="Show whole messages with their bodies.")
     ] = False,
-    count: Annotated[int, typer.Option(min=0, help="Stop after so many; 0: never.")] = 0,
-    form: Annotated[TraceFormat, typer.Option("--format", help="How it is shown.")] = (
-        TraceFormat.LADDER
-    ),
+    count: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Stop after so many; 0: never.")
+    ] = 0,
+    form: Annotated[
+        TraceFormat, typer.Option("--format", metavar="ladder|json", help="How it is shown.")
+    ] = (TraceFormat.LADDER),
     config: ConfigOption = None,
 ) -> None:
     """Follow live traffic as a ladder; ends with Ctrl-C."""

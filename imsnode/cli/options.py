@@ -29,4 +29,6 @@ ConfigOption = Annotated[
         metavar="FILE",
     ),
 ]
-FormatOption = Annotated[Format, typer.Option("--format", help="How the answer is printed.")]
+FormatOption = Annotated[
+    Format, typer.Option("--format", metavar="table|json|csv", help="How it is printed.")
+]

@@ -33,7 +33,8 @@ AlgorithmOption = Annotated[
     list[str] | None,
     typer.Option(
         "--algorithm",
-        help="Digest algorithm to offer instead of the domain's; may be given several times.",
+        metavar="NAME",
+        help="Digest algorithm to offer instead of the domain's; may be repeated.",
     ),
 ]
 
@@ -115,7 +116,9 @@ def add(
 
 @app.command("list")
 def list_users(
-    domain: Annotated[str | None, typer.Option(help="Only users of this domain.")] = None,
+    domain: Annotated[
+        str | None, typer.Option(metavar="DOMAIN", help="Only users of this.")
+    ] = None,
     form: FormatOption = Format.TABLE,
     config: ConfigOption = None,
 ) -> None:
@@ -249,7 +252,8 @@ def _count_lines(file: Path) -> int:
 @app.command("export")
 def export(
     output: Annotated[
-        Path | None, typer.Option("--output", help="File to write, readable by its owner only.")
+        Path | None,
+        typer.Option("--output", metavar="FILE", help="File to write, readable by its owner only."),
     ] = None,
     with_hashes: Annotated[
         bool, typer.Option("--with-hashes", help="Add the digest hashes, for a later import.")
