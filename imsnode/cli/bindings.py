@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .errors import CommandError, UsageError
+from .errors import CommandError
 from .options import ConfigOption, Format, FormatOption
 from .output import printable, say, show_rows
 from .session import canonical_aor, database, load_config
@@ -69,14 +69,12 @@ def _row(aor: str, binding: Binding, now: float) -> tuple[str | int | float, ...
 def remove(
     aor: Annotated[str, typer.Argument(metavar="AOR", help="Such as sip:alice@ims.test.")],
     contact: Annotated[
-        str | None, typer.Argument(metavar="[CONTACT]", help="The contact as listed.")
+        str | None,
+        typer.Argument(metavar="[CONTACT]", help="The contact as listed; without it all go."),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Remove all bindings.")] = False,
     config: ConfigOption = None,
 ) -> None:
     """Remove one binding of a user, or all of them."""
-    if (contact is None) != everything:
-        raise UsageError("name the contact to remove, or give --all")
     settings = load_config(config)
     name = canonical_aor(settings, aor, local=False)
     count = _remove(settings, name, contact)

@@ -48,7 +48,9 @@ def send(
 
 @app.command("list")
 def list_messages(
-    user: Annotated[str | None, typer.Option(metavar="AOR", help="Only for this user.")] = None,
+    recipient: Annotated[
+        str | None, typer.Option(metavar="AOR", help="Only messages for this user.")
+    ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Settled messages too, while they are remembered.")
     ] = False,
@@ -62,9 +64,9 @@ def list_messages(
     from imsnode.storage import list_messages as read
 
     settings = load_config(config)
-    recipient = canonical_aor(settings, user, local=False) if user is not None else None
+    user = canonical_aor(settings, recipient, local=False) if recipient is not None else None
     with database(settings) as opened:
-        rows = read(opened, recipient, waiting_only=not everything, limit=limit)
+        rows = read(opened, user, waiting_only=not everything, limit=limit)
     cells = (
         (
             row.id,

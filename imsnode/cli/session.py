@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,18 +31,30 @@ def load_config(path: Path | None) -> Config:
 
 @contextmanager
 def database(config: Config) -> Iterator[Database]:
-    """Open the database of the node, made when there is none; CommandError when it is unusable."""
+    """Open the database of the node, made first when the configuration names one that is not there.
+
+    CommandError when it cannot be used, and when there is neither a database nor a configuration:
+    then the command most likely runs in the wrong folder.
+    """
     from imsnode.storage import Database, SchemaOutdated, StorageError
     from imsnode.storage.schema import REVISION
 
+    file = config.storage_file
+    if file is not None and not file.exists() and not config.origins:
+        raise CommandError(
+            f"there is neither {DEFAULT_FILE} nor {file.name} in {file.parent}; "
+            "name the configuration with --config, or make one with `imsnode init DIR`"
+        )
     try:
         with Database(config.storage_url) as opened:
-            file = config.storage_file
-            if file is not None and not file.exists():
-                opened.upgrade()  # a hand-written configuration; `serve` would do the same
-            with opened.reading() as connection:
-                found = opened.revision(connection)
-            if found != REVISION:
+            found = ""
+            if file is None or file.exists():
+                with opened.reading() as connection:
+                    found = opened.revision(connection)
+            if not found:
+                os.umask(0o077)  # what is kept there is for the node's own user alone
+                opened.upgrade()
+            elif found != REVISION:
                 raise SchemaOutdated(opened.name, found, REVISION)
             yield opened
     except StorageError as error:
