@@ -162,7 +162,7 @@ class Message:
         return values
 
     def _value(self, at: int) -> bytes:
-        return trim(self.lines[at][len(self._layout.starts[at]) :])
+        return trim(self.lines[at][self._layout.cuts[at] :])
 
     def has(self, name: str) -> bool:
         """Say whether a header of this canonical name is present."""

@@ -32,7 +32,7 @@ _METHODS: Final[dict[bytes, str]] = {
 _MAX_CSEQ: Final = 2**31 - 1
 _STATUS_CODES: Final[dict[bytes, int]] = {b"%d" % code: code for code in range(100, 700)}
 _CALL_ID: Final = WORD + b"@"
-_HOP_COUNTS: Final[dict[bytes, int]] = {b" %d" % number: number for number in range(256)}
+_HOP_COUNTS: Final[dict[bytes, int]] = {b"%d" % number: number for number in range(256)}
 
 
 def parse_message(data: bytes, limits: Limits, stream: bool = False) -> Request | Response:
@@ -81,16 +81,16 @@ def _parse(data: bytes, limits: Limits, stream: bool) -> Request | Response:
     layout = request._layout
     at = layout.max_forwards
     if at >= 0:
-        text = lines[at][len(layout.starts[at]) :]
+        text = lines[at][layout.cuts[at] :]
         count = _HOP_COUNTS.get(text)
         if count is None:
             count = parse_uint(text.strip(b" \t"), 255, "Max-Forwards")
         request.max_forwards = count
     at = layout.content_type
     if at >= 0:
-        text = lines[at][len(layout.starts[at]) :].strip(b" \t")
+        text = lines[at][layout.cuts[at] :]
         if text not in GOOD_TYPES:
-            check_content_type(text)
+            check_content_type(text.strip(b" \t"))
     for name in layout.checked:
         check_header(request, name)
     maximum = limits.message_body_bytes if method == "MESSAGE" else limits.body_bytes
@@ -180,30 +180,30 @@ def _read_headers(message: Message, lines: list[bytes], limits: Limits, size: in
     """Index the header lines and read what every message must have; return them without folds."""
     lines = _index(message, lines, limits, size)
     layout = message._layout
-    starts = layout.starts
+    cuts = layout.cuts
     at = layout.via
-    value = lines[at][len(starts[at]) :].strip(b" \t")
+    value = lines[at][cuts[at] :].strip(b" \t")
     if layout.more_vias or b"," in value:
         _read_vias(message, value, lines, limits)
     else:
         message.via = parse_via(value)
     at = layout.sender
-    value = lines[at][len(starts[at]) :].strip(b" \t")
-    message.from_uri, message.from_tag = read_uri_and_tag(value, "From")
+    message.from_uri, message.from_tag = read_uri_and_tag(lines[at][cuts[at] :], "From")
     at = layout.target
-    value = lines[at][len(starts[at]) :].strip(b" \t")
-    message.to_uri, message.to_tag = read_uri_and_tag(value, "To")
+    message.to_uri, message.to_tag = read_uri_and_tag(lines[at][cuts[at] :], "To")
     at = layout.call_id
-    call_id = lines[at][len(starts[at]) :].strip(b" \t")
-    if not call_id or call_id.translate(None, _CALL_ID):
-        raise ParseError("Call-ID", "Call-ID is malformed")
-    message.call_id = call_id
+    value = lines[at][cuts[at] :]
+    if not value or value.translate(None, _CALL_ID):
+        value = value.strip(b" \t")
+        if not value or value.translate(None, _CALL_ID):
+            raise ParseError("Call-ID", "Call-ID is malformed")
+    message.call_id = value
     at = layout.cseq
-    value = lines[at][len(starts[at]) :].strip(b" \t")
+    value = lines[at][cuts[at] :]
     number, _, name = value.partition(b" ")
     method = _METHODS.get(name)
     if method is None:
-        number, _, name = value.replace(b"\t", b" ").partition(b" ")
+        number, _, name = value.replace(b"\t", b" ").strip(b" ").partition(b" ")
         method = _read_method(name)
     message.cseq = parse_uint(number, _MAX_CSEQ, "CSeq")
     message.method = method
@@ -227,7 +227,7 @@ def _read_vias(message: Message, value: bytes, lines: list[bytes], limits: Limit
     message.via = parse_via(value)
     layout = message._layout
     for at in layout.more_vias:
-        rest += split_commas(lines[at][len(layout.starts[at]) :], "Via")
+        rest += split_commas(lines[at][layout.cuts[at] :], "Via")
     message.via_count = 1 + len(rest)
     if len(rest) >= limits.vias:
         raise LimitExceeded("vias", limits.vias, "Too many Via values")
@@ -244,7 +244,9 @@ def _read_body(
     layout = message._layout
     at = layout.content_length
     if at >= 0:
-        text = lines[at][len(layout.starts[at]) :].strip(b" \t")
+        text = lines[at][layout.cuts[at] :]
+        if not text.isdigit():
+            text = text.strip(b" \t")
         length = parse_content_length(text, maximum)
         if length != len(rest):
             if stream or length > len(rest):

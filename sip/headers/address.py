@@ -13,7 +13,6 @@ from typing import Final
 from ..errors import ParseError
 from ..grammar import (
     DISPLAY,
-    TOKEN,
     Params,
     is_token,
     parse_params,
@@ -120,7 +119,7 @@ def _bracketed(value: bytes, display: bytes, tail: bytes, where: str) -> Address
 
 
 def read_uri_and_tag(value: bytes, where: str) -> tuple[Uri, bytes]:
-    """Return URI and tag of a trimmed From or To value, checked as parse_address checks it.
+    """Return URI and tag of an unfolded From or To value, checked as parse_address checks it.
 
     The usual shapes, ``"name" <uri>;tag=x`` and the same without name or tag, are taken apart
     without building an Address.
@@ -131,13 +130,15 @@ def read_uri_and_tag(value: bytes, where: str) -> tuple[Uri, bytes]:
         if not params:
             return uri, b""
         tag = params[5:]
-        if tag and params.startswith(b";tag=") and not tag.translate(None, TOKEN):
+        if params.startswith(b";tag=") and is_token(tag):
             return uri, tag
+    value = value.strip(b" \t")
     address = parse_address(value, where)
-    if bracket and len(front) <= _FRONT_BYTES and address.end == len(front):
+    end = address.end
+    if 0 <= end <= _FRONT_BYTES and value.find(b">") == end:
         if len(_fronts) >= _FRONTS:
             _fronts.clear()
-        _fronts[front] = address.uri
+        _fronts[value[:end]] = address.uri
     found = address.param(b"tag")
     if found is None:
         return address.uri, b""
