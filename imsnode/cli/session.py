@@ -40,7 +40,7 @@ def database(config: Config) -> Iterator[Database]:
     from imsnode.storage.schema import REVISION
 
     file = config.storage_file
-    if file is not None and not file.exists() and not config.origins:
+    if file is not None and not file.exists() and not (config.path or config.origins):
         raise CommandError(
             f"there is neither {DEFAULT_FILE} nor {file.name} in {file.parent}; "
             "name the configuration with --config, or make one with `imsnode init DIR`"

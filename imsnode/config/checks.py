@@ -91,9 +91,9 @@ def _orders(settings: Settings) -> Iterator[Problem]:
         if low > high:
             reason = f"is more than {high_key} = {high:g}"
             yield Problem(low_key, f"{low:g}", reason, f"lower it or raise {high_key}")
-    if settings.pager.defer_after >= 64 * settings.timers.t1 / 2:
+    if settings.pager.defer_after > 32 * settings.timers.t1:
         reason = "is not well inside the sender's Timer F (64 times timers.t1)"
-        remedy = f"use at most {16 * settings.timers.t1:g}"
+        remedy = f"use at most {32 * settings.timers.t1:g}"
         yield Problem("pager.defer_after", f"{settings.pager.defer_after:g}", reason, remedy)
 
 

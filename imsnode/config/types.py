@@ -228,7 +228,10 @@ def _host(text: str, expected: str) -> str:
             raise ValueError(f"has a bad IPv6 address in its brackets: {expected}") from None
     if not text or ":" in text:
         raise ValueError(f"has no usable host: {expected}")
-    return parse_domain(text)
+    try:
+        return parse_domain(text)
+    except ValueError:
+        raise ValueError(f"has no usable host: {expected}") from None
 
 
 def _text(value: object) -> str:
