@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .stats import DriverStats
 
 _MOST_BANS = 4096
+# Connections whose peer has closed its sending side and may still read.
+_MOST_LINGERING = 1000
 # An aborted transport reports its end in the next turn of the loop.
 _ABORT_S = 1.0
 
@@ -84,6 +86,7 @@ class Connections:
         self._bans = bans
         self._ids = SystemIds()
         self._live: set[StreamConnection] = set()
+        self._lingering: set[StreamConnection] = set()
         self._per_source: dict[str, int] = {}
         self._opened_by_us: dict[tuple[str, str, int], StreamConnection] = {}
         shortest = min(limits.partial_s, limits.first_message_s, limits.idle_s, limits.linger_s)
@@ -156,15 +159,29 @@ class Connections:
         self.stats.connections = len(self._live)
         flow = connection.flow
         flow.closed = True
-        if connection.inbound:
+        if connection in self._lingering:
+            self._lingering.discard(connection)
+        elif connection.inbound:
             self.release(connection.source)
-        else:
+        if not connection.inbound:
             key = (flow.transport, *flow.remote)
             if self._opened_by_us.get(key) is connection:
                 del self._opened_by_us[key]
         self._driver.report(flow, reason)
         if not self._live and self._empty is not None and not self._empty.done():
             self._empty.set_result(None)
+
+    def linger(self, connection: StreamConnection) -> bool:
+        """Let a connection that will send nothing more stay for a moment; False: no room.
+
+        It counts for its source no longer, so that clients may come and go quickly.
+        """
+        if len(self._lingering) >= _MOST_LINGERING:
+            return False
+        self._lingering.add(connection)
+        if connection.inbound:
+            self.release(connection.source)
+        return True
 
     def close_source(self, source: str) -> None:
         """End every connection of a source."""

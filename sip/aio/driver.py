@@ -29,6 +29,8 @@ _log = logging.getLogger(__name__)
 # A deadline may be met this much late: one wake-up then serves all that fall due in between.
 _TIMER_GRAIN_S = 0.004
 _SETTLE_ROUNDS = 4
+# Turns of the loop in which a transport that was aborted last closes its descriptor.
+_CLOSING_TURNS = 3
 
 
 class Driver:
@@ -133,10 +135,14 @@ class Driver:
         """Send what waits, close connections politely, abort what is left after `drain_s`."""
         self.stop_accepting()
         self.finish(time.monotonic())
+        # A task that never ran would not close the socket it was given.
+        await asyncio.sleep(0)
         await self._table.close(drain_s)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for _ in range(_CLOSING_TURNS):
+            await asyncio.sleep(0)
         self.finish(time.monotonic())
         if self._timer is not None:
             self._timer.cancel()

@@ -136,10 +136,12 @@ class StreamConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Leave a moment to read our answers to a peer that only closed its sending side."""
-        if self._closing or self._framer.mid_message:
+        if self._closing or not self._seen or self._framer.mid_message or self.flow.secure:
+            return False
+        if not self._table.linger(self):
             return False
         self._eof_at = self._table.now()
-        return not self.flow.secure
+        return True
 
     def pause_writing(self) -> None:
         """Read nothing more from a peer that does not read our answers."""

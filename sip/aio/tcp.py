@@ -15,8 +15,8 @@ import ssl
 from typing import TYPE_CHECKING
 
 from .connections import Connections, source_of
-from .listener import Bound
-from .stream import StreamConnection
+from .listener import Address, Bound
+from .stream import StreamConnection, StreamLimits
 
 if TYPE_CHECKING:
     from .driver import Driver
@@ -116,8 +116,10 @@ class StreamListener:
         try:
             await self._driver.loop.connect_accepted_socket(lambda: connection, accepted)
         except OSError:
-            accepted.close()
             connection.abort("reset")
+        finally:
+            if not connection.connected:
+                accepted.close()
 
 
 def prepare(opened: socket.socket) -> None:
@@ -141,19 +143,15 @@ async def connect(
     server_name: str,
 ) -> None:
     """Open a connection from the address of `bound`; its failure is reported through its flow."""
-    host, port = connection.flow.remote
-    limits = table.limits
+    host = connection.flow.remote[0]
     reason = ""
     try:
-        async with asyncio.timeout(limits.connect_s):
-            opened = await _connected(driver.loop, bound, host, port)
-        if context is None:
-            await driver.loop.create_connection(lambda: connection, sock=opened)
-        else:
-            await driver.loop.create_connection(
-                lambda: connection, sock=opened, ssl=context, server_hostname=server_name,
-                ssl_handshake_timeout=limits.handshake_s,
-            )  # fmt: skip
+        opened = await _connected(driver.loop, bound, connection.flow.remote, table.limits)
+        try:
+            await _attached(driver.loop, table, connection, opened, context, server_name)
+        finally:
+            if not connection.connected:
+                opened.close()
     except ConnectionRefusedError:
         reason = "refused"
     except TimeoutError:
@@ -169,7 +167,7 @@ async def connect(
 
 
 async def _connected(
-    loop: asyncio.AbstractEventLoop, bound: Bound, host: str, port: int
+    loop: asyncio.AbstractEventLoop, bound: Bound, remote: Address, limits: StreamLimits
 ) -> socket.socket:
     opened = socket.socket(bound.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
@@ -177,8 +175,29 @@ async def _connected(
         if not bound.wildcard:
             opened.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
             opened.bind((bound.host, 0))
-        await loop.sock_connect(opened, (host, port))
+        async with asyncio.timeout(limits.connect_s):
+            await loop.sock_connect(opened, remote)
     except BaseException:
         opened.close()
         raise
     return opened
+
+
+async def _attached(
+    loop: asyncio.AbstractEventLoop,
+    table: Connections,
+    connection: StreamConnection,
+    opened: socket.socket,
+    context: ssl.SSLContext | None,
+    server_name: str,
+) -> None:
+    if context is None:
+        await loop.create_connection(lambda: connection, sock=opened)
+        return
+    await loop.create_connection(
+        lambda: connection,
+        sock=opened,
+        ssl=context,
+        server_hostname=server_name,
+        ssl_handshake_timeout=table.limits.handshake_s,
+    )

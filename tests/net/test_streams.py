@@ -269,6 +269,22 @@ async def test_end_of_input_still_gets_the_answer(make_node: MakeNode, peers: Pe
     assert node.driver.stats.connections == 0
 
 
+async def test_who_left_does_not_count_for_its_source(make_node: MakeNode, peers: Peers) -> None:
+    node, bound = serve(make_node, StreamLimits(per_source=1))
+    for _ in range(5):
+        peer = await peers.connect(bound)
+        peer.writer.write(message())
+        peer.writer.write_eof()
+        seen = len(node.endpoint.received)
+        await node.endpoint.until(lambda seen=seen: len(node.endpoint.received) > seen)  # type: ignore[misc]
+        await asyncio.sleep(0.01)
+    assert node.driver.stats.refused_source == 0
+    # Who said nothing has no answer to wait for.
+    silent = await peers.connect(bound)
+    silent.writer.write_eof()
+    assert await silent.rest() == b""
+
+
 async def test_lost_connection_is_reported_once(make_node: MakeNode, peers: Peers) -> None:
     node, bound = serve(make_node)
     peer = await peers.connect(bound)
