@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from .errors import BadMessage
+from .errors import BadMessage, LimitExceeded
 from .limits import Limits
 from .message import Request, build_error, build_response, shorten_response
 from .parser import parse_message
@@ -28,6 +28,9 @@ __all__ = ["Endpoint"]
 _NEVER_ANSWERED = frozenset({0, 7, 19, 53, 123})
 _RETRY_MIN_S = 5
 _RETRY_SPAN_S = 26
+
+#: Limits whose breach by a datagram is dropped without an answer.
+_FLOODS = frozenset({"headers", "head_bytes"})
 
 
 class Endpoint:
@@ -319,7 +322,8 @@ class Endpoint:
         if error.close:
             flow.broken = True
         partial = error.partial
-        if partial is None:
+        too_many = isinstance(error, LimitExceeded) and error.name in _FLOODS
+        if partial is None or (too_many and not flow.reliable):
             return
         partial.received_host, partial.received_port = flow.remote
         tag = blake2b(b"\n".join(partial.copied), digest_size=5, key=self._tag_key)

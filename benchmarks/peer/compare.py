@@ -64,7 +64,7 @@ def udp_owners(port):
     return sorted(owners)
 
 
-def wait_port(port, seconds=20):
+def wait_port(port, seconds=90):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if udp_owners(port):

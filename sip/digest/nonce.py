@@ -24,7 +24,7 @@ FOREIGN = 2
 _MASK = (1 << 64) - 1
 _HALF = 1 << 63
 _HEAD = 24  # hexadecimal digits: 8 of time, 16 of the series
-_SIZE = 48
+_SIZE = 40
 _SKEW_S = 5.0  # how far a clock that was set back may make a nonce come from the future
 
 
@@ -49,7 +49,7 @@ class NonceSource:
         self._states: dict[bytes, blake2b] = {}  # one per realm of the configuration
 
     def make(self, wall: float, realm: bytes) -> bytes:
-        """Return a new nonce of 48 hexadecimal digits for ``realm``; ``wall`` in epoch seconds."""
+        """Return a new nonce of 40 hexadecimal digits for ``realm``; ``wall`` in epoch seconds."""
         stamp = (int(wall) & 0xFFFFFFFF) << 64 | (self._start + self._made) & _MASK
         self._made += 1
         head = stamp.to_bytes(12, "big").hex().encode()
@@ -77,7 +77,7 @@ class NonceSource:
     def _mac(self, head: bytes, realm: bytes) -> bytes:
         state = self._states.get(realm)
         if state is None:
-            state = blake2b(realm, key=self._secret, digest_size=12)
+            state = blake2b(realm, key=self._secret, digest_size=8)
             self._states[realm] = state
         state = state.copy()
         state.update(head)

@@ -205,7 +205,7 @@ class TestNonceSource:
     def test_lifetime(self) -> None:
         source = NonceSource(SECRET, 1 << 63, 300.0)
         nonce = source.make(WALL + 0.9, REALM)
-        assert len(nonce) == 48
+        assert len(nonce) == 40
         assert source.check(nonce, REALM, WALL) == FRESH
         assert source.check(nonce, REALM, WALL + 299.9) == FRESH
         assert source.check(nonce, REALM, WALL + 300) == STALE
@@ -238,7 +238,7 @@ class TestNonceSource:
     def test_forgeries(self) -> None:
         source = NonceSource(SECRET, 7)
         nonce = source.make(WALL, REALM)
-        for forged in (b"", b"AAAA", nonce[:-1], nonce + b"0", nonce.upper(), b"\xff" * 48):
+        for forged in (b"", b"AAAA", nonce[:-1], nonce + b"0", nonce.upper(), b"\xff" * 40):
             assert source.check(forged, REALM, WALL) == FOREIGN
         for place in range(48):
             other = b"0" if nonce[place : place + 1] != b"0" else b"1"
