@@ -42,12 +42,14 @@ def _check_controls(lines: list[bytes]) -> None:
 
     CR and LF can not be quoted, so any that do not form a line end are refused.
     """
-    for line in lines:
-        if not line.translate(None, TEXT):
+    # A quoted string may go on behind a fold.
+    for line in [lines[0], *join_folds(lines[1:])]:
+        text = line.replace(b"\r\n", b" ")
+        if not text.translate(None, TEXT):
             continue
         quoted = False
         escaped = False
-        for octet in line:
+        for octet in text:
             if octet == 0x0D or octet == 0x0A:
                 raise ParseError("header", "Bare CR or LF in the headers", close=True)
             if escaped:

@@ -14,7 +14,7 @@ from ..grammar import is_token, parse_params
 from .address import parse_addresses
 
 if TYPE_CHECKING:
-    from ..message import Message
+    from ..message import Request
 
 CHECKED: Final = frozenset(
     ("contact", "route", "record-route", "path", "service-route", "require", "proxy-require",
@@ -26,32 +26,35 @@ _TYPES_BYTES: Final = 128
 GOOD_TYPES: Final[set[bytes]] = set()
 
 
-def check_header(message: Message, name: str) -> None:
-    """Check all lines of one header of ``CHECKED``; Contact and Route stay parsed on the message.
+def check_header(request: Request, name: str) -> None:
+    """Check all lines of one header of ``CHECKED``; Contact and Route stay parsed on the request.
 
     Raises: ParseError.
     """
     if name == "contact":
-        message.contacts()
+        request.contacts()
+    elif name == "route":
+        if not request.routes():
+            raise ParseError("Route", "Route is empty")
     elif name in ("expires", "min-expires"):
         # Too large or malformed means the default, negative is an error (RFC 3261 20.19).
-        if (message.get(name) or b"").startswith(b"-"):
+        if (request.get(name) or b"").startswith(b"-"):
             raise ParseError("Expires", "Expires is negative")
     elif name in ("require", "proxy-require"):
-        for item in message.items(name):
+        for item in request.items(name):
             if not is_token(item):
                 raise ParseError("Require", "Require has a malformed option tag")
     elif name == "event":
-        package, semicolon, params = (message.get(name) or b"").partition(b";")
+        package, semicolon, params = (request.get(name) or b"").partition(b";")
         if not is_token(package.rstrip(b" \t")):
             raise ParseError("Event", "Event has no package name")
         parse_params(semicolon + params, "Event")
     elif name == "max-breadth":
-        if not (message.get(name) or b"").isdigit():
+        if not (request.get(name) or b"").isdigit():
             raise ParseError("Max-Breadth", "Max-Breadth is not a number")
     else:
         printed = name.title()
-        if not parse_addresses(message.get_all(name), printed):
+        if not parse_addresses(request.get_all(name), printed):
             raise ParseError(printed, f"{printed} is empty")
 
 

@@ -265,6 +265,10 @@ class TestOctets:
     def test_an_escape_outside_quotes_quotes_nothing(self) -> None:
         assert reason(with_line(b"Subject: \\\x00")).startswith("Control")
 
+    def test_quotes_go_on_behind_a_fold(self) -> None:
+        assert parse(with_line(b'X-Q: "a\r\n \\\x00"')).get("x-q") == b'"a \\\x00"'
+        assert reason(with_line(b'X: "a\r\n " \\\x00')).startswith("Control")
+
     @pytest.mark.parametrize(
         "value", [b"a\rb", b"a\nb", b"a\r", b"\ra", b"a\n b", b'"\\\r"', b'"\\\n"', b"a\r\r\n b"]
     )

@@ -1,0 +1,22 @@
+# Types for the compiled form of address.py; the interpreter never reads this file.
+
+from ..uri cimport Uri
+
+cdef dict _fronts
+
+
+cdef class Address:
+    cdef public bytes display
+    cdef public Py_ssize_t end
+    cdef public list params
+    cdef public bytes raw
+    cdef public Uri uri
+
+    cpdef bytes param(self, bytes name)
+
+
+cpdef Address parse_address(bytes value, object where=*)
+cdef Address _bracketed(bytes value, bytes display, bytes tail, object where)
+cpdef tuple read_uri_and_tag(bytes value, object where)
+cpdef list parse_addresses(object values, object where)
+cpdef int parse_q(bytes value) except -1

@@ -1,0 +1,24 @@
+# Types for the compiled form of layout.py; the interpreter never reads this file.
+
+cdef dict _layouts
+
+
+cdef class Layout:
+    cdef public dict at
+    cdef public Py_ssize_t call_id
+    cdef public tuple checked
+    cdef public Py_ssize_t content_length
+    cdef public Py_ssize_t content_type
+    cdef public Py_ssize_t cseq
+    cdef public tuple cuts
+    cdef public Py_ssize_t max_forwards
+    cdef public tuple more_vias
+    cdef public tuple names
+    cdef public Py_ssize_t sender
+    cdef public tuple starts
+    cdef public Py_ssize_t target
+    cdef public Py_ssize_t via
+
+
+cpdef Layout find_layout(list lines)
+cdef bint _follows(list lines, tuple starts) except -1
