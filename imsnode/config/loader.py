@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -141,8 +142,12 @@ def load(path: Path | None, *, environment: bool = True) -> Config:
     """
     source = str(path) if path is not None else ""
     tree = _read_file(path) if path is not None else {}
-    problems = unknown_keys(tree, Settings)
     overlay = _read_environment(source) if environment else {}
+    problems = unknown_keys(tree, Settings)
+    problems += [
+        replace(problem, remedy=f"{problem.remedy} (set by the variable {_variable(problem.key)})")
+        for problem in unknown_keys(overlay, Settings)
+    ]
     origins = dict.fromkeys(_leaves(tree), "file")
     origins.update({key: _variable(key) for key in _leaves(overlay)})
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -28,16 +29,18 @@ class ControlRefused(Exception):
 class ControlClient:
     """One connection to the node that serves the control socket at `path`.
 
-    Every method raises NodeNotRunning when no node listens there and ControlRefused when it
-    refuses. A call waits at most `timeout_s` seconds for its answer.
+    Raises NodeNotRunning when no node listens there. Every method raises ControlRefused when the
+    node refuses or goes away. A call waits at most `timeout_s` seconds for its answer.
     """
 
     def __init__(self, path: Path, timeout_s: float = 60.0) -> None:
         try:
             name = short_path(path)
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(name)
         except OSError as error:
-            raise NodeNotRunning(f"no folder {path.parent}") from error
-        self._path = path
+            reason = (error.strerror or str(error)).lower()
+            raise NodeNotRunning(f"no node answers at {path}: {reason}") from error
         self._http = httpx.Client(
             transport=httpx.HTTPTransport(uds=name),
             base_url="http://imsnode",
@@ -90,16 +93,12 @@ class ControlClient:
                     raise ControlRefused(_reason(response))
                 for line in response.iter_lines():
                     yield json.loads(line)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise NodeNotRunning(f"no node answers at {self._path}") from error
         except httpx.TransportError:
             return
 
     def _call(self, method: str, route: str, body: Mapping[str, object] | None = None) -> Answer:
         try:
             response = self._http.request(method, route, json=body)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise NodeNotRunning(f"no node answers at {self._path}") from error
         except httpx.TransportError as error:
             raise ControlRefused(f"the node gave no answer: {error}") from error
         if response.is_error:

@@ -125,6 +125,17 @@ def test_a_bad_variable_is_named(refused: Refused, monkeypatch: pytest.MonkeyPat
     assert problem.endswith("(set by the variable IMSNODE_AUTH__ALGORITHMS)")
 
 
+def test_an_unknown_variable_of_a_table_is_an_error(
+    refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMSNODE_PAGER__DEFER", "2")
+    monkeypatch.setenv("IMSNODE_SERVICE_HOST", "10.0.0.1")  # not ours: others set such names too
+    assert refused("") == [
+        "pager.defer: is not a setting; did you mean pager.defer_after "
+        "(set by the variable IMSNODE_PAGER__DEFER)"
+    ]
+
+
 def test_every_problem_is_reported_at_once(refused: Refused) -> None:
     problems = refused(
         """
