@@ -63,12 +63,18 @@ def prepare(directory: Path, port: int, trusted: bool, users: int, imsnode: list
     """Write configuration and accounts; returns the configuration file."""
     config = directory / "imsnode.toml"
     config.write_text(CONFIG.format(port=port, peer=PEER if trusted else ""))
-    rows = [f"sip:u{n:06d}@ims.test,secret,,true" for base in (0, 500000) for n in range(base, base + users)]
+    rows = [
+        f"sip:u{n:06d}@ims.test,secret,,true"
+        for base in (0, 500000)
+        for n in range(base, base + users)
+    ]
     csv = directory / "users.csv"
     csv.write_text("\n".join(["aor,password,display_name,enabled", *rows]) + "\n")
     subprocess.run(
         [*imsnode, "user", "import", str(csv), "--config", str(config)],
-        check=True, cwd=ROOT, stdout=subprocess.DEVNULL,
+        check=True,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
     )
     return config
 

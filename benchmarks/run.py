@@ -47,8 +47,15 @@ def compiled() -> bool:
 
 def contestant(scenario: str, digest: bool, pure: bool) -> str:
     words = [
-        sys.executable, "-m", "benchmarks.contestant", "--port", "{port}", "--dir", "{dir}",
-        "--scenario", scenario,
+        sys.executable,
+        "-m",
+        "benchmarks.contestant",
+        "--port",
+        "{port}",
+        "--dir",
+        "{dir}",
+        "--scenario",
+        scenario,
     ]
     words += ["--digest"] if digest else []
     words += ["--pure"] if pure else []
@@ -56,11 +63,21 @@ def contestant(scenario: str, digest: bool, pure: bool) -> str:
     return f"{name}={' '.join(words)}"
 
 
-def compare(scenario: str, extra: tuple[str, ...], opts: argparse.Namespace) -> dict[str, list[dict[str, float]]]:
+def compare(
+    scenario: str, extra: tuple[str, ...], opts: argparse.Namespace
+) -> dict[str, list[dict[str, float]]]:
     """Run one scenario with all contestants; returns the single results by name."""
     digest = "--digest" in extra
-    argv = [sys.executable, str(HERE / "peer" / "compare.py"), scenario, *extra,
-            "--rounds", str(opts.rounds), "--duration", str(opts.duration)]
+    argv = [
+        sys.executable,
+        str(HERE / "peer" / "compare.py"),
+        scenario,
+        *extra,
+        "--rounds",
+        str(opts.rounds),
+        "--duration",
+        str(opts.duration),
+    ]
     if shutil.which("kamailio"):
         for peer in PEERS[scenario]:
             argv += ["--peer", peer]
@@ -96,7 +113,9 @@ def table(rows: list[tuple[str, str, list[dict[str, float]], float | None, float
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--duration", type=float, default=4.0)
     parser.add_argument("--only", default="relay,register,offline,digest,scale")
@@ -106,8 +125,11 @@ def main() -> int:
         print("the load generator needs a C compiler (Debian: build-essential)", file=sys.stderr)
         return 1
     if shutil.which("kamailio") is None:
-        print("kamailio is missing (Debian: kamailio kamailio-sqlite-modules): no comparison, "
-              "only imsnode's own figures", file=sys.stderr)
+        print(
+            "kamailio is missing (Debian: kamailio kamailio-sqlite-modules): no comparison, "
+            "only imsnode's own figures",
+            file=sys.stderr,
+        )
     rows = []
     kept: dict[str, object] = {}
     for scenario, extra, compiled_mark, pure_mark in COMPARISONS:
@@ -116,7 +138,10 @@ def main() -> int:
         results = compare(scenario, extra, opts)
         label = f"{scenario}{' with digest' if extra else ''}"
         kept[label] = results
-        best = max((median(r, "per_cpu_s") for n, r in results.items() if n.startswith("kamailio") and r), default=0)
+        best = max(
+            (median(r, "per_cpu_s") for n, r in results.items() if n.startswith("kamailio") and r),
+            default=0,
+        )
         for name, single in results.items():
             if not single:
                 print(f"{label}: {name} gave no result", file=sys.stderr)

@@ -53,14 +53,22 @@ class Running:
         self.seconds_to_ready = 0.0
 
     def run(self, *words: str) -> None:
-        subprocess.run([*self.imsnode, *words, "--config", str(self.config)], check=True, cwd=ROOT,
-                       stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [*self.imsnode, *words, "--config", str(self.config)],
+            check=True,
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+        )
 
     def __enter__(self) -> Running:
         began = time.monotonic()
         self.process = subprocess.Popen(
-            [*self.imsnode, "serve", "--config", str(self.config)], cwd=ROOT,
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            [*self.imsnode, "serve", "--config", str(self.config)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line.startswith("imsnode ready"):
@@ -90,8 +98,20 @@ def generator(directory: Path) -> str:
 
 def load(program: str, node: Running, *words: str) -> dict[str, float]:
     done = subprocess.run(
-        [program, "--target", f"127.0.0.1:{node.port}", "--port", str(node.port + 700),
-         "--pid", str(node.process.pid), *words], check=True, capture_output=True, text=True)
+        [
+            program,
+            "--target",
+            f"127.0.0.1:{node.port}",
+            "--port",
+            str(node.port + 700),
+            "--pid",
+            str(node.process.pid),
+            *words,
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     return json.loads(done.stdout)
 
 
@@ -105,11 +125,28 @@ def memory(program: str, directory: Path, bindings: int) -> dict[str, float]:
     full = directory / "full"
     full.mkdir()
     with Running(full, [f"sip:u{n:06d}@ims.test" for n in range(bindings)]) as node:
-        load(program, node, "--scenario", "relay", "--users", str(bindings), "--window", "64",
-             "--warmup", "0", "--duration", "0.2")
+        load(
+            program,
+            node,
+            "--scenario",
+            "relay",
+            "--users",
+            str(bindings),
+            "--window",
+            "64",
+            "--warmup",
+            "0",
+            "--duration",
+            "0.2",
+        )
         time.sleep(36)  # finished transactions are kept 32 s and are not part of a binding
         after = node.resident_mib()
-    return {"bindings": bindings, "empty_mib": before, "full_mib": after, "over_mib": after - before}
+    return {
+        "bindings": bindings,
+        "empty_mib": before,
+        "full_mib": after,
+        "over_mib": after - before,
+    }
 
 
 def fill(config: Path, stored: int, recipients: int) -> None:
@@ -120,7 +157,10 @@ def fill(config: Path, stored: int, recipients: int) -> None:
 
     failures = []
     storage = open_storage(
-        StorageSettings(load_config(config).storage_url, queue_limit=50_000), lambda f: f(), time.time)
+        StorageSettings(load_config(config).storage_url, queue_limit=50_000),
+        lambda f: f(),
+        time.time,
+    )
     wall = time.time()
     left = stored
 
@@ -134,12 +174,23 @@ def fill(config: Path, stored: int, recipients: int) -> None:
         recipient = f"sip:u{n % recipients:06d}@ims.test"
         storage.messages.store(
             StoredMessage(
-                id=f"m{n:018d}", key=n.to_bytes(16, "big"), sender="sip:u000001@ims.test",
-                recipient=recipient, call_id=b"fill-%d@127.0.0.1" % n, cseq=1, received_at=wall,
+                id=f"m{n:018d}",
+                key=n.to_bytes(16, "big"),
+                sender="sip:u000001@ims.test",
+                recipient=recipient,
+                call_id=b"fill-%d@127.0.0.1" % n,
+                cseq=1,
+                received_at=wall,
                 expires_at=wall + 604800,
-                head=b"From: <sip:u000001@ims.test>;tag=f\r\nTo: <" + recipient.encode()
-                + b">\r\nContent-Type: text/plain", body=MESSAGE_BODY, devices=(), offered=()),
-            done)
+                head=b"From: <sip:u000001@ims.test>;tag=f\r\nTo: <"
+                + recipient.encode()
+                + b">\r\nContent-Type: text/plain",
+                body=MESSAGE_BODY,
+                devices=(),
+                offered=(),
+            ),
+            done,
+        )
         while n - (stored - left) > 20_000:
             time.sleep(0.001)
     storage.close(60)
@@ -167,10 +218,13 @@ def returning(directory: Path, waiting: int) -> dict[str, float]:
         port = phone.getsockname()[1]
         began = time.monotonic()
         phone.send(
-            (f"REGISTER sip:ims.test SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{port};rport;branch=z9hG4bKreturn\r\n"
-             "Max-Forwards: 70\r\nFrom: <sip:u000000@ims.test>;tag=1\r\nTo: <sip:u000000@ims.test>\r\n"
-             f"Call-ID: return\r\nCSeq: 1 REGISTER\r\nContact: <sip:u000000@127.0.0.1:{port}>;expires=600\r\n"
-             "Content-Length: 0\r\n\r\n").encode())
+            (
+                f"REGISTER sip:ims.test SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{port};rport;branch=z9hG4bKreturn\r\n"
+                "Max-Forwards: 70\r\nFrom: <sip:u000000@ims.test>;tag=1\r\nTo: <sip:u000000@ims.test>\r\n"
+                f"Call-ID: return\r\nCSeq: 1 REGISTER\r\nContact: <sip:u000000@127.0.0.1:{port}>;expires=600\r\n"
+                "Content-Length: 0\r\n\r\n"
+            ).encode()
+        )
         got: list[bytes] = []
         while len(got) < waiting and time.monotonic() - began < 30:
             if not select.select([phone], [], [], 1)[0]:
@@ -178,12 +232,17 @@ def returning(directory: Path, waiting: int) -> dict[str, float]:
             data = phone.recv(65535)
             if not data.startswith(b"MESSAGE"):
                 continue
-            head, _, body = data.partition(b"\r\n\r\n")
-            call_id = next(line for line in head.split(b"\r\n") if line.lower().startswith(b"call-id"))
+            head, _, _body = data.partition(b"\r\n\r\n")
+            call_id = next(
+                line for line in head.split(b"\r\n") if line.lower().startswith(b"call-id")
+            )
             if call_id not in got:
                 got.append(call_id)
-            keep = [line for line in head.split(b"\r\n")
-                    if line.split(b":")[0].lower() in (b"via", b"from", b"to", b"call-id", b"cseq")]
+            keep = [
+                line
+                for line in head.split(b"\r\n")
+                if line.split(b":")[0].lower() in (b"via", b"from", b"to", b"call-id", b"cseq")
+            ]
             phone.send(b"\r\n".join([b"SIP/2.0 200 OK", *keep, b"Content-Length: 0", b"", b""]))
         seconds = time.monotonic() - began
     return {"waiting": waiting, "received": len(got), "seconds": seconds}
@@ -196,15 +255,45 @@ def latency(program: str, directory: Path) -> dict[str, float]:
     with Running(directory, users) as node:
         if (os.cpu_count() or 1) > 1:
             os.sched_setaffinity(node.process.pid, {0})
-        flat = load(program, node, "--scenario", "relay", "--window", "48", "--warmup", "2", "--duration", "4")
+        flat = load(
+            program,
+            node,
+            "--scenario",
+            "relay",
+            "--window",
+            "48",
+            "--warmup",
+            "2",
+            "--duration",
+            "4",
+        )
         half = flat["per_second"] / 2
-        paced = load(program, node, "--scenario", "relay", "--window", "512", "--rate", f"{half:.0f}",
-                     "--warmup", "2", "--duration", "6")
-    return {"capacity_per_s": flat["per_second"], "rate_per_s": paced["per_second"],
-            "p50_ms": paced["p50_us"] / 1000, "p99_ms": paced["p99_us"] / 1000, "failed": paced["failed"]}
+        paced = load(
+            program,
+            node,
+            "--scenario",
+            "relay",
+            "--window",
+            "512",
+            "--rate",
+            f"{half:.0f}",
+            "--warmup",
+            "2",
+            "--duration",
+            "6",
+        )
+    return {
+        "capacity_per_s": flat["per_second"],
+        "rate_per_s": paced["per_second"],
+        "p50_ms": paced["p50_us"] / 1000,
+        "p99_ms": paced["p99_us"] / 1000,
+        "failed": paced["failed"],
+    }
 
 
-def measure(bindings: int = 100_000, stored: int = 1_000_000, waiting: int = 500) -> dict[str, dict[str, float]]:
+def measure(
+    bindings: int = 100_000, stored: int = 1_000_000, waiting: int = 500
+) -> dict[str, dict[str, float]]:
     """Run all four; returns the figures by name."""
     with tempfile.TemporaryDirectory(prefix="scale-") as work:
         directory = Path(work)
@@ -219,19 +308,28 @@ def measure(bindings: int = 100_000, stored: int = 1_000_000, waiting: int = 500
 
 def table(figures: dict[str, dict[str, float]]) -> str:
     m, r, b, p = (figures[name] for name in ("memory", "restart", "returning", "latency"))
-    return "\n".join([
-        "| size | measured | mark |", "|---|---|---|",
-        f"| memory for {m['bindings']:,} bindings over the empty node | {m['over_mib']:.0f} MiB "
-        f"(empty {m['empty_mib']:.0f} MiB) | <= 250 MiB |",
-        f"| restart to ready with {r['stored']:,} stored messages | {r['ready_s']:.1f} s | <= 10 s |",
-        f"| {b['waiting']} waiting messages to a returning user | {b['received']} in {b['seconds']:.2f} s | <= 10 s |",
-        f"| p99 of the relay at half capacity ({p['rate_per_s']:,.0f}/s of {p['capacity_per_s']:,.0f}/s) "
-        f"| {p['p99_ms']:.2f} ms (p50 {p['p50_ms']:.2f} ms) | < 10 ms |",
-    ])
+    return "\n".join(
+        [
+            "| size | measured | mark |",
+            "|---|---|---|",
+            (
+                f"| memory for {m['bindings']:,} bindings over the empty node | {m['over_mib']:.0f} MiB "
+                f"(empty {m['empty_mib']:.0f} MiB) | <= 250 MiB |"
+            ),
+            f"| restart to ready with {r['stored']:,} stored messages | {r['ready_s']:.1f} s | <= 10 s |",
+            f"| {b['waiting']} waiting messages to a returning user | {b['received']} in {b['seconds']:.2f} s | <= 10 s |",
+            (
+                f"| p99 of the relay at half capacity ({p['rate_per_s']:,.0f}/s of {p['capacity_per_s']:,.0f}/s) "
+                f"| {p['p99_ms']:.2f} ms (p50 {p['p50_ms']:.2f} ms) | < 10 ms |"
+            ),
+        ]
+    )
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--bindings", type=int, default=100_000)
     parser.add_argument("--stored", type=int, default=1_000_000)
     parser.add_argument("--waiting", type=int, default=500)

@@ -20,7 +20,7 @@ import uvloop
 
 from pager import Pager
 from sip.aio.clock import SystemClock
-from sip.aio.driver import Bound, Driver, StreamLimits, UdpOptions
+from sip.aio.driver import Bound, Driver, UdpOptions
 from sip.aio.ids import SystemIds
 from sip.endpoint import Endpoint
 from sip.flow import Flow
@@ -74,7 +74,7 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
     Raises: BindError for an address that cannot be opened, StorageError for a store that must not
         be used, TlsConfigError for a certificate that does not load.
     """
-    configure(config.log.level, config.log.format)
+    configure(config.log.level, config.log.format, lines_per_source=config.limits.log_lines)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_run(config, announce))
 
@@ -131,7 +131,9 @@ class App:
         gc.collect()
         gc.freeze()
         gc.set_threshold(100_000, 50, 100)
-        log.info("started", extra={"domains": ",".join(config.domains), "accounts": len(self.directory)})
+        log.info(
+            "started", extra={"domains": ",".join(config.domains), "accounts": len(self.directory)}
+        )
 
     def _open_storage(self) -> Storage:
         config = self.config
@@ -191,24 +193,48 @@ class App:
             listeners=own,
         )
         self.location = Location(
-            self.driver, self.endpoint.timers, self.storage.locations,
-            config.registrar.device_memory, self.clock.wall,
+            self.driver,
+            self.endpoint.timers,
+            self.storage.locations,
+            config.registrar.device_memory,
+            self.clock.wall,
         )
         self.pager = Pager(
-            self.proxy, self.endpoint.timers, self.location, self.storage.messages,
-            self.storage.ledger, self.clock, self.ids, settings_of.pager_settings(config),
+            self.proxy,
+            self.endpoint.timers,
+            self.location,
+            self.storage.messages,
+            self.storage.ledger,
+            self.clock,
+            self.ids,
+            settings_of.pager_settings(config),
         )
         self.registrar = Registrar(
-            self.endpoint, self.location, self.clock, settings_of.registrar_limits(config),
-            self.contact_policy(config), self.pager.registered,
+            self.endpoint,
+            self.location,
+            self.clock,
+            settings_of.registrar_limits(config),
+            self.contact_policy(config),
+            self.pager.registered,
             self.retry_after,
         )
         domains = config.domains if config.pager.echo else ()
         self.echo = Echo(self.endpoint, domains, self._is_user, self._send)
         self.node = Node(
-            self.endpoint, self.proxy, self.names, self.directory, self.authenticator, self.peers,
-            self.users, self.location, self.registrar, self.pager, self.echo, self.clock,
-            settings_of.routes(config), self.retry_after,
+            self.endpoint,
+            self.proxy,
+            self.names,
+            self.directory,
+            self.authenticator,
+            self.peers,
+            self.users,
+            self.location,
+            self.registrar,
+            self.pager,
+            self.echo,
+            self.clock,
+            settings_of.routes(config),
+            self.retry_after,
         )
         self.endpoint.user = self.node
         self.trace = TraceHub(self._tap, self.clock.wall)
@@ -224,7 +250,9 @@ class App:
             self.ids,
             limits=settings_of.sip_limits(config),
             timers_config=TimerConfig(
-                t1=config.timers.t1, t2=config.timers.t2, t4=config.timers.t4,
+                t1=config.timers.t1,
+                t2=config.timers.t2,
+                t4=config.timers.t4,
                 timer_c=config.timers.c,
             ),
             max_transactions=config.limits.transactions,
@@ -260,6 +288,7 @@ class App:
             make_app(self.readiness, self.metrics),
             host=self.config.http.listen.host,
             port=self.config.http.listen.port,
+            limits=settings_of.http_limits(self.config),
         )
         self.control = HttpServer(
             make_control_app(self.plane, self.trace),
@@ -287,7 +316,7 @@ class App:
             self.driver.stop_accepting()
             deadline = self.clock.now() + DRAIN_S
             layer = self.endpoint.layer
-            while layer.server_count and self.clock.now() < deadline:
+            while layer.server_count and self.clock.now() < deadline:  # noqa: ASYNC110  # a count
                 await asyncio.sleep(0.02)
         for server in ("http", "control"):
             if hasattr(self, server):
@@ -334,7 +363,9 @@ class App:
         account = self.directory.get(aor)
         return account is not None and account.enabled
 
-    def _send(self, sender: str, recipient: str, content_type: bytes, body: bytes, now: float) -> None:
+    def _send(
+        self, sender: str, recipient: str, content_type: bytes, body: bytes, now: float
+    ) -> None:
         self.submit(sender, recipient, content_type, body, _nobody_asks)
 
     def submit(

@@ -230,10 +230,7 @@ class Location:
         if bindings:
             # One armed timer per AoR: a later one is armed when this one fires.
             first = min(binding.expires_at for binding in bindings)
-            if not record.checked_at or first < record.checked_at:
-                record.checked_at = first
-                self.timers.schedule(first, record, EXPIRY)
-            elif record.checked_at < now:
+            if not record.checked_at or first < record.checked_at or record.checked_at < now:
                 record.checked_at = first
                 self.timers.schedule(first, record, EXPIRY)
 

@@ -7,7 +7,7 @@ refusal names its reason; what outsiders may not learn is the same for known and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from pager import Pager
 from sip.endpoint import Endpoint
@@ -160,7 +160,7 @@ class Node:
     # ----------------------------------------------------------------- stages
 
     def _is_local(self, uri: Uri) -> bool:
-        return uri.is_sip and self.names.is_local(uri.host) or self.proxy.own.is_own(uri)
+        return (uri.is_sip and self.names.is_local(uri.host)) or self.proxy.own.is_own(uri)
 
     def _sanitise(self, request: Request, principal: Principal | None) -> None:
         """Drop our credentials, and identity headers that an untrusted sender wrote (A3)."""
@@ -201,9 +201,7 @@ class Node:
         else:
             self._refuse(request, flow, Refusal(405, None, (b"Allow: REGISTER, OPTIONS",)), now)
 
-    def _register(
-        self, request: Request, flow: Flow, principal: Principal, now: float
-    ) -> None:
+    def _register(self, request: Request, flow: Flow, principal: Principal, now: float) -> None:
         aor = self.names.aor_of(request.to_address().uri)
         if self.directory.get(aor) is None:
             self._refuse(request, flow, NOT_FOUND, now)
@@ -233,6 +231,10 @@ class Node:
         if request.method == "MESSAGE":
             transaction = self.endpoint.accept(request, flow, now)
             self.pager.submit(transaction, request, routed, sender, aor, now, self.clock.wall())
+            return
+        if request.method == "PUBLISH":
+            # Event state is the node's to keep, not a device's, and it keeps none (RFC 3903 6).
+            self._refuse(request, flow, Refusal(405, b"No event state is kept", (ALLOW,)), now)
             return
         targets = self.location.targets(aor, now)
         if not targets:
@@ -289,7 +291,7 @@ class Node:
         request: Request,
         flow: Flow,
         routed: Routed,
-        targets: tuple[Target, ...] | list[Target],
+        targets: Sequence[Target],
         now: float,
     ) -> None:
         transaction = self.endpoint.accept(request, flow, now)

@@ -59,15 +59,16 @@ class Registrar:
         self.refused = 0
         self.failed = 0
 
-    def register(
-        self, request: Request, flow: Flow, aor: str, trusted: bool, now: float
-    ) -> None:
+    def register(self, request: Request, flow: Flow, aor: str, trusted: bool, now: float) -> None:
         """Answer one authenticated REGISTER for `aor`; `trusted` when a peer handed it in."""
         transaction = self.endpoint.accept(request, flow, now)
         if self.location.waiting(aor) >= CHANGES_WAITING:
             self.refused += 1
             self.endpoint.respond(
-                transaction, 503, now, b"Too many registrations of this user wait",
+                transaction,
+                503,
+                now,
+                b"Too many registrations of this user wait",
                 self.retry_after(),
             )
             return
@@ -77,8 +78,17 @@ class Registrar:
 class Change:
     """One REGISTER on its way through the commit."""
 
-    __slots__ = ("aor", "at", "flow", "plan", "record", "registrar", "request", "transaction",
-                 "trusted")
+    __slots__ = (
+        "aor",
+        "at",
+        "flow",
+        "plan",
+        "record",
+        "registrar",
+        "request",
+        "transaction",
+        "trusted",
+    )
 
     def __init__(
         self,
@@ -109,8 +119,14 @@ class Change:
         wall = registrar.clock.wall()
         try:
             plan = plan_register(
-                self.request, self.aor, record.bindings, self.flow, now,
-                registrar.limits, registrar.contact_allowed, self.trusted,
+                self.request,
+                self.aor,
+                record.bindings,
+                self.flow,
+                now,
+                registrar.limits,
+                registrar.contact_allowed,
+                self.trusted,
             )
         except RegisterRefused as refused:
             registrar.refused += 1
@@ -140,7 +156,10 @@ class Change:
             registrar.failed += 1
             registrar.location.release(record, now)
             registrar.endpoint.respond(
-                self.transaction, 503, now, b"Registration cannot be kept now",
+                self.transaction,
+                503,
+                now,
+                b"Registration cannot be kept now",
                 registrar.retry_after(),
             )
             return

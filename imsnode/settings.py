@@ -12,6 +12,7 @@ from sip.proxy import ProxyConfig
 from sip.registrar import RegistrarLimits
 
 from .config import Config
+from .http.limits import HttpLimits
 from .identity import AuthSettings, Peer, Rate, RateSettings, ThrottleSettings
 
 
@@ -45,6 +46,16 @@ def stream_limits(config: Config) -> StreamLimits:
     )
 
 
+def http_limits(config: Config) -> HttpLimits:
+    """Bounds of HTTP requests."""
+    limits = config.limits
+    return HttpLimits(
+        target_bytes=limits.http_target_size,
+        head_bytes=limits.http_head_size,
+        body_bytes=limits.http_body_size,
+    )
+
+
 def proxy_config(config: Config) -> ProxyConfig:
     """Bounds and times of forking."""
     return ProxyConfig(
@@ -67,7 +78,13 @@ def registrar_limits(config: Config) -> RegistrarLimits:
 def peers(config: Config) -> list[Peer]:
     """Trusted peers."""
     return [
-        Peer(name=peer.name, address=str(peer.address), trust=peer.trust, relay=peer.relay)
+        Peer(
+            name=peer.name,
+            address=str(peer.address),
+            trust=peer.trust,
+            transport="" if peer.transport == "any" else peer.transport.upper(),
+            relay=peer.relay,
+        )
         for peer in config.peer
     ]
 
@@ -110,6 +127,10 @@ def auth_settings(config: Config) -> AuthSettings:
         algorithms=config.auth.algorithms,
         domain_algorithms={
             domain.name: domain.algorithms for domain in config.domain if domain.algorithms
+        },
+        listener_algorithms={
+            (listener.transport, listener.host, listener.port): algorithms
+            for listener, algorithms in config.listener_algorithms().items()
         },
         nonce_lifetime_s=config.auth.nonce_lifetime,
     )

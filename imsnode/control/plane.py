@@ -25,6 +25,7 @@ class Plane:
 
     def __init__(self, app: App) -> None:
         self.app = app
+        self.started_with = app.config
         self.reloading: asyncio.Task[ReloadResult] | None = None
 
     # ----------------------------------------------------------------- reload
@@ -44,19 +45,20 @@ class Plane:
             new = load(old.path)
         except ConfigError as error:
             raise ControlRefused(str(error)) from error
-        found = changes(old, new)
-        applied = [change.key for change in found if change.live]
+        applied = [change.key for change in changes(old, new) if change.live]
         if applied:
             self._apply(new)
         await self.users_changed(None)
-        restart = [change.key for change in found if not change.live]
+        # What needs a restart differs from what the process began with, not from the last reload.
+        since_start = changes(self.started_with, new)
+        restart = [change.key for change in since_start if not change.live]
         log.info("reloaded", extra={"applied": applied, "needs_restart": restart})
         return ReloadResult(applied=applied, needs_restart=restart)
 
     def _apply(self, config: Config) -> None:
         app = self.app
         app.config = config
-        configure(config.log.level, config.log.format)
+        configure(config.log.level, config.log.format, lines_per_source=config.limits.log_lines)
         app.peers.configure(settings_of.peers(config))
         app.node.routes = settings_of.routes(config)
         rates = settings_of.rates(config)
@@ -70,7 +72,7 @@ class Plane:
         app.proxy.config = settings_of.proxy_config(config)
         app.proxy.may_send_to = app.next_hops(config)
         app.pager.configure(settings_of.pager_settings(config))
-        app.echo.configure(config.domains if config.pager.echo else ())
+        app.echo.configure(self.started_with.domains if config.pager.echo else ())
         app.storage.configure(config.pager.duplicate_memory, config.ledger.retention)
 
     # --------------------------------------------------------------- accounts

@@ -11,8 +11,16 @@ import re
 import socket
 import time
 
-COMPACT = {"v": "Via", "f": "From", "t": "To", "i": "Call-ID", "l": "Content-Length",
-           "m": "Contact", "c": "Content-Type", "k": "Supported"}
+COMPACT = {
+    "v": "Via",
+    "f": "From",
+    "t": "To",
+    "i": "Call-ID",
+    "l": "Content-Length",
+    "m": "Contact",
+    "c": "Content-Type",
+    "k": "Supported",
+}
 _numbers = itertools.count(1)
 
 
@@ -193,12 +201,12 @@ class Phone:
     def with_credentials(self, data: bytes, challenge: Reply, nc: int = 1) -> bytes:
         """Return the request again, next CSeq, new branch, with the digest answer."""
         name = "WWW-Authenticate" if challenge.status == 401 else "Proxy-Authenticate"
-        parameters = dict(
-            (key.lower(), quoted or bare)
+        parameters = {
+            key.lower(): quoted or bare
             for key, quoted, bare in re.findall(
                 r'([a-zA-Z]+)=(?:"([^"]*)"|([^\s,]+))', challenge.get(name)
             )
-        )
+        }
         algorithm = parameters.get("algorithm", "MD5")
         digest = {"MD5": "md5", "SHA-256": "sha256", "SHA-512-256": "sha512_256"}[algorithm]
 
@@ -229,12 +237,18 @@ class Phone:
         contact = f"Contact: <{self.contact}>;expires={expires}{instance}"
         return self.answer_to(
             self.request(
-                "REGISTER", f"sip:{self.domain}", self.aor, (contact, *lines),
-                call_id=f"reg-{self.user}-{self.port}", tag="reg",
+                "REGISTER",
+                f"sip:{self.domain}",
+                self.aor,
+                (contact, *lines),
+                call_id=f"reg-{self.user}-{self.port}",
+                tag="reg",
             )
         )
 
-    def message(self, to: str, text: str | bytes, lines: tuple[str, ...] = (), **ids: object) -> Reply:
+    def message(
+        self, to: str, text: str | bytes, lines: tuple[str, ...] = (), **ids: object
+    ) -> Reply:
         body = text.encode() if isinstance(text, str) else text
         uri = to if to.startswith("sip") else f"sip:{to}@{self.domain}"
         lines = ("Content-Type: text/plain", *lines)
@@ -250,8 +264,11 @@ class Phone:
     def respond(self, request: Reply, status: int, lines: tuple[str, ...] = ()) -> None:
         if not status:
             return
-        kept = [f"{k}: {v}" for k, v in request.headers
-                if k.lower() in ("via", "from", "call-id", "cseq", "record-route")]
+        kept = [
+            f"{k}: {v}"
+            for k, v in request.headers
+            if k.lower() in ("via", "from", "call-id", "cseq", "record-route")
+        ]
         to = request.get("to")
         kept.append(f"To: {to}" if ";tag=" in to else f"To: {to};tag=uas{self.port}")
         head = "\r\n".join([f"SIP/2.0 {status} Status", *kept, *lines, "Content-Length: 0"])

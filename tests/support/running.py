@@ -69,15 +69,23 @@ class RunningNode:
         """Run the command line tool on this node's configuration."""
         return subprocess.run(
             [sys.executable, "-m", "imsnode", *words, "--config", str(self.config)],
-            cwd=ROOT, check=check, capture_output=True, text=True, input=text, timeout=60,
+            cwd=ROOT,
+            check=check,
+            capture_output=True,
+            text=True,
+            input=text,
+            timeout=60,
         )
 
     def start(self) -> RunningNode:
         """Start the process and wait for its ready line."""
-        log = open(self.directory / "node.log", "a")  # noqa: SIM115  # closed with the process
+        log = (self.directory / "node.log").open("a")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "imsnode", "serve", "--config", str(self.config)],
-            cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
             env={**os.environ, **self.environment},
         )
         log.close()
@@ -95,7 +103,8 @@ class RunningNode:
         return self
 
     def _read_line(self) -> str:
-        assert self.process is not None and self.process.stdout is not None
+        assert self.process is not None
+        assert self.process.stdout is not None
         if not select.select([self.process.stdout], [], [], READY_S)[0]:
             return ""
         return self.process.stdout.readline().strip()
@@ -133,7 +142,8 @@ class RunningNode:
         return self._wait()
 
     def _wait(self) -> int:
-        assert self.process is not None and self.process.stdout is not None
+        assert self.process is not None
+        assert self.process.stdout is not None
         code = self.process.wait(15)
         self.process.stdout.close()
         self.process = None

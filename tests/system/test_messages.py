@@ -30,23 +30,35 @@ def test_online_message_reaches_the_recipient_and_its_200_the_sender(
     """PM-01: the recipient's own 2xx, no body, no Contact; Max-Forwards lower, no Record-Route."""
     with phone(node, "alice", transport) as alice, phone(node, "bob") as bob:
         assert bob.register().status == 200
-        alice.send(alice.request("MESSAGE", "sip:bob@ims.test", None, ("Content-Type: text/plain",), b"x"))
+        alice.send(
+            alice.request("MESSAGE", "sip:bob@ims.test", None, ("Content-Type: text/plain",), b"x")
+        )
         challenge = alice.receive()
-        assert challenge is not None and challenge.status == 407
+        assert challenge is not None
+        assert challenge.status == 407
         request = alice.request(
-            "MESSAGE", "sip:bob@ims.test", None,
-            ("Content-Type: text/plain", "X-Odd:   kept as it came  "), b"hello bob")
+            "MESSAGE",
+            "sip:bob@ims.test",
+            None,
+            ("Content-Type: text/plain", "X-Odd:   kept as it came  "),
+            b"hello bob",
+        )
         alice.send(alice.with_credentials(request, challenge))
         got = bob.receive()
-        assert got is not None and got.method == "MESSAGE" and got.body == b"hello bob"
+        assert got is not None
+        assert got.method == "MESSAGE"
+        assert got.body == b"hello bob"
         assert got.start == f"MESSAGE {bob.contact} SIP/2.0"
         assert got.get("max-forwards") == "69"
-        assert not got.all("record-route") and not got.all("proxy-authorization")
+        assert not got.all("record-route")
+        assert not got.all("proxy-authorization")
         assert b"X-Odd:   kept as it came  \r\n" in got.data
         bob.respond(got, 200)
         answer = alice.receive()
-        assert answer is not None and answer.status == 200
-        assert not answer.body and not answer.all("contact")
+        assert answer is not None
+        assert answer.status == 200
+        assert not answer.body
+        assert not answer.all("contact")
         assert len(answer.all("via")) == 1
 
 
@@ -55,7 +67,9 @@ def test_offline_messages_wait_in_order_and_survive_a_kill(node: RunningNode) ->
     with phone(node, "alice") as alice:
         for number in range(5):
             answer = alice.message("bob", f"message {number}")
-            assert answer.status == 202 and not answer.body and not answer.all("contact")
+            assert answer.status == 202
+            assert not answer.body
+            assert not answer.all("contact")
     node.kill()
     node.start()
     with phone(node, "bob") as bob:
@@ -63,8 +77,10 @@ def test_offline_messages_wait_in_order_and_survive_a_kill(node: RunningNode) ->
         assert bob.collect(5) == [b"message %d" % number for number in range(5)]
         first = bob.messages()[0]
         assert re.match(r"<sip:alice@ims.test>;tag=", first.get("from"))
-        assert first.get("to").startswith("<sip:bob@ims.test>") and ";tag" not in first.get("to")
-        assert first.get("content-type") == "text/plain" and first.get("date")
+        assert first.get("to").startswith("<sip:bob@ims.test>")
+        assert ";tag" not in first.get("to")
+        assert first.get("content-type") == "text/plain"
+        assert first.get("date")
         assert bob.collect(6, 1.0) == [b"message %d" % number for number in range(5)]
 
 
@@ -92,17 +108,21 @@ def test_two_bindings_get_it_and_one_answer_goes_back(node: RunningNode) -> None
     with phone(node, "alice") as alice, phone(node, "bob") as one, phone(node, "bob") as two:
         assert one.register().status == 200
         assert len(two.register().all("contact")) == 2
-        request = alice.request("MESSAGE", "sip:bob@ims.test", None, ("Content-Type: text/plain",), b"x")
+        request = alice.request(
+            "MESSAGE", "sip:bob@ims.test", None, ("Content-Type: text/plain",), b"x"
+        )
         alice.send(request)
         challenge = alice.receive()
         assert challenge is not None
         alice.send(alice.with_credentials(request, challenge))
         for device in (one, two):
             got = device.receive()
-            assert got is not None and got.method == "MESSAGE"
+            assert got is not None
+            assert got.method == "MESSAGE"
             device.respond(got, 200)
         answer = alice.receive()
-        assert answer is not None and answer.status == 200
+        assert answer is not None
+        assert answer.status == 200
         assert alice.receive(0.7) is None
 
 
@@ -119,7 +139,9 @@ def test_unknown_user_is_404_after_authentication_only(node: RunningNode) -> Non
 def test_from_must_be_the_sender(node: RunningNode) -> None:
     """Threats A2: good credentials of alice, From of carol: 403."""
     with phone(node, "alice") as alice:
-        request = alice.request("MESSAGE", "sip:bob@ims.test", None, ("Content-Type: text/plain",), b"x")
+        request = alice.request(
+            "MESSAGE", "sip:bob@ims.test", None, ("Content-Type: text/plain",), b"x"
+        )
         forged = request.replace(b"From: <sip:alice@", b"From: <sip:carol@")
         assert alice.answer_to(forged).status == 403
 
@@ -135,7 +157,12 @@ def test_is_composing_is_never_stored(node: RunningNode) -> None:
     body = b'<isComposing xmlns="urn:ietf:params:xml:ns:im-iscomposing"><state>active</state></isComposing>'
     with phone(node, "alice") as alice:
         request = alice.request(
-            "MESSAGE", "sip:bob@ims.test", None, ("Content-Type: application/im-iscomposing+xml",), body)
+            "MESSAGE",
+            "sip:bob@ims.test",
+            None,
+            ("Content-Type: application/im-iscomposing+xml",),
+            body,
+        )
         assert alice.answer_to(request).status == 480
 
 
@@ -147,7 +174,8 @@ def test_slow_recipient_is_deferred_without_408(tmp_path: Path) -> None:
             assert bob.register().status == 200
             assert alice.message("bob", "slow").status == 202
             got = bob.receive()
-            assert got is not None and got.body == b"slow"
+            assert got is not None
+            assert got.body == b"slow"
             bob.respond(got, 200)
             story = node.command("why", got.get("call-id")).stdout
             assert "stored" in story
@@ -161,28 +189,37 @@ def test_bindings_survive_a_restart(node: RunningNode) -> None:
         assert bob.register().status == 200
         assert node.stop() == 0
         node.start()
-        alice.send(alice.request("MESSAGE", "sip:bob@ims.test", None, ("Content-Type: text/plain",), b"x"))
+        alice.send(
+            alice.request("MESSAGE", "sip:bob@ims.test", None, ("Content-Type: text/plain",), b"x")
+        )
         challenge = alice.receive()
         assert challenge is not None
-        request = alice.request("MESSAGE", "sip:bob@ims.test", None, ("Content-Type: text/plain",), b"y")
+        request = alice.request(
+            "MESSAGE", "sip:bob@ims.test", None, ("Content-Type: text/plain",), b"y"
+        )
         alice.send(alice.with_credentials(request, challenge))
         got = bob.receive()
-        assert got is not None and got.body == b"y"
+        assert got is not None
+        assert got.body == b"y"
 
 
 def test_register_lists_all_bindings_with_their_expiry(node: RunningNode) -> None:
     """RG-01, RG-02."""
     with phone(node, "bob") as bob:
         answer = bob.register(300)
-        assert answer.status == 200 and answer.get("date")
+        assert answer.status == 200
+        assert answer.get("date")
         assert "expires=300" in answer.get("contact")
         short = bob.register(5)
-        assert short.status == 423 and short.get("min-expires") == "60"
+        assert short.status == 423
+        assert short.get("min-expires") == "60"
         star = bob.answer_to(bob.request("REGISTER", "sip:ims.test", bob.aor, ("Contact: *",)))
         assert star.status == 400
         gone = bob.answer_to(
-            bob.request("REGISTER", "sip:ims.test", bob.aor, ("Contact: *", "Expires: 0")))
-        assert gone.status == 200 and not gone.all("contact")
+            bob.request("REGISTER", "sip:ims.test", bob.aor, ("Contact: *", "Expires: 0"))
+        )
+        assert gone.status == 200
+        assert not gone.all("contact")
 
 
 def test_echo_answers(node: RunningNode) -> None:
@@ -196,15 +233,31 @@ def test_echo_answers(node: RunningNode) -> None:
 
 def test_options_tells_what_the_node_supports(node: RunningNode) -> None:
     with phone(node, "alice") as alice:
-        alice.send(alice.request("OPTIONS", f"sip:{node.address}", None, ("Accept: */*",) + ("X-Pad: " + "x" * 200,)))
+        alice.send(
+            alice.request(
+                "OPTIONS", f"sip:{node.address}", None, ("Accept: */*", "X-Pad: " + "x" * 200)
+            )
+        )
         answer = alice.receive()
-        assert answer is not None and answer.status == 200
-        assert "MESSAGE" in answer.get("allow") and answer.get("supported") == "path"
+        assert answer is not None
+        assert answer.status == 200
+        assert "MESSAGE" in answer.get("allow")
+        assert answer.get("supported") == "path"
 
 
 def test_message_send_and_why_from_the_command_line(node: RunningNode) -> None:
     with phone(node, "bob") as bob:
-        sent = node.command("message", "send", "--from", "sip:alice@ims.test", "--to", "sip:bob@ims.test", "hi", "--format", "json")
+        sent = node.command(
+            "message",
+            "send",
+            "--from",
+            "sip:alice@ims.test",
+            "--to",
+            "sip:bob@ims.test",
+            "hi",
+            "--format",
+            "json",
+        )
         assert "stored" in sent.stdout
         assert bob.register().status == 200
         assert bob.collect(1) == [b"hi"]
