@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ..errors import ParseError
-from .fields import FieldTable, scheme_rest, unescape
+from .fields import BACKSLASH, FieldTable, scheme_rest, unescape
 
 _TABLE = FieldTable(
     "Authorization",
@@ -91,7 +91,7 @@ def parse_credentials(value: bytes) -> Credentials | None:
     if seen & _EXTENDED and seen & _USERNAME:
         raise ParseError("Authorization", "username and username* together")
     credentials = Credentials(*values[:10])
-    if b"\\" in rest:
+    if BACKSLASH in rest:
         credentials.username = unescape(credentials.username)
         credentials.realm = unescape(credentials.realm)
     return credentials

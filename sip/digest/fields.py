@@ -18,6 +18,9 @@ from ..errors import ParseError
 
 MAX_VALUE = 512  # octets in one parameter value
 
+BACKSLASH = 0x5C
+"""As a number: bytes look for one octet much faster than for a string of one."""
+
 _BLANK = b" \t"
 _PLANS = 1024  # remembered at most; the table is emptied when full
 _PLANNED_OCTETS = 256  # a longer text between the quotes is not worth remembering
@@ -42,7 +45,7 @@ class FieldTable:
         Values are what stood between the quotes, escapes kept; unknown parameters are passed over.
         Raises: ParseError for bad syntax, a known parameter given twice, or a value over 512.
         """
-        pieces = text.split(b'"') if b"\\" not in text else _split_escaped(text, self._where)
+        pieces = text.split(b'"') if BACKSLASH not in text else _split_escaped(text, self._where)
         gaps = tuple(pieces[::2])
         plan = self._plans.get(gaps)
         if plan is None:
@@ -112,12 +115,12 @@ class FieldTable:
 
 def unescape(value: bytes) -> bytes:
     """Content of a quoted string with its quoted-pairs resolved."""
-    if b"\\" not in value:
+    if BACKSLASH not in value:
         return value
     out = bytearray()
     escaped = False
     for octet in value:
-        if octet == 0x5C and not escaped:
+        if octet == BACKSLASH and not escaped:
             escaped = True
             continue
         out.append(octet)
@@ -146,7 +149,7 @@ def _split_escaped(text: bytes, where: str) -> list[bytes]:
     size = len(text)
     while index < size:
         octet = text[index]
-        if octet == 0x5C:
+        if octet == BACKSLASH:
             if not inside:
                 raise ParseError(where, "backslash outside a quoted string")
             index += 2
