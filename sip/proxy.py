@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# cython: annotation_typing=False
 """The response context of a forwarded request: RFC 3261 16.6 to 16.10.
 
 A `Fork` sends one request to up to ten targets at once and gathers what comes back. It knows which
@@ -24,7 +25,8 @@ from .forward import (
 )
 from .message import Request, Response, forward_request, forward_response
 from .routing import OwnNames, Refusal, Routed, loop_mark
-from .transaction import TIMEOUT, ClientTransaction, ServerTransaction
+from .transaction.client import TIMEOUT, ClientTransaction
+from .transaction.server import ServerTransaction
 
 __all__ = [
     "PLAIN",

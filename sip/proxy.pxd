@@ -1,0 +1,50 @@
+# Types for the compiled form of proxy.py; the interpreter never reads this file.
+
+from .endpoint cimport Endpoint
+from .flow cimport Flow
+from .forward cimport Proxy, Target
+from .message cimport Request, Response, forward_request, forward_response
+from .routing cimport Refusal, Routed, loop_mark
+from .transaction.client cimport ClientTransaction
+from .transaction.server cimport ServerTransaction
+
+
+cdef class Branch:
+    cdef public Flow fallback
+    cdef public Fork fork
+    cdef public double limit
+    cdef public bint provisional
+    cdef public Response response
+    cdef public int share
+    cdef public int status
+    cdef public Target target
+    cdef public ClientTransaction tx
+
+    cpdef on_timer(self, int kind, double now)
+
+
+cdef class Fork:
+    cdef frozenset _drop
+    cdef object _extra
+    cdef bint _final
+    cdef bytes _mark
+    cdef bint _peer
+    cdef Routed _routed
+    cdef public bint answered
+    cdef public list branches
+    cdef public bint cancelled
+    cdef public bint invite
+    cdef public object owner
+    cdef public int pending
+    cdef public Proxy proxy
+    cdef public object request
+    cdef public ServerTransaction server_tx
+    cdef public object user
+
+    cpdef start(self, object targets, double now)
+    cpdef relay(self, Response response, double now)
+    cpdef on_response(self, ClientTransaction tx, Response response, double now)
+    cdef _send(self, Branch branch, Flow flow, double now)
+    cdef _transact(self, Branch branch, bytes data, bytes branch_id, Flow flow, double now)
+    cdef tuple _build(self, Branch branch, Flow flow)
+    cdef _ended(self, Branch branch, int status, double now)
