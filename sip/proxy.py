@@ -355,7 +355,7 @@ class Fork:
                 self.owner.on_final(self, branch.response, status, now)
             elif self.pending == 0:
                 self._conclude(now)
-        if self.pending == 0 and self.invite:
+        if self.pending == 0:
             server_tx = self.server_tx
             if server_tx is not None and server_tx.user is self:
                 server_tx.user = None
