@@ -83,27 +83,35 @@ def decode_state(aor: str, data: bytes, now: float, wall: float) -> AorState:
 
     Bindings get monotonic deadlines again and have no flow.
 
-    Raises: ValueError when the octets are of another version or cut off.
+    Raises: ValueError when the octets are of another version or damaged.
     """
     lines = data.split(b"\n")
     head = lines[0].split(b" ")
     if len(head) != 3 or head[0] != _VERSION:
         raise ValueError(f"the journal entry of {aor} is of an unknown kind")
-    offset = now - wall
+    try:
+        state, end = _decode_lines(aor, lines, int(head[1]), int(head[2]), now, now - wall)
+    except (IndexError, ValueError) as error:
+        raise ValueError(f"the journal entry of {aor} is damaged") from error
+    if lines[end:] != [b""]:
+        raise ValueError(f"the journal entry of {aor} is cut off")
+    return state
+
+
+def _decode_lines(
+    aor: str, lines: list[bytes], contacts: int, instances: int, now: float, offset: float
+) -> tuple[AorState, int]:
     bindings = []
     at = 1
-    try:
-        for _ in range(int(head[1])):
-            binding, at = _decode_binding(aor, lines, at, offset)
-            if binding.expires_at > now:
-                bindings.append(binding)
-        devices = {}
-        for _ in range(int(head[2])):
-            devices[lines[at].decode("utf-8", "surrogateescape")] = float(lines[at + 1])
-            at += _DEVICE_LINES
-    except (IndexError, UnicodeDecodeError) as error:
-        raise ValueError(f"the journal entry of {aor} is cut off") from error
-    return AorState(tuple(bindings), devices)
+    for _ in range(contacts):
+        binding, at = _decode_binding(aor, lines, at, offset)
+        if binding.expires_at > now:
+            bindings.append(binding)
+    devices = {}
+    for _ in range(instances):
+        devices[lines[at].decode("utf-8", "surrogateescape")] = float(lines[at + 1])
+        at += _DEVICE_LINES
+    return AorState(tuple(bindings), devices), at
 
 
 def _decode_binding(aor: str, lines: list[bytes], at: int, offset: float) -> tuple[Binding, int]:

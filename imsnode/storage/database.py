@@ -21,6 +21,7 @@ from sqlalchemy.pool import NullPool
 from .errors import SchemaOutdated, SchemaTooNew, StorageUnavailable, StoreDamaged
 from .integrity import CheckReport, check_header, find_problems
 from .schema import KNOWN_REVISIONS, REVISION
+from .statements import execute_raw
 
 __all__ = ["Database", "read_only", "reason_of"]
 
@@ -191,11 +192,18 @@ class Database:
             if not path.exists():
                 raise StorageUnavailable(self.name, "does not exist: run imsnode db upgrade")
             check_header(self.name, path)
-        with self.reading() as connection:
-            found = self.revision(connection)
-            if found != REVISION:
-                raise SchemaOutdated(self.name, found, REVISION)
-            return find_problems(connection, found, seconds=None if full else seconds)
+        report = None
+        try:
+            with self.reading() as connection:
+                found = self.revision(connection)
+                if found != REVISION:
+                    raise SchemaOutdated(self.name, found, REVISION)
+                report = find_problems(connection, found, seconds=None if full else seconds)
+        except StoreDamaged:
+            # SQLite may not even end the transaction in which damage was found.
+            if report is None or report.ok:
+                raise
+        return report
 
     def _failure(self, error: exc.DBAPIError) -> StorageUnavailable | StoreDamaged:
         reason = reason_of(error)
@@ -269,10 +277,8 @@ def _set_sqlite(connection: sqlite3.Connection, record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     # The driver's own transaction handling leaves table definitions outside; we say BEGIN.
-    if connection.get_execution_options().get(_READ_ONLY):
-        connection.exec_driver_sql("BEGIN")
-    else:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    lock = "" if connection.get_execution_options().get(_READ_ONLY) else " IMMEDIATE"
+    execute_raw(connection, f"BEGIN{lock}", ())
 
 
 def _make_file(name: str, path: Path) -> None:

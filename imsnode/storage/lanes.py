@@ -55,7 +55,7 @@ class Background(Protocol):
     def due(self, now: float, urgent: bool) -> bool:
         """True when ``step`` has something to do at ``now`` (monotonic seconds).
 
-        urgent: the store is about to close, or was asked to flush.
+        urgent: the store is about to close, or was asked to flush; said to buffers only.
         """
         ...
 

@@ -183,7 +183,7 @@ class LedgerIndex:
 
     def due(self, now: float, urgent: bool) -> bool:
         """True when a run is full."""
-        return not urgent and self._writer.last_seq - self._indexed >= RUN
+        return self._writer.last_seq - self._indexed >= RUN
 
     def step(self, connection: Connection) -> bool:
         """Index one run."""
@@ -222,7 +222,7 @@ class LedgerRetention:
 
     def due(self, now: float, urgent: bool) -> bool:
         """True once a pause."""
-        return not urgent and now >= self._next_at
+        return now >= self._next_at
 
     def step(self, connection: Connection) -> bool:
         """Remove the oldest run, or what is oldest behind the last one."""

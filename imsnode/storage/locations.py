@@ -138,7 +138,7 @@ class Compaction:
         """Nothing is kept between steps that a lost connection could make wrong."""
 
     def due(self, now: float, urgent: bool) -> bool:
-        return not urgent and self._lane.garbage()
+        return self._lane.garbage()
 
     def step(self, connection: Connection) -> bool:
         return self._lane.remove_some(connection)

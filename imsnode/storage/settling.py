@@ -270,7 +270,7 @@ class Forgetting:
 
     def due(self, now: float, urgent: bool) -> bool:
         """True once a pause after the last step that found little to do."""
-        return not urgent and now >= self._next_at
+        return now >= self._next_at
 
     def step(self, connection: Connection) -> bool:
         """Forget one batch, oldest first."""

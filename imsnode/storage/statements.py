@@ -20,11 +20,12 @@ from sqlalchemy import (
     Dialect,
     Table,
     bindparam,
+    exc,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 
-__all__ = ["InsertRows", "PerCount", "Query"]
+__all__ = ["InsertRows", "PerCount", "Query", "execute_raw"]
 
 Row = Sequence[object]
 
@@ -101,8 +102,30 @@ class InsertRows:
             if text is None:
                 group = ", ".join([self._one] * count)
                 text = self._texts[count] = f"{self._head} VALUES {group}{self._tail}"
-            changed += connection.exec_driver_sql(text, tuple(chain.from_iterable(part))).rowcount
+            changed += execute_raw(connection, text, tuple(chain.from_iterable(part)))
         return changed
+
+
+def execute_raw(connection: Connection, text: str, parameters: tuple[object, ...]) -> int:
+    """Execute on the driver itself and return the row count.
+
+    What SQLAlchemy does around a statement takes longer than SQLite needs for several rows. Its
+    errors are worth having.
+
+    Raises: sqlalchemy.exc.DBAPIError.
+    """
+    driver = connection.dialect.loaded_dbapi
+    try:
+        cursor = connection.connection.cursor()
+        try:
+            cursor.execute(text, parameters)
+            return cursor.rowcount
+        finally:
+            cursor.close()
+    except driver.Error as error:
+        raise exc.DBAPIError.instance(
+            text, None, error, driver.Error, hide_parameters=True, dialect=connection.dialect
+        ) from error
 
 
 def _cut_group(values: str) -> tuple[str, str]:

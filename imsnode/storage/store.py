@@ -66,8 +66,8 @@ class Storage:
         self.writer = Writer(
             database,
             (bindings, *self.messages.lanes),
+            self.ledger,
             (
-                self.ledger,
                 LedgerIndex(dialect, self.ledger),
                 self._forgetting,
                 bindings.compaction,

@@ -33,6 +33,7 @@ _RECONNECT_S = 0.25  # between two attempts to reach a lost store
 _PROBE_S = 1.0  # between two attempts to write to a store that failed, when nobody else tries
 _TICK_S = 0.25  # an idle writer looks for background work so often
 _BACKGROUND_S = 0.02  # spent on background work before the queue is looked at again
+_BACKGROUND_BUSY_S = 0.005  # the same when operations wait already
 _YIELD_EVERY_S = 0.001
 _YIELD_S = 0.00005
 
@@ -75,7 +76,8 @@ class Writer:
     Args:
         database: where to write; connected from the writer's own thread.
         lanes: in the order in which they are executed within a group.
-        background: work done between groups.
+        buffer: background work that a flush waits for, and the end of the thread.
+        background: other work done between groups.
         deliver: runs a callable on the event loop, from any thread (loop.call_soon_threadsafe).
         queue_limit: operations that may wait; one more is refused at once.
         fail_point: ends the process, for tests of the commit path.
@@ -85,6 +87,7 @@ class Writer:
         self,
         database: Database,
         lanes: Sequence[Lane],
+        buffer: Background,
         background: Sequence[Background],
         deliver: Deliver,
         queue_limit: int,
@@ -95,6 +98,7 @@ class Writer:
         self.trouble = ""
         self._database = database
         self._lanes = list(lanes)
+        self._buffer = buffer
         self._background = list(background)
         self._deliver = deliver
         self._queue_limit = queue_limit
@@ -308,7 +312,7 @@ class Writer:
     def _attach(self, connection: Connection) -> None:
         for lane in self._lanes:
             lane.attach(connection)
-        for work in self._background:
+        for work in (self._buffer, *self._background):
             work.attach(connection)
 
     def _drop_connection(self) -> None:
@@ -338,18 +342,19 @@ class Writer:
         urgent = bool(flushes) or (self._closing and not self._queue)
         started = time.monotonic()
         fine = not self.trouble or self._probe(started, urgent)
-        if fine:
-            for work in self._background:
-                if not self._run_background(work, started, urgent):
-                    fine = False
-                    break
+        fine = fine and self._run_background(self._buffer, started, urgent)
         self._complete([(done, fine) for done in flushes])
+        for work in self._background:
+            if not fine or self._closing:
+                break
+            fine = self._run_background(work, started, False)
 
     def _run_background(self, work: Background, started: float, urgent: bool) -> bool:
         """Let one kind of background work have its share; False when the store failed."""
         now = started
-        while work.due(now, urgent) and (urgent or now - started < _BACKGROUND_S):
-            if self._queue and not urgent and now - started >= _BACKGROUND_S / 4:
+        while work.due(now, urgent):
+            share = _BACKGROUND_BUSY_S if self._queue else _BACKGROUND_S
+            if now - started >= share and not urgent:
                 break
             try:
                 connection = self._connected()

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import psycopg
 
+from imsnode.storage import Database
+from imsnode.storage.schema import metadata
 from tests.support.programs import find
 
 __all__ = ["PostgresServer", "running_server"]
@@ -29,6 +31,7 @@ class PostgresServer:
         self._folder = folder
         self._data = folder / "data"
         self._databases = 0
+        self._prepared = ""
 
     def _run(self, program: str, *arguments: str) -> None:
         # The server refuses to run as root; the package's own user is there for that.
@@ -51,7 +54,10 @@ class PostgresServer:
 
     def make(self) -> None:
         """Make the cluster of databases."""
-        self._run("initdb", "-D", str(self._data), "-A", "trust", "-U", "postgres", "-E", "UTF8")
+        self._run(
+            "initdb", "-D", str(self._data), "-A", "trust", "-U", "postgres", "-E", "UTF8",
+            "--no-sync", "--wal-segsize=1",
+        )  # fmt: skip
 
     def start(self, *settings: str) -> None:
         """Start, with further settings such as ``fsync=off``."""
@@ -80,6 +86,17 @@ class PostgresServer:
         ) as connection:
             connection.execute(f"CREATE DATABASE {name}")
         return self.url(name)
+
+    def emptied_database(self) -> str:
+        """Return the address of a database with the tables of a store and nothing in them."""
+        if not self._prepared:
+            self._prepared = self.new_database()
+            with Database(self._prepared) as database:
+                database.upgrade()
+        names = ", ".join(table.name for table in metadata.sorted_tables)
+        with Database(self._prepared) as database, database.writing() as connection:
+            connection.exec_driver_sql(f"TRUNCATE {names}")
+        return self._prepared
 
     def disconnect_all(self) -> None:
         """Cut every connection but our own."""

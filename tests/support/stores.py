@@ -133,7 +133,7 @@ def binding(number: int, **values: Any) -> Binding:
     fields: dict[str, Any] = {
         "aor": "sip:bob@ims.test",
         "contact": b"sip:bob@192.0.2.7:%d;ob" % (5000 + number),
-        "params": b";+sip.x=\"\xff;,\"",
+        "params": b';+sip.x="\xff;,"',
         "q": 500,
         "expires_at": 4600.5,
         "call_id": b"reg-%d@192.0.2.7" % number,

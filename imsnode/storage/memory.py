@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The same ports in memory: for simulations and tests, which need no durability.
+
+Completions go through ``deliver`` like those of the database, so that callers meet the same order
+of events: nothing is called back from inside a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from imsnode.identity.accounts import Account, make_account
+from pager.values import (
+    DeliveryMark,
+    ExpiredMessage,
+    LedgerEntry,
+    MarkState,
+    PendingMessage,
+    StoredMessage,
+    StoreKind,
+    StoreResult,
+    Waiting,
+)
+
+from .binding_codec import AorState, decode_state, encode_state
+from .errors import AccountExists, AccountUnknown, ImportRefused
+
+__all__ = ["MemoryAccounts", "MemoryLedger", "MemoryLocations", "MemoryMessages", "MemoryStorage"]
+
+Deliver = Callable[[Callable[[], None]], object]
+
+
+class _Kept:
+    """One stored message and what became of it."""
+
+    __slots__ = ("accepted", "fates", "message", "seq", "settled")
+
+    def __init__(self, seq: int, message: StoredMessage) -> None:
+        self.seq = seq
+        self.message = message
+        self.accepted = message.accepted
+        self.settled = False
+        self.fates: dict[str, DeliveryMark] = {}
+
+
+class MemoryMessages:
+    """`pager.ports.MessageStore` in memory. ``fail``: a reason makes every operation fail."""
+
+    def __init__(self, deliver: Deliver) -> None:
+        self.fail = ""
+        self._deliver = deliver
+        self._kept: dict[int, _Kept] = {}
+        self._by_key: dict[tuple[str, bytes], _Kept] = {}
+        self._next = 1
+
+    def store(self, message: StoredMessage, done: Callable[[StoreResult], None]) -> None:
+        """Keep a message; see the port."""
+        if self.fail:
+            result = StoreResult(StoreKind.FAILED, message.id, 0, self.fail)
+        else:
+            first = self._by_key.get((message.recipient, message.key))
+            if first is None:
+                kept = _Kept(self._next, message)
+                self._next += 1
+                self._kept[kept.seq] = self._by_key[message.recipient, message.key] = kept
+                result = StoreResult(StoreKind.STORED, message.id, kept.seq)
+            else:
+                result = StoreResult(StoreKind.DUPLICATE, first.message.id)
+        self._deliver(lambda: done(result))
+
+    def mark(
+        self, marks: Sequence[DeliveryMark], done: Callable[[bool], None] | None = None
+    ) -> None:
+        """Record fates; see the port."""
+        fine = not self.fail
+        for mark in marks if fine else ():
+            kept = self._kept.get(mark.seq)
+            if kept is None or kept.settled or kept.message.id != mark.message_id:
+                continue
+            kept.fates[mark.device] = mark
+            kept.accepted = kept.accepted or mark.state is MarkState.ACCEPTED
+            if mark.settles:
+                self._settle(kept)
+        if done is not None:
+            callback = done
+            self._deliver(lambda: callback(fine))
+
+    def pending(
+        self,
+        recipient: str,
+        after_seq: int,
+        limit: int,
+        done: Callable[[list[PendingMessage] | None], None],
+    ) -> None:
+        """Read what waits for a recipient; see the port."""
+        found = None if self.fail else self._pending(recipient, after_seq, limit)
+        self._deliver(lambda: done(found))
+
+    def _pending(self, recipient: str, after_seq: int, limit: int) -> list[PendingMessage]:
+        return [
+            PendingMessage(
+                kept.seq,
+                replace(kept.message, accepted=kept.accepted),
+                kept.accepted,
+                tuple(sorted(kept.fates)),
+            )
+            for kept in self._kept.values()
+            if kept.message.recipient == recipient and kept.seq > after_seq and not kept.settled
+        ][:limit]
+
+    def expire(
+        self, before_wall: float, limit: int, done: Callable[[list[ExpiredMessage] | None], None]
+    ) -> None:
+        """Settle what nobody took in time; see the port."""
+        found = None if self.fail else self._expire(before_wall, limit)
+        self._deliver(lambda: done(found))
+
+    def _expire(self, before_wall: float, limit: int) -> list[ExpiredMessage]:
+        late = [
+            kept
+            for kept in self._kept.values()
+            if not kept.settled and kept.message.expires_at <= before_wall
+        ]
+        late.sort(key=lambda kept: (kept.message.expires_at, kept.seq))
+        expired = []
+        for kept in late[:limit]:
+            m = kept.message
+            expired.append(
+                ExpiredMessage(
+                    m.id, kept.seq, m.call_id, m.sender, m.recipient, len(m.body), kept.accepted
+                )
+            )
+            self._settle(kept)
+        return expired
+
+    @staticmethod
+    def _settle(kept: _Kept) -> None:
+        kept.settled = True
+        kept.message = replace(kept.message, head=b"", body=b"")
+
+    def waiting_counts(self) -> dict[str, Waiting]:
+        """Count what waits."""
+        counts: dict[str, list[int]] = {}
+        for kept in self._kept.values():
+            if not kept.settled:
+                counts.setdefault(kept.message.recipient, [0, 0])[kept.accepted] += 1
+        return {recipient: Waiting(*both) for recipient, both in counts.items()}
+
+    def recent_keys(self, since_wall: float, limit: int) -> list[tuple[bytes, bytes]]:
+        """Give (call_id, key) of the newest messages, oldest first."""
+        recent = [
+            (kept.message.call_id, kept.message.key)
+            for kept in self._kept.values()
+            if kept.message.received_at >= since_wall
+        ]
+        return recent[-limit:] if limit else []
+
+
+class MemoryLocations:
+    """The journal of bindings in memory."""
+
+    def __init__(self, deliver: Deliver) -> None:
+        self.fail = ""
+        self._deliver = deliver
+        self._states: dict[str, bytes] = {}
+
+    def append(
+        self, aor: str, state: AorState, now: float, wall: float, done: Callable[[bool], None]
+    ) -> None:
+        """Keep a state, or remove the AoR when it holds nothing."""
+        fine = not self.fail
+        if fine:
+            data = encode_state(state, now, wall)
+            if data:
+                self._states[aor] = data
+            else:
+                self._states.pop(aor, None)
+        self._deliver(lambda: done(fine))
+
+    def load(self, now: float, wall: float) -> Iterator[tuple[str, AorState]]:
+        """Give the state of every AoR."""
+        for aor, data in list(self._states.items()):
+            yield aor, decode_state(aor, data, now, wall)
+
+
+class MemoryLedger:
+    """`pager.ports.Ledger` in memory: keeps the entries in ``entries``."""
+
+    def __init__(self) -> None:
+        self.entries: list[LedgerEntry] = []
+
+    def note(self, entry: LedgerEntry) -> None:
+        """Take an entry."""
+        self.entries.append(entry)
+
+    def find(self, id_or_call_id: str) -> list[LedgerEntry]:
+        """Return the entries of a message id or Call-ID, in the order in which they were noted."""
+        call_id = id_or_call_id.encode("utf-8", "surrogateescape")
+        return [
+            entry
+            for entry in self.entries
+            if entry.message_id == id_or_call_id or entry.call_id == call_id
+        ]
+
+
+class MemoryAccounts:
+    """Accounts in memory; the verbs of `imsnode.storage.Accounts`."""
+
+    def __init__(self) -> None:
+        self._accounts: dict[str, Account] = {}
+
+    def load_all(self) -> Iterator[Account]:
+        """Give every account, by address of record."""
+        return iter([account for _, account in sorted(self._accounts.items())])
+
+    def count(self) -> int:
+        """Return how many accounts there are."""
+        return len(self._accounts)
+
+    def get(self, aor: str) -> Account | None:
+        """Return the account of a canonical address of record."""
+        return self._accounts.get(aor)
+
+    def list(self, after: str = "", limit: int = 100, domain: str | None = None) -> list[Account]:
+        """Return at most ``limit`` accounts behind ``after``, by address of record."""
+        return [
+            account
+            for account in self.load_all()
+            if account.aor > after and domain in (None, account.realm)
+        ][:limit]
+
+    def add(self, new: Account) -> None:
+        """Add an account. Raises: AccountExists."""
+        if new.aor in self._accounts:
+            raise AccountExists(new.aor)
+        self._accounts[new.aor] = new
+
+    def passwd(self, aor: str, password: str) -> None:
+        """Replace the HA1s of an account. Raises: AccountUnknown."""
+        old, made = self._known(aor), make_account(aor, password)
+        self._accounts[aor] = replace(
+            old,
+            ha1_md5=made.ha1_md5,
+            ha1_sha256=made.ha1_sha256,
+            ha1_sha512_256=made.ha1_sha512_256,
+        )
+
+    def enable(self, aor: str) -> None:
+        """Switch an account on. Raises: AccountUnknown."""
+        self._accounts[aor] = replace(self._known(aor), enabled=True)
+
+    def disable(self, aor: str) -> None:
+        """Switch an account off. Raises: AccountUnknown."""
+        self._accounts[aor] = replace(self._known(aor), enabled=False)
+
+    def configure(
+        self,
+        aor: str,
+        algorithms: tuple[str, ...] | None = None,
+        rfc2069: bool | None = None,
+        display_name: str | None = None,
+    ) -> None:
+        """Change what is given. Raises: AccountUnknown."""
+        old = self._known(aor)
+        self._accounts[aor] = replace(
+            old,
+            algorithms=old.algorithms if algorithms is None else algorithms,
+            rfc2069=old.rfc2069 if rfc2069 is None else rfc2069,
+            display_name=old.display_name if display_name is None else display_name,
+        )
+
+    def remove(self, aor: str) -> None:
+        """Remove an account. Raises: AccountUnknown."""
+        self._known(aor)
+        del self._accounts[aor]
+
+    def import_many(
+        self, accounts: Iterable[Account], progress: Callable[[int], None] | None = None
+    ) -> int:
+        """Add all accounts or none. Raises: ImportRefused."""
+        rows = list(accounts)
+        problems = []
+        seen: set[str] = set()
+        for index, row in enumerate(rows):
+            if row.aor in seen:
+                problems.append((index, f"{row.aor} is given twice"))
+            elif row.aor in self._accounts:
+                problems.append((index, f"{row.aor} exists already"))
+            seen.add(row.aor)
+        if problems:
+            raise ImportRefused(problems)
+        self._accounts.update((row.aor, row) for row in rows)
+        if progress is not None:
+            progress(len(rows))
+        return len(rows)
+
+    def _known(self, aor: str) -> Account:
+        account = self._accounts.get(aor)
+        if account is None:
+            raise AccountUnknown(aor)
+        return account
+
+
+class MemoryStorage:
+    """All ports in memory. ``deliver`` runs a completion later, such as ``loop.call_soon``."""
+
+    def __init__(self, deliver: Deliver) -> None:
+        self.accounts = MemoryAccounts()
+        self.locations = MemoryLocations(deliver)
+        self.messages = MemoryMessages(deliver)
+        self.ledger = MemoryLedger()

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Databases that fail: every operation is answered, and the node goes on by itself (D6)."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from imsnode.storage import AorState, Storage
+from pager.values import StoreKind, StoreResult
+from tests.support.postgres import PostgresServer, running_server
+from tests.support.stores import WALL, DurableStore, binding, entry, mark, message
+
+OpenStore = Callable[..., DurableStore]
+BOB = "sip:bob@ims.test"
+
+
+@pytest.fixture
+def sqlite_store(tmp_path: Path) -> Iterator[DurableStore]:
+    store = DurableStore(f"sqlite:///{tmp_path / 'store.db'}")
+    yield store
+    store.close()
+
+
+def put(store: DurableStore, number: int, **values: Any) -> StoreResult:
+    result: StoreResult = store.call(store.storage.messages.store, message(number, **values))
+    return result
+
+
+def until_healthy(storage: Storage) -> None:
+    while not storage.healthy:  # or the time-out of the test
+        pass
+
+
+class Disk:
+    """A disk that is full or not, as far as SQLite can tell."""
+
+    def __init__(self, store: DurableStore) -> None:
+        self.pages = 2**30
+        event.listen(store.storage.database.engine, "connect", self._connected)
+        store.storage.writer._drop_connection()  # before anything is under way
+
+    def _connected(self, connection: sqlite3.Connection, record: object) -> None:
+        connection.execute(f"PRAGMA max_page_count={self.pages}").fetchall()
+
+
+def test_a_full_disk_refuses_and_recovers(sqlite_store: DurableStore) -> None:
+    store = sqlite_store
+    disk = Disk(store)
+    disk.pages = 1  # as many as there are already
+    results = [put(store, number, body=b"x" * 30_000) for number in range(5)]
+    failed = [result for result in results if result.kind is StoreKind.FAILED]
+    assert failed
+    assert "full" in failed[-1].detail
+    assert not store.storage.healthy
+    # Reads go on.
+    assert store.call(store.storage.messages.pending, BOB, 0, 10) is not None
+    disk.pages = 2**30
+    store.storage.writer._drop_connection()
+    until_healthy(store.storage)
+    assert put(store, 9).kind is StoreKind.STORED
+
+
+def test_a_lock_held_too_long_refuses_and_recovers(sqlite_store: DurableStore) -> None:
+    store = sqlite_store
+    assert put(store, 1).kind is StoreKind.STORED
+    other = sqlite3.connect(str(store.storage.database.path), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    stored = put(store, 2)
+    assert (stored.kind, stored.detail) == (StoreKind.FAILED, "database is locked")
+    assert store.call(store.storage.messages.expire, WALL, 1) is None
+    other.execute("ROLLBACK")
+    other.close()
+    until_healthy(store.storage)
+    assert put(store, 2).kind is StoreKind.STORED
+
+
+@pytest.mark.peer("initdb")
+def test_a_server_that_goes_and_comes_back() -> None:
+    with running_server() as server:
+        store = DurableStore(server.new_database())
+        storage = store.storage
+        assert put(store, 1).kind is StoreKind.STORED
+        server.stop()
+        for _ in range(2):
+            assert put(store, 2).kind is StoreKind.FAILED
+        assert store.call(storage.messages.mark, [mark(StoreResult(StoreKind.STORED))]) is False
+        assert store.call(storage.messages.pending, BOB, 0, 10) is None
+        assert store.call(storage.messages.expire, WALL, 1) is None
+        storage.ledger.note(entry(1))
+        assert store.flush() is False
+        assert storage.ledger.waiting == 1
+        assert not storage.healthy
+        server.start()
+        until_healthy(storage)
+        assert put(store, 2).kind is StoreKind.STORED
+        assert store.flush() is True
+        assert storage.stats.ledger_rows == 1
+        store.close()
+
+
+@pytest.mark.peer("initdb")
+def test_a_cut_connection_costs_one_group(server: PostgresServer) -> None:
+    store = DurableStore(server.emptied_database())
+    assert put(store, 1).kind is StoreKind.STORED
+    server.disconnect_all()
+    assert put(store, 2).kind is StoreKind.FAILED
+    while put(store, 2).kind is not StoreKind.STORED:
+        pass
+    assert store.storage.stats.reconnects == 1
+    assert len(store.call(store.storage.messages.pending, BOB, 0, 10)) == 2
+    store.close()
+
+
+def test_an_operation_that_cannot_be_written_fails_alone(durable: DurableStore) -> None:
+    results: list[StoreResult] = []
+    for number in range(40):
+        sender = "sip:\ud800@ims.test" if number in (13, 29) else "sip:alice@ims.test"
+        durable.storage.messages.store(message(number, sender=sender), results.append)
+    durable.run_until(lambda: len(results) == 40)
+    failed = {result.id for result in results if result.kind is StoreKind.FAILED}
+    assert failed == {message(13).id, message(29).id}
+    assert {result.kind for result in results} == {StoreKind.FAILED, StoreKind.STORED}
+    assert durable.storage.healthy
+    found = durable.call(durable.storage.messages.pending, BOB, 0, 100)
+    assert len(found) == 38
+    seqs = [one.seq for one in found]
+    assert seqs == sorted(seqs)
+
+
+def test_too_many_waiting_operations_are_refused_at_once(open_store: OpenStore) -> None:
+    store = open_store(queue_limit=10)
+    results: list[StoreResult] = []
+    for number in range(5000):
+        store.storage.messages.store(message(number), results.append)
+    store.run_until(lambda: len(results) == 5000)
+    refused = [result for result in results if result.kind is StoreKind.FAILED]
+    assert refused
+    assert refused[0].detail == "too many operations are waiting"
+    assert store.storage.stats.refused == len(refused)
+    found = store.call(store.storage.messages.pending, BOB, 0, 5000)
+    assert len(found) == 5000 - len(refused)
+
+
+def test_a_callback_that_fails_does_not_keep_the_others_waiting(durable: DurableStore) -> None:
+    results: list[StoreResult] = []
+
+    def fail(result: StoreResult) -> None:
+        raise RuntimeError("a bug")
+
+    for number in range(10):
+        done = fail if number == 3 else results.append
+        durable.storage.messages.store(message(number), done)
+    durable.run_until(lambda: len(results) == 9)
+
+
+def test_closing_writes_what_waits_and_refuses_what_comes(durable: DurableStore) -> None:
+    results: list[StoreResult] = []
+    for number in range(100):
+        durable.storage.messages.store(message(number), results.append)
+    durable.storage.ledger.note(entry(1))
+    durable.storage.close()
+    durable.storage.messages.store(message(100), results.append)
+    durable.run_until(lambda: len(results) == 101)
+    kinds = [result.kind for result in results]
+    assert kinds.count(StoreKind.STORED) == 100
+    assert results[-1].detail == "closing"
+    assert durable.storage.stats.ledger_rows == 1
+
+
+def test_bindings_fail_with_the_store(sqlite_store: DurableStore) -> None:
+    other = sqlite3.connect(str(sqlite_store.storage.database.path), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    append = sqlite_store.storage.locations.append
+    assert sqlite_store.call(append, BOB, AorState((binding(1),), {}), 0.0, WALL) is False
+    other.execute("ROLLBACK")
+    other.close()
+    until_healthy(sqlite_store.storage)
+    assert sqlite_store.call(append, BOB, AorState((binding(1),), {}), 0.0, WALL) is True

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The journal of bindings, as every implementation has to keep it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from imsnode.storage import AorState, read_locations, remove_bindings
+from sip.registrar import Binding
+from tests.support.stores import WALL, DurableStore, MemoryStore, binding
+
+Store = DurableStore | MemoryStore
+BOB = "sip:bob@ims.test"
+NOW = 1000.0
+LATER = 5.0  # the monotonic clock after a reboot
+
+
+def keep(store: Store, state: AorState, aor: str = BOB) -> None:
+    assert store.call(store.storage.locations.append, aor, state, NOW, WALL) is True
+
+
+def load(store: Store, now: float = NOW, wall: float = WALL) -> dict[str, AorState]:
+    return dict(store.storage.locations.load(now, wall))
+
+
+def fields(one: Binding) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in Binding.__slots__}
+
+
+def test_a_state_comes_back_whole(store: Store) -> None:
+    devices = {"<urn:uuid:9>": WALL - 5.0, "tab\t and \xff": WALL}
+    keep(store, AorState((binding(1), binding(2, path=(), instance="", q=0)), devices))
+    store.reopen()
+    state = load(store)[BOB]
+    assert [fields(one) for one in state.bindings] == [
+        fields(binding(1)),
+        fields(binding(2, path=(), instance="", q=0)),
+    ]
+    assert state.devices == devices
+
+
+def test_the_newest_state_counts(store: Store) -> None:
+    keep(store, AorState((binding(1),), {}))
+    keep(store, AorState((binding(2),), {}), "sip:carol@ims.test")
+    keep(store, AorState((binding(3), binding(4)), {}))
+    store.reopen()
+    states = load(store)
+    assert [one.cseq for one in states[BOB].bindings] == [3, 4]
+    assert set(states) == {BOB, "sip:carol@ims.test"}
+
+
+def test_deadlines_are_kept_over_a_reboot_and_the_expired_left_out(store: Store) -> None:
+    keep(store, AorState((binding(1, expires_at=NOW + 60), binding(2, expires_at=NOW + 30)), {}))
+    store.reopen()
+    (left,) = load(store, LATER, WALL + 30)[BOB].bindings
+    assert left.expires_at == pytest.approx(LATER + 30, abs=0.002)
+
+
+def test_an_empty_state_removes_the_aor(store: Store) -> None:
+    keep(store, AorState((binding(1),), {}))
+    keep(store, AorState((), {}))
+    store.reopen()
+    assert load(store) == {}
+
+
+def test_remembered_devices_alone_are_a_state(store: Store) -> None:
+    keep(store, AorState((), {"<urn:uuid:1>": WALL}))
+    store.reopen()
+    state = load(store)[BOB]
+    assert (tuple(state.bindings), state.devices) == ((), {"<urn:uuid:1>": WALL})
+
+
+def test_a_state_is_read_at_the_call(store: Store) -> None:
+    devices = {"<urn:uuid:1>": WALL}
+    done: list[bool] = []
+    store.storage.locations.append(BOB, AorState((), devices), NOW, WALL, done.append)
+    devices.clear()
+    store.run_until(lambda: bool(done))
+    assert load(store)[BOB].devices == {"<urn:uuid:1>": WALL}
+
+
+def test_a_journal_can_be_read_beside_the_node(durable: DurableStore) -> None:
+    keep(durable, AorState((binding(1),), {}))
+    states = dict(read_locations(durable.storage.database, NOW, WALL))
+    assert [one.cseq for one in states[BOB].bindings] == [1]
+
+
+def rows(store: DurableStore) -> int:
+    with store.storage.database.reading() as connection:
+        count = connection.exec_driver_sql("SELECT count(*) FROM binding_journal").scalar_one()
+    return int(count)
+
+
+def test_what_does_not_count_any_more_is_removed(
+    open_store: Callable[..., DurableStore],
+) -> None:
+    store = open_store()
+    assert load(store) == {}
+    done: list[bool] = []
+    for number in range(4000):
+        aor = f"sip:u{number % 50}@ims.test"
+        state = AorState((binding(number, aor=aor),), {})
+        store.storage.locations.append(aor, state, NOW, WALL, done.append)
+    for number in range(10):
+        aor = f"sip:u{number}@ims.test"
+        store.storage.locations.append(aor, AorState((), {}), NOW, WALL, done.append)
+    store.run_until(lambda: len(done) == 4010)
+    while rows(store) > 2050:  # or the time-out of the test
+        assert store.flush()
+    store.reopen()
+    states = load(store)
+    assert {one.cseq for state in states.values() for one in state.bindings} == set(
+        range(3960, 4000)
+    )
+
+
+def test_bindings_are_removed_without_a_node(durable: DurableStore) -> None:
+    keep(durable, AorState((binding(1), binding(2)), {"<old>": WALL - 9}))
+    database = durable.storage.database
+    contact = binding(1).contact.decode()
+    assert remove_bindings(database, BOB, "sip:nobody@192.0.2.1", NOW, WALL) == 0
+    assert remove_bindings(database, "sip:carol@ims.test", None, NOW, WALL) == 0
+    assert remove_bindings(database, BOB, contact, NOW, WALL) == 1
+    durable.reopen()
+    state = load(durable)[BOB]
+    assert [one.cseq for one in state.bindings] == [2]
+    assert state.devices == {"<old>": WALL - 9, binding(1).instance: WALL}
+    assert remove_bindings(durable.storage.database, BOB, None, NOW, WALL) == 1
+    durable.reopen()
+    assert load(durable)[BOB].bindings == ()
