@@ -9,26 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from pager import Pager
+from pager.service import Pager
 from sip.endpoint import Endpoint
 from sip.flow import Flow
+from sip.forward import Proxy, Target
 from sip.message import Request
-from sip.proxy import PLAIN, Fork, Proxy, Target
+from sip.proxy import PLAIN, Fork
 from sip.routing import Refusal, Routed
-from sip.transaction import ServerTransaction
+from sip.transaction.server import ServerTransaction
 from sip.uri import Uri, parse_uri
 
 from .echo import Echo
-from .identity import (
-    UNTRUSTED_HEADERS,
-    Authenticator,
-    Directory,
-    LocalNames,
-    Peer,
-    PeerTable,
-    Principal,
-    UserLimiter,
-)
+from .identity.accounts import Directory, LocalNames
+from .identity.authenticator import UNTRUSTED_HEADERS, Authenticator, Principal
+from .identity.peers import Peer, PeerTable
+from .identity.rates import UserLimiter
 from .location import Location
 from .registration import Clock, Registrar
 
@@ -295,8 +290,8 @@ class Node:
         now: float,
     ) -> None:
         transaction = self.endpoint.accept(request, flow, now)
-        fork = Fork(self.proxy, transaction, request, PLAIN, routed)
-        transaction.user = fork
+        from_peer = self.peers.match(flow) is not None
+        fork = Fork(self.proxy, transaction, request, PLAIN, routed, from_peer=from_peer)
         refusal = fork.start(targets, now)
         if refusal is not None:
             self.stats.refused += 1
