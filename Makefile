@@ -10,7 +10,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -bb -X dev -m pytest
-COMPILED := $(wildcard sip/*.py sip/*/*.py sip/*/*.pyx pager/*.py imsnode/*.py)
+COMPILED := $(foreach package,sip pager imsnode,$(wildcard $(package)/*.p* $(package)/*/*.p*))
 BOTH_WAYS := $(wildcard tests/unit tests/wire tests/contract tests/sim)
 
 .DELETE_ON_ERROR:
