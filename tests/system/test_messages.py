@@ -169,19 +169,22 @@ def test_is_composing_is_never_stored(node: RunningNode) -> None:
 def test_slow_recipient_is_deferred_without_408(tmp_path: Path) -> None:
     """PM-11, D3: no answer within defer_after: stored, 202; the late 200 settles it."""
     extra = "[pager]\ndefer_after = 0.5\n"
-    with RunningNode(tmp_path / "node", extra=extra) as node:
-        with phone(node, "alice") as alice, phone(node, "bob") as bob:
-            assert bob.register().status == 200
-            assert alice.message("bob", "slow").status == 202
-            got = bob.receive()
-            assert got is not None
-            assert got.body == b"slow"
-            bob.respond(got, 200)
-            story = node.command("why", got.get("call-id")).stdout
-            assert "stored" in story
-            eventually(lambda: "delivered" in node.command("why", got.get("call-id")).stdout)
-            assert bob.register().status == 200
-            assert bob.collect(2, 1.0) in ([], [b"slow"])
+    with (
+        RunningNode(tmp_path / "node", extra=extra) as node,
+        phone(node, "alice") as alice,
+        phone(node, "bob") as bob,
+    ):
+        assert bob.register().status == 200
+        assert alice.message("bob", "slow").status == 202
+        got = bob.receive()
+        assert got is not None
+        assert got.body == b"slow"
+        bob.respond(got, 200)
+        story = node.command("why", got.get("call-id")).stdout
+        assert "stored" in story
+        eventually(lambda: "delivered" in node.command("why", got.get("call-id")).stdout)
+        assert bob.register().status == 200
+        assert bob.collect(2, 1.0) in ([], [b"slow"])
 
 
 def test_bindings_survive_a_restart(node: RunningNode) -> None:
