@@ -14,11 +14,15 @@ from setuptools import Extension, setup
 HOT = (
     "sip/grammar.py",
     "sip/uri.py",
+    "sip/head.py",
     "sip/headers/via.py",
     "sip/headers/address.py",
+    "sip/headers/layout.py",
     "sip/message.py",
     "sip/parser.py",
     "sip/framer.py",
+    "sip/flow.py",
+    "sip/stats.py",
     "sip/timers.py",
     "sip/transaction/keys.py",
     "sip/transaction/client.py",
@@ -28,6 +32,21 @@ HOT = (
     "sip/routing.py",
     "sip/forward.py",
     "sip/proxy.py",
+    "sip/registrar.py",
+    "sip/digest/fields.py",
+    "sip/digest/credentials.py",
+    "sip/digest/nonce.py",
+    "pager/identity.py",
+    "pager/stats.py",
+    "pager/submission.py",
+    "pager/service.py",
+    "imsnode/identity/peers.py",
+    "imsnode/identity/rates.py",
+    "imsnode/identity/accounts.py",
+    "imsnode/identity/authenticator.py",
+    "imsnode/location.py",
+    "imsnode/registration.py",
+    "imsnode/node.py",
     # Only compiled: recvmmsg and sendmmsg, which Python does not offer.
     "sip/aio/_mmsg.pyx",
 )
@@ -46,6 +65,9 @@ def extensions() -> list[Extension]:
         build_dir="build/cython",
         nthreads=os.cpu_count() or 1,
         language_level=3,
+        # The types are those of the .pxd files; an annotation alone promises less, since it lets
+        # a subclass or None pass.
+        compiler_directives={"annotation_typing": False},
         quiet=True,
     )
     for module in modules:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from sip.flow import Flow
+from sip.forward import Target
 from sip.nexthop import next_hop
 from sip.ports import Transport
-from sip.proxy import Target
 from sip.registrar import Binding
 from sip.timers import TimerQueue
 from sip.uri import Uri, parse_uri

@@ -15,7 +15,7 @@ from sip.registrar import (
     plan_register,
     register_response_lines,
 )
-from sip.transaction import ServerTransaction
+from sip.transaction.server import ServerTransaction
 from sip.uri import Uri
 
 from .location import AorRecord, Location

@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from sip.forward import Proxy, Target
 from sip.ids import IdSource
 from sip.message import Request, build_response
-from sip.proxy import Fork, Proxy, Routed, Target
+from sip.proxy import Fork
+from sip.routing import Routed
 from sip.timers import TimerQueue
-from sip.transaction import ServerTransaction
+from sip.transaction.server import ServerTransaction
 
 from . import policy, rules
 from .identity import MessageIds, submission_key

@@ -1,10 +1,14 @@
 # Types for the compiled form of proxy.py; the interpreter never reads this file.
+# What proxy.py passes on to its importers goes by another name here: a name that is
+# cimported is no attribute of the compiled module.
 
 from .endpoint cimport Endpoint
 from .flow cimport Flow
-from .forward cimport Proxy, Target
+from .forward cimport Proxy as _Proxy
+from .forward cimport Target as _Target
 from .message cimport Request, Response, forward_request, forward_response
-from .routing cimport Refusal, Routed, loop_mark
+from .routing cimport Routed as _Routed
+from .routing cimport loop_mark
 from .transaction.client cimport ClientTransaction
 from .transaction.server cimport ServerTransaction
 
@@ -17,7 +21,7 @@ cdef class Branch:
     cdef public Response response
     cdef public int share
     cdef public int status
-    cdef public Target target
+    cdef public _Target target
     cdef public ClientTransaction tx
 
     cpdef on_timer(self, int kind, double now)
@@ -29,14 +33,14 @@ cdef class Fork:
     cdef bint _final
     cdef bytes _mark
     cdef bint _peer
-    cdef Routed _routed
+    cdef _Routed _routed
     cdef public bint answered
     cdef public list branches
     cdef public bint cancelled
     cdef public bint invite
     cdef public object owner
     cdef public int pending
-    cdef public Proxy proxy
+    cdef public _Proxy proxy
     cdef public object request
     cdef public ServerTransaction server_tx
     cdef public object user

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# cython: annotation_typing=False
 """Deadlines: the frozen timer values, and the one queue that keeps every deadline of an endpoint.
 
 Nothing here reads a clock: ``now`` is monotonic seconds and comes from the caller. Cancelling is

@@ -1,5 +1,11 @@
 # Types for the compiled form of client.py; the interpreter never reads this file.
 
+from ..flow cimport Flow
+from ..headers.via cimport Via
+from ..message cimport Response
+from ..timers cimport KeyLane, Lane, TimerQueue
+from .layer cimport TransactionLayer
+
 cdef list _ICT_NEXT, _ICT_ACTIONS, _NICT_NEXT, _NICT_ACTIONS
 cdef int _N, _CALLING, _TRYING, _PROCEEDING
 cdef int _RESPONSE_1XX, _RESPONSE_2XX, _RESPONSE_3XX_6XX
@@ -13,22 +19,23 @@ cdef class ClientTransaction:
     cdef bytes _ack
     cdef int _cancel
     cdef double _interval
-    cdef object _layer
+    cdef TransactionLayer _layer
     cdef int _step
     cdef public object context
     cdef public double created
     cdef public bytes data
-    cdef public object flow
+    cdef public Flow flow
     cdef public bint invite
     cdef public bytes key
-    cdef public object method
+    cdef public str method
     cdef public int state
     cdef public object user
 
-    cpdef receive(self, object response, double now)
+    cpdef receive(self, Response response, double now)
     cpdef on_timer(self, int kind, double now)
-    cdef _feed(self, int item, object response, double now)
-    cdef _act_invite(self, int action, object response, double now)
+    cpdef bint owns(self, Via via) except -1
+    cdef _feed(self, int item, Response response, double now)
+    cdef _act_invite(self, int action, Response response, double now)
     cdef _finish(self, double now)
     cdef _arm_resend(self, double now)
     cdef _send_cancel(self, double now)

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# cython: annotation_typing=False
 """Client transactions: the engine behind the ICT and NICT tables."""
 
 from __future__ import annotations

@@ -1,18 +1,46 @@
 # Types for the compiled form of layer.py; the interpreter never reads this file.
 
+from ..flow cimport Flow
+from ..message cimport Request, Response
+from ..stats cimport Stats
+from ..timers cimport KeyLane, Lane, TimerQueue
+from .client cimport ClientTransaction
+from .keys cimport client_key, server_key
+from .server cimport ServerTransaction
+
+
+cdef int _TRANSPORT_ERROR, _TIMER_E, _TIMER_J, _TIMER_TRYING, _TIMER_EXPIRES
+
+
 cdef class TransactionLayer:
-    cdef public object transport, timers, config, stats, trace, user
+    cdef public object config, trace, transport, user
+    cdef public Stats stats
+    cdef public TimerQueue timers
     cdef public long long max_transactions, max_completed
     cdef public dict clients, servers, completed
     cdef public double transaction_s
     cdef public list resend_lanes
     cdef public int resend_steps
-    cdef public object resend_first, resend_last, timer_k, timer_j
-    cdef object _trying, _expires, _seen
+    cdef public Lane resend_first, resend_last, timer_k
+    cdef public KeyLane timer_j
+    cdef KeyLane _trying, _expires
+    cdef Request _seen
     cdef bytes _seen_key
 
-    cpdef send(self, object flow, bytes data, double now)
-    cpdef resend(self, object flow, bytes data, double now)
-    cpdef bint absorb(self, object request, object flow, double now) except -1
+    cpdef send(self, Flow flow, bytes data, double now)
+    cpdef resend(self, Flow flow, bytes data, double now)
+    cpdef bint absorb(self, Request request, Flow flow, double now) except -1
+    cpdef ServerTransaction accept(self, Request request, Flow flow, double now)
+    cpdef inform_expired(self, ServerTransaction server_tx, double now)
     cpdef on_keys(self, int kind, list keys, double now)
-    cpdef receive_response(self, object response, object flow, double now)
+    cpdef ClientTransaction create_client(
+        self,
+        bytes data,
+        str method,
+        bytes branch,
+        Flow flow,
+        object user,
+        double now,
+        object context=*,
+    )
+    cpdef receive_response(self, Response response, Flow flow, double now)

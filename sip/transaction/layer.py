@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# cython: annotation_typing=False
 """The map of live transactions, the timers they share, and the bound on their number."""
 
 from __future__ import annotations
@@ -9,9 +8,9 @@ from typing import TYPE_CHECKING
 from ..errors import LocalProtocolError
 from ..stats import Stats
 from ..timers import TimerConfig, TimerQueue
-from .client import TIMER_E, ClientTransaction
+from .client import ClientTransaction
 from .keys import cancel_candidates, client_key, server_key
-from .server import TIMER_EXPIRES, TIMER_J, TIMER_TRYING, ServerTransaction
+from .server import ServerTransaction
 from .tables import Input
 
 if TYPE_CHECKING:
@@ -22,6 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["TransactionLayer"]
 
 _TRANSPORT_ERROR = int(Input.TRANSPORT_ERROR)
+_TIMER_E = int(Input.TIMER_E)
+_TIMER_J = int(Input.TIMER_J)
+_TIMER_TRYING = int(Input.TIMER_TRYING)
+_TIMER_EXPIRES = int(Input.TIMER_EXPIRES)
 
 
 class TransactionLayer:
@@ -59,10 +62,10 @@ class TransactionLayer:
         self.resend_first = self.resend_lanes[0]
         self.resend_last = self.resend_lanes[-1]
         self.timer_k = timers.lane(config.t4)
-        self.timer_j = timers.key_lane(config.transaction, self, TIMER_J)
-        self._trying = timers.key_lane(config.trying, self, TIMER_TRYING)
+        self.timer_j = timers.key_lane(config.transaction, self, _TIMER_J)
+        self._trying = timers.key_lane(config.trying, self, _TIMER_TRYING)
         self._expires = timers.key_lane(
-            max(config.transaction - config.trying, 0.0), self, TIMER_EXPIRES
+            max(config.transaction - config.trying, 0.0), self, _TIMER_EXPIRES
         )
         self._seen: Request | None = None
         self._seen_key = b""
@@ -138,7 +141,7 @@ class TransactionLayer:
         self.servers[key] = server_tx
         self.stats.server_created += 1
         if server_tx.invite:
-            self.timers.schedule(now + self.config.invite_trying, server_tx, TIMER_TRYING)
+            self.timers.schedule(now + self.config.invite_trying, server_tx, _TIMER_TRYING)
         else:
             self._trying.add(now, key)
         return server_tx
@@ -167,7 +170,7 @@ class TransactionLayer:
 
         An exception of the user for one key does not keep the timer from the others.
         """
-        if kind == TIMER_J:
+        if kind == _TIMER_J:
             completed = self.completed
             for key in keys:
                 completed.pop(key, None)
@@ -177,7 +180,7 @@ class TransactionLayer:
             server_tx = self.servers.get(key)
             if server_tx is None or server_tx.invite:
                 continue
-            if kind == TIMER_TRYING:
+            if kind == _TIMER_TRYING:
                 self._expires.add(now, key)
             try:
                 server_tx.on_timer(kind, now)
@@ -218,7 +221,7 @@ class TransactionLayer:
         if tx.invite or flow.reliable:
             tx.start(now)
         else:
-            self.resend_first.push(now, tx, TIMER_E)
+            self.resend_first.push(now, tx, _TIMER_E)
         if flow.closed:
             self.timers.schedule(now, tx, _TRANSPORT_ERROR)
         else:

@@ -1,5 +1,10 @@
 # Types for the compiled form of server.py; the interpreter never reads this file.
 
+from ..flow cimport Flow
+from ..message cimport Request, build_response
+from ..timers cimport KeyLane, TimerQueue
+from .layer cimport TransactionLayer
+
 cdef list _IST_NEXT, _IST_ACTIONS, _NIST_NEXT, _NIST_ACTIONS
 cdef int _N, _TRYING, _PROCEEDING, _TERMINATED
 cdef int _REQUEST, _ACK, _TU_100, _TU_101_199, _TU_2XX, _TU_3XX_6XX, _TU_408
@@ -11,18 +16,18 @@ cdef class ServerTransaction:
     cdef double _expires
     cdef double _interval
     cdef bytes _last
-    cdef object _layer
+    cdef TransactionLayer _layer
     cdef public double created
     cdef public int final_status
-    cdef public object flow
+    cdef public Flow flow
     cdef public bint invite
     cdef public bytes key
-    cdef public object request
+    cdef public Request request
     cdef public int state
     cdef public object user
 
     cpdef bint respond(self, bytes data, int status, double now) except -1
-    cpdef bint receive(self, object method, double now) except -1
+    cpdef bint receive(self, str method, double now) except -1
     cpdef on_timer(self, int kind, double now)
     cdef bint _feed(self, int item, double now) except -1
     cdef bint _run(self, tuple actions, double now) except -1

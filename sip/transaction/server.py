@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# cython: annotation_typing=False
 """Server transactions: the engine behind the IST and NIST tables."""
 
 from __future__ import annotations
@@ -38,10 +37,7 @@ _TU_408 = int(Input.TU_408)
 TIMER_G = int(Input.TIMER_G)
 TIMER_H = int(Input.TIMER_H)
 TIMER_I = int(Input.TIMER_I)
-TIMER_J = int(Input.TIMER_J)
 TIMER_L = int(Input.TIMER_L)
-TIMER_TRYING = int(Input.TIMER_TRYING)
-TIMER_EXPIRES = int(Input.TIMER_EXPIRES)
 
 _SEND_RESPONSE = int(Action.SEND_RESPONSE)
 _SEND_TRYING = int(Action.SEND_TRYING)

@@ -1,0 +1,56 @@
+# Types for the compiled form of node.py; the interpreter never reads this file.
+
+from pager.service cimport Pager
+from sip.endpoint cimport Endpoint
+from sip.flow cimport Flow
+from sip.forward cimport Proxy, Target
+from sip.message cimport Request
+from sip.proxy cimport Fork
+from sip.routing cimport Refusal, Routed
+from sip.transaction.server cimport ServerTransaction
+from sip.uri cimport Uri, parse_uri
+
+from .identity.accounts cimport Directory, LocalNames
+from .identity.authenticator cimport Authenticator, Principal
+from .identity.peers cimport PeerTable
+from .identity.rates cimport UserLimiter
+from .location cimport Location
+from .registration cimport Registrar
+
+
+cdef class NodeStats:
+    cdef public long long acks_dropped, draining, foreign, limited, not_found, refused
+
+
+cdef class Node:
+    cdef public Authenticator authenticator
+    cdef public object clock
+    cdef public Directory directory
+    cdef public bint draining
+    cdef public object echo
+    cdef public Endpoint endpoint
+    cdef public Location location
+    cdef public LocalNames names
+    cdef public Pager pager
+    cdef public PeerTable peers
+    cdef public Proxy proxy
+    cdef public Registrar registrar
+    cdef public object retry_after
+    cdef public object routes
+    cdef public NodeStats stats
+    cdef public UserLimiter users
+
+    cpdef on_request(self, Request request, Flow flow, double now)
+    cdef bint _is_local(self, Uri uri) except -1
+    cdef _sanitise(self, Request request, Principal principal)
+    cdef _serve(self, Request request, Flow flow, Uri uri, Principal principal, double now)
+    cdef _register(self, Request request, Flow flow, Principal principal, double now)
+    cdef _to_user(
+        self,
+        Request request,
+        Flow flow,
+        Routed routed,
+        Uri uri,
+        Principal principal,
+        double now,
+    )

@@ -1,0 +1,40 @@
+# Types for the compiled form of registration.py; the interpreter never reads this file.
+
+from sip.endpoint cimport Endpoint
+from sip.flow cimport Flow
+from sip.message cimport Request
+from sip.registrar cimport Registration
+from sip.transaction.server cimport ServerTransaction
+
+from .location cimport AorRecord, Location
+
+
+cdef class Registrar:
+    cdef public long long accepted
+    cdef public object clock
+    cdef public object contact_allowed
+    cdef public Endpoint endpoint
+    cdef public long long failed
+    cdef public object limits
+    cdef public Location location
+    cdef public long long refused
+    cdef public object registered
+    cdef public object retry_after
+
+    cpdef register(self, Request request, Flow flow, str aor, bint trusted, double now)
+
+
+cdef class Change:
+    cdef public str aor
+    cdef public double at
+    cdef public Flow flow
+    cdef public Registration plan
+    cdef public AorRecord record
+    cdef public Registrar registrar
+    cdef public Request request
+    cdef public ServerTransaction transaction
+    cdef public bint trusted
+
+    cpdef run(self, double now)
+    cpdef committed(self, bint durable)
+    cpdef answer(self, Registration plan, double planned_at, double now, double wall)

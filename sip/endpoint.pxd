@@ -1,0 +1,41 @@
+# Types for the compiled form of endpoint.py; the interpreter never reads this file.
+
+from .flow cimport Flow
+from .message cimport Message, Request, Response, build_response
+from .parser cimport parse_message
+from .stats cimport Stats
+from .timers cimport TimerQueue
+from .transaction.client cimport ClientTransaction
+from .transaction.layer cimport TransactionLayer
+from .transaction.server cimport ServerTransaction
+
+
+cdef class Endpoint:
+    cdef public object admit, ids, limits, on_fault, transport
+    cdef public list on_flow_failed
+    cdef public set own
+    cdef public Stats stats
+    cdef public TimerQueue timers
+    cdef public TransactionLayer layer
+    cdef object _trace
+    cdef bytes _tag_key
+    cdef object _user
+
+    cpdef receive_datagram(self, bytes data, Flow flow, double now)
+    cpdef receive_message(self, bytes data, Flow flow, double now)
+    cpdef handle_timeouts(self, double now)
+    cpdef ServerTransaction accept(self, Request request, Flow flow, double now)
+    cpdef ClientTransaction create_client(
+        self,
+        bytes data,
+        str method,
+        bytes branch,
+        Flow flow,
+        object user,
+        double now,
+        object context=*,
+    )
+    cpdef send(self, Flow flow, bytes data, double now)
+    cpdef bytes to_tag(self, Request request)
+    cdef _receive(self, bytes data, Flow flow, double now, bint stream)
+    cdef _on_request(self, Request request, Flow flow, double now)

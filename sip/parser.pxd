@@ -1,0 +1,22 @@
+# Types for the compiled form of parser.py; the interpreter never reads this file.
+
+from .grammar cimport is_token, parse_uint, split_commas
+from .head cimport split_head
+from .headers.address cimport read_uri_and_tag
+from .headers.layout cimport Layout, find_layout
+from .headers.via cimport Via, parse_via
+from .message cimport Message, Request, Response, unfold
+from .uri cimport Uri, parse_uri
+
+cdef dict _METHODS, _STATUS_CODES, _HOP_COUNTS
+cdef bytes _CALL_ID
+
+
+cpdef Message parse_message(bytes data, object limits, bint stream=*)
+cdef Message _parse(bytes data, object limits, bint stream)
+cdef list _index(Message message, list lines, object limits, Py_ssize_t size)
+cdef _read_request_line(Request request, bytes start, object limits)
+cdef _read_status_line(Response response, bytes start)
+cdef list _read_headers(Message message, list lines, object limits, Py_ssize_t size)
+cdef _read_vias(Message message, bytes value, list lines, object limits)
+cdef _read_body(Message message, list lines, bytes rest, Py_ssize_t maximum, bint stream)
