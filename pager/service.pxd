@@ -1,8 +1,9 @@
 # Types for the compiled form of service.py; the interpreter never reads this file.
 
 from sip.endpoint cimport Endpoint
+from sip.forward cimport Proxy
 from sip.message cimport Request, build_response
-from sip.proxy cimport Fork, Proxy
+from sip.proxy cimport Fork
 from sip.routing cimport Routed
 from sip.timers cimport TimerQueue
 from sip.transaction.server cimport ServerTransaction
