@@ -17,7 +17,7 @@ from .flow import Flow
 from .headers.address import STAR, Address, parse_addresses, parse_q
 from .headers.date import format_date
 from .message import Request
-from .nexthop import next_hop
+from .nexthop import canonical_host, next_hop
 from .uri import Uri, parse_uri
 
 ContactAllowed = Callable[[Uri, str], bool]
@@ -151,7 +151,7 @@ class ContactPolicy:
         if uri.host == source and uri.port is not None and not uri.params:
             return (source, uri.port) not in self._own  # most devices, told at a glance
         hop = next_hop(uri)
-        if hop is None or (hop.host, hop.port) in self._own:
+        if hop is None or (canonical_host(hop.host), hop.port) in self._own:
             return False
         return self._host_allowed(hop.host, source) and self._host_allowed(uri.host, source)
 
@@ -369,7 +369,10 @@ class _Plan:
         if uri.port is None and not uri.headers and uri.aor == self.aor:
             # Requests to the user would come back to us for ever (RFC 5627 5.1 has the same rule).
             raise RegisterRefused(403, b"Contact is the address of record")
-        if allowed is not None and not allowed(uri, self.flow.remote[0]):
+        flow = self.flow
+        if (uri.host, uri.port) == flow.local or (
+            allowed is not None and not allowed(uri, flow.remote[0])
+        ):
             raise RegisterRefused(403, b"Contact address not allowed")
 
 

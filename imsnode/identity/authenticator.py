@@ -36,7 +36,6 @@ AUTH_LINES = frozenset({"authorization", "proxy-authorization"})
 
 UNTRUSTED_HEADERS = frozenset(
     {
-        "p-access-network-info",
         "p-asserted-identity",
         "p-asserted-service",
         "p-charging-function-addresses",
@@ -355,7 +354,7 @@ class Authenticator:
     def _find_credentials(self, request: Request, realm: str, status: int) -> Credentials | None:
         """The credentials for ``realm``; None without any.
 
-        The header that answers our kind of challenge is looked at, the other one when it is absent:
+        The header that answers our kind of challenge is looked at first, then the other one:
         clients reuse what the registrar asked for. Two for one realm are refused unless they are of
         one user and differ in algorithm (RFC 8760 2.4); then the first counts, whatever it is.
         Raises: BadMessage.
@@ -363,24 +362,28 @@ class Authenticator:
         first, second = "authorization", "proxy-authorization"
         if status == 407:
             first, second = second, first
-        name = first if request.has(first) else second
-        if not request.has(name):
-            return None
-        if request.names.count(name) == 1:
-            only = self._parse(request.get(name) or b"")
-            return only if only is not None and only.realm == self._realms[realm] else None
-        ours: Credentials | None = None
-        for value in request.get_all(name)[:CREDENTIAL_LINES]:
-            credentials = self._parse(value)
-            if credentials is None or credentials.realm != self._realms[realm]:
+        wanted = self._realms[realm]
+        left = CREDENTIAL_LINES
+        for name in (first, second):
+            lines = request.names.count(name)
+            if not lines or left <= 0:
                 continue
-            if ours is None:
-                ours = credentials
-            elif ours.username != credentials.username or algorithm_name(
-                ours.algorithm
-            ) == algorithm_name(credentials.algorithm):
-                raise BadMessage(name, "two credentials for one realm")
-        return ours
+            values = [request.get(name) or b""] if lines == 1 else request.get_all(name)[:left]
+            left -= len(values)
+            ours: Credentials | None = None
+            for value in values:
+                credentials = self._parse(value)
+                if credentials is None or credentials.realm != wanted:
+                    continue
+                if ours is None:
+                    ours = credentials
+                elif ours.username != credentials.username or algorithm_name(
+                    ours.algorithm
+                ) == algorithm_name(credentials.algorithm):
+                    raise BadMessage(name, "two credentials for one realm")
+            if ours is not None:
+                return ours
+        return None
 
     def _parse(self, value: bytes) -> Credentials | None:
         """Parse one header value; the same one is asked for twice, by check and by consumed."""

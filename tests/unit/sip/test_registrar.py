@@ -373,7 +373,13 @@ class TestContactPolicy:
         assert not ContactPolicy(self.OWN)(parse_uri(uri), "198.51.100.7")
 
     def test_own_listener_is_refused_from_our_own_address_too(self) -> None:
-        assert not ContactPolicy(self.OWN)(parse_uri(b"sip:a@192.0.2.1"), "192.0.2.1")
+        policy = ContactPolicy(self.OWN)
+        assert not policy(parse_uri(b"sip:a@192.0.2.1"), "192.0.2.1")
+        assert not policy(parse_uri(b"sip:a@192.0.2.1:5060"), "192.0.2.1")
+        assert not policy(parse_uri(b"sip:a@[2001:DB8:0:0::1]:5060"), "2001:db8::1")
+
+    def test_the_address_the_request_came_to_is_refused_without_a_policy(self) -> None:
+        assert refused(register(b"<sip:x@192.0.2.1:5060>"))[0] == 403
 
     def test_allowed_networks(self) -> None:
         policy = ContactPolicy(self.OWN, ["127.0.0.0/8", "fe80::/10"])

@@ -434,6 +434,13 @@ class TestReplayCases:
         good = b"Authorization: " + scene.value()
         assert scene.refused(request(more=[*lines, good])).status == 407
 
+    def test_the_other_header_when_the_first_is_for_another_realm(self, scene: Scene) -> None:
+        foreign = b'Proxy-Authorization: Digest username="a",realm="r",nonce="n",response="x"'
+        good = b"Authorization: " + scene.value()
+        assert principal(scene.check(request(more=[good, foreign])))
+        good = b"Authorization: " + scene.value()
+        assert scene.refused(request(more=[good, foreign, foreign])).status == 407
+
     def test_cross_method(self, scene: Scene) -> None:
         message = scene.answered(digest_method="REGISTER")
         assert scene.refused(message).status == 407
