@@ -170,7 +170,7 @@ class Authenticator:
         Args:    served_here: the node answers the request itself, it will not be passed on.
         Returns: None when there is nobody to ask: ACK, CANCEL, and OPTIONS served here. A Refusal
                  with status 0 is to be dropped without an answer.
-        Spec:    RFC 3261 sections 22.1 to 22.4, 8760 2.3, RFC 3325 section 5.
+        Spec:    RFC 3261 sections 22.1 to 22.4, RFC 8760 section 2.3, RFC 3325 section 5.
         """
         method = request.method
         if method == "ACK" or method == "CANCEL":
