@@ -155,7 +155,10 @@ class Node:
     # ----------------------------------------------------------------- stages
 
     def _is_local(self, uri: Uri) -> bool:
-        return (uri.is_sip and self.names.is_local(uri.host)) or self.proxy.own.is_own(uri)
+        if not uri.is_sip or not self.names.is_local(uri.host):
+            return self.proxy.own.is_own(uri)
+        # Another port at an address of ours is a client or server beside us on this machine.
+        return uri.port is None or uri.host in self.names.domains or self.proxy.own.is_own(uri)
 
     def _sanitise(self, request: Request, principal: Principal | None) -> None:
         """Drop our credentials, and identity headers that an untrusted sender wrote (A3)."""

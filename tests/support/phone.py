@@ -30,9 +30,10 @@ class Reply:
     def __init__(self, data: bytes) -> None:
         self.data = data
         head, _, self.body = data.partition(b"\r\n\r\n")
-        self.start, *lines = head.decode("utf-8", "surrogateescape").split("\r\n")
+        text = re.sub(r"\r\n[ \t]+", " ", head.decode("utf-8", "surrogateescape"))
+        self.start, *lines = text.split("\r\n")
         pairs = [tuple(part.strip() for part in line.split(":", 1)) for line in lines]
-        self.headers = [(COMPACT.get(name, name), value) for name, value in pairs]
+        self.headers = [(COMPACT.get(name.lower(), name), value) for name, value in pairs]
 
     @property
     def status(self) -> int:
