@@ -1,10 +1,14 @@
 # Types for the compiled form of message.py; the interpreter never reads this file.
 
+cimport cython
+
 from .headers.layout cimport Layout
 from .headers.via cimport Via
 from .uri cimport Uri
 
+
 cdef dict _STATUS_LINES
+cdef tuple _MAX_FORWARDS
 
 
 cdef class Message:
@@ -47,12 +51,14 @@ cdef class Request(Message):
 
 cdef class Response(Message):
     cdef public bytes reason
+    cdef public bytes start
     cdef public int status
 
 
 cpdef bytes unfold(bytes line)
 cpdef bytes status_line(int status, bytes reason)
 cdef bytes _harmless(bytes text)
+@cython.locals(lines=list, layout=Layout, parts=list, to_line=bytes)
 cpdef bytes build_response(
     Request request,
     int status,
@@ -63,6 +69,7 @@ cpdef bytes build_response(
     bytes to_tag=*,
     bint record_route=*,
 )
+@cython.locals(layout=Layout, parts=list, added=list)
 cpdef bytes forward_request(
     Request request,
     bytes uri,
@@ -73,4 +80,5 @@ cpdef bytes forward_request(
     bytes record_route=*,
     object extra=*,
 )
+@cython.locals(layout=Layout, parts=list)
 cpdef bytes forward_response(Response response)

@@ -82,6 +82,7 @@ REASONS: Final[dict[int, bytes]] = {
 _STATUS_LINES: Final[dict[int, bytes]] = {
     status: b"SIP/2.0 %d %b" % (status, reason) for status, reason in REASONS.items()
 }
+_MAX_FORWARDS: Final = tuple(b"Max-Forwards: %d" % count for count in range(256))
 _NO_NAMES: Final[frozenset[str]] = frozenset()
 _EMPTY: Final = b"Content-Length: 0\r\n\r\n"
 
@@ -298,12 +299,13 @@ class Request(Message):
 
 
 class Response(Message):
-    """A response: ``status`` from 100 to 699 and the reason phrase as it came."""
+    """A response: ``status`` from 100 to 699, the reason phrase and the start line as they came."""
 
-    __slots__ = ("reason", "status")
+    __slots__ = ("reason", "start", "status")
 
     status: int
     reason: bytes
+    start: bytes
 
     def __repr__(self) -> str:
         return f"<Response {self.status} {self.method} {self.call_id!r}>"
@@ -443,7 +445,6 @@ def build_error(
 
 def forward_request(
     request: Request,
-    *,
     uri: bytes,
     via_line: bytes,
     max_forwards: int,
@@ -460,22 +461,24 @@ def forward_request(
         exist. extra: whole header lines put after all others.
     """
     layout = request._layout
-    lines = request.lines.copy()
-    lines[layout.via] = request.top_via_line()
-    parts = [b"%b %b SIP/2.0" % (request.method.encode("ascii"), uri), via_line]
-    forwards = b"Max-Forwards: %d" % max_forwards
+    parts = [request.method.encode("ascii") + b" " + uri + b" SIP/2.0", via_line]
+    parts += request.lines
+    parts[2 + layout.via] = request.top_via_line()
+    added: list[bytes] = []
     if layout.max_forwards >= 0:
-        lines[layout.max_forwards] = forwards
+        parts[2 + layout.max_forwards] = _MAX_FORWARDS[max_forwards]
     else:
-        parts.append(forwards)
+        added.append(_MAX_FORWARDS[max_forwards])
     if routes is not None:
-        parts += [b"Route: " + route for route in routes]
+        added += [b"Route: " + route for route in routes]
         drop = drop | {"route"}
     if record_route is not None:
-        parts.append(b"Record-Route: " + record_route)
+        added.append(b"Record-Route: " + record_route)
     if drop and not drop.isdisjoint(layout.at):
-        lines = [line for line, name in zip(lines, layout.names, strict=True) if name not in drop]
-    parts += lines
+        names = layout.names
+        parts[2:] = [parts[2 + at] for at, name in enumerate(names) if name not in drop]
+    if added:
+        parts[2:2] = added
     parts += extra
     if layout.content_length < 0:
         parts.append(b"Content-Length: %d" % len(request.body))
@@ -487,17 +490,17 @@ def forward_request(
 def forward_response(response: Response) -> bytes:
     """Return the octets of ``response`` without its topmost Via value (RFC 3261 16.7 step 3)."""
     layout = response._layout
-    lines = response.lines.copy()
+    parts = [response.start]
+    parts += response.lines
     if response._via_rest:
-        lines[layout.via] = b"Via: " + response._via_rest
+        parts[1 + layout.via] = b"Via: " + response._via_rest
     else:
-        del lines[layout.via]
-    lines.insert(0, b"SIP/2.0 %d %b" % (response.status, response.reason))
+        del parts[1 + layout.via]
     if layout.content_length < 0:
-        lines.append(b"Content-Length: %d" % len(response.body))
-    lines.append(b"")
-    lines.append(response.body)
-    return b"\r\n".join(lines)
+        parts.append(b"Content-Length: %d" % len(response.body))
+    parts.append(b"")
+    parts.append(response.body)
+    return b"\r\n".join(parts)
 
 
 def build_request(

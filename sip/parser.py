@@ -174,6 +174,7 @@ def _read_status_line(response: Response, start: bytes) -> None:
         raise ParseError("status line", "Status code is out of range")
     response.status = status
     response.reason = start[12:]
+    response.start = start if len(start) > 11 else start + b" "
 
 
 def _read_headers(message: Message, lines: list[bytes], limits: Limits, size: int) -> list[bytes]:

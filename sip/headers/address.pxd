@@ -1,6 +1,9 @@
 # Types for the compiled form of address.py; the interpreter never reads this file.
 
-from ..uri cimport Uri
+cimport cython
+
+from ..grammar cimport is_token, parse_params, skip_quoted, split_commas
+from ..uri cimport Uri, parse_uri
 
 cdef dict _fronts
 
@@ -17,6 +20,7 @@ cdef class Address:
 
 cpdef Address parse_address(bytes value, object where=*)
 cdef Address _bracketed(bytes value, bytes display, bytes tail, object where)
+@cython.locals(front=bytes, bracket=bytes, params=bytes, tag=bytes, uri=Uri, address=Address)
 cpdef tuple read_uri_and_tag(bytes value, object where)
 cpdef list parse_addresses(object values, object where)
 cpdef int parse_q(bytes value) except -1

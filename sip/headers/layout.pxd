@@ -1,5 +1,7 @@
 # Types for the compiled form of layout.py; the interpreter never reads this file.
 
+cimport cython
+
 cdef dict _layouts
 
 
@@ -20,5 +22,7 @@ cdef class Layout:
     cdef public Py_ssize_t via
 
 
+@cython.locals(candidates=list, layout=Layout, place=Py_ssize_t)
 cpdef Layout find_layout(list lines)
+@cython.locals(line=bytes, start=bytes, at=Py_ssize_t)
 cdef bint _follows(list lines, tuple starts) except -1

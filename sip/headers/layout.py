@@ -84,11 +84,9 @@ def find_layout(lines: list[bytes]) -> Layout | None:
 
 
 def _follows(lines: list[bytes], starts: tuple[bytes, ...]) -> bool:
-    line: bytes
-    start: bytes
-    # A plain loop over lists of one length: a generator and strict=True cost on every message.
-    for line, start in zip(lines, starts):  # noqa: B905, SIM110
-        if not line.startswith(start):
+    # A plain loop: a generator costs on every message.
+    for at, start in enumerate(starts):  # noqa: SIM110
+        if not lines[at].startswith(start):
             return False
     return True
 

@@ -9,14 +9,16 @@ from ..errors import ParseError
 from ..grammar import check_param_value, is_token, split_list
 from ..uri import parse_host, parse_hostport
 
-# What stands before the parameters repeats from message to message; emptied when full.
+# What stands before the parameters repeats from message to message, and so does all of a value but
+# its branch. Both tables are emptied when full.
 _HOPS: Final = 4096
 _HOP_BYTES: Final = 128
 _hops: dict[bytes, tuple[str, bytes, str, int | None]] = {}
+_shapes: dict[bytes, Via] = {}
 
 
 class Via:
-    """One Via value. ``raw`` is the value as it came, ``params`` its parameters as they came.
+    """One Via value. ``raw`` is the value as it came.
 
     ``sent_by`` is host and port in lower case as they came, the form transactions are matched by;
     ``host`` is lower-case without brackets. ``branch`` is b"" when absent. ``rport`` says that the
@@ -24,25 +26,38 @@ class Via:
     hop wrote: in a request it decides nothing.
     """
 
-    __slots__ = ("branch", "host", "maddr", "params", "port", "raw", "received", "rport",
-                 "sent_by", "transport")  # fmt: skip
+    __slots__ = ("branch", "host", "maddr", "port", "raw", "received", "rport", "sent_by",
+                 "transport")  # fmt: skip
 
-    transport: str
-    sent_by: bytes
-    host: str
-    port: int | None
-
-    def __init__(self, raw: bytes, hop: tuple[str, bytes, str, int | None]) -> None:
-        self.raw: bytes = raw
-        self.transport, self.sent_by, self.host, self.port = hop
-        self.branch: bytes = b""
-        self.rport: bool = False
-        self.received: bytes | None = None
-        self.maddr: bytes | None = None
-        self.params: list[bytes] = []
+    def __init__(
+        self,
+        raw: bytes,
+        branch: bytes,
+        transport: str,
+        sent_by: bytes,
+        host: str,
+        port: int | None,
+        rport: bool = False,
+        received: bytes | None = None,
+        maddr: bytes | None = None,
+    ) -> None:
+        self.raw = raw
+        self.branch = branch
+        self.transport = transport
+        self.sent_by = sent_by
+        self.host = host
+        self.port = port
+        self.rport = rport
+        self.received = received
+        self.maddr = maddr
 
     def __repr__(self) -> str:
         return f"Via({self.raw!r})"
+
+    @property
+    def params(self) -> list[bytes]:
+        """The parameters as they came."""
+        return _split(self.raw)[1:]
 
     def stamped(self, host: str, port: int) -> bytes:
         """Return the value as the receiving side must pass it on, from source ``host``:``port``.
@@ -75,27 +90,43 @@ def parse_via(value: bytes) -> Via:
 
     Raises: ParseError. received may be an IPv6 address with or without brackets (RFC 5118 4.5).
     """
-    pieces = value.split(b";") if b'"' not in value else split_list(value, b";", "Via")
-    hop = _hops.get(pieces[0])
-    if hop is None:
-        hop = _read_hop(pieces[0])
-    via = Via(value, hop)
-    del pieces[0]
-    via.params = pieces
-    has_branch = False
-    for piece in pieces:
-        if piece == b"rport" and not via.rport:
-            via.rport = True
-        elif not has_branch and piece.startswith(b"branch=") and is_token(piece[7:]):
-            via.branch = piece[7:]
-            has_branch = True
-        else:
-            has_branch = _read_param(via, piece, has_branch)
+    front, mark, rest = value.partition(b";branch=")
+    branch, semicolon, tail = rest.partition(b";")
+    shape = front + semicolon + tail
+    known = _shapes.get(shape)
+    if known is not None and mark and is_token(branch):
+        return Via(
+            value, branch, known.transport, known.sent_by, known.host, known.port, known.rport,
+            known.received, known.maddr,
+        )  # fmt: skip
+    via = _read(value)
+    # Only what can be put together again in one way: the branch is what was cut out.
+    if mark and via.branch == branch and len(shape) <= _HOP_BYTES and b'"' not in value:
+        if len(_shapes) >= _HOPS:
+            _shapes.clear()
+        _shapes[shape] = via
     return via
 
 
+def _read(value: bytes) -> Via:
+    pieces = _split(value)
+    hop = _hops.get(pieces[0])
+    if hop is None:
+        hop = _read_hop(pieces[0])
+    via = Via(value, b"", *hop)
+    del pieces[0]
+    has_branch = False
+    for piece in pieces:
+        has_branch = _read_param(via, piece, has_branch)
+    return via
+
+
+def _split(value: bytes) -> list[bytes]:
+    return value.split(b";") if b'"' not in value else split_list(value, b";", "Via")
+
+
 def _read_param(via: Via, piece: bytes, has_branch: bool) -> bool:
-    """Take one parameter that is not in its usual form; return whether a branch was seen."""
+    """Take one parameter; return whether a branch was seen."""
     name, equals, text = piece.partition(b"=")
     name = name.strip(b" \t").lower()
     text = text.strip(b" \t")
