@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -23,6 +25,8 @@ _log = logging.getLogger(__name__)
 _MESSAGES_PER_TURN = 128
 _OUTPUT_HIGH = 64 * 1024
 _OUTPUT_LOW = 16 * 1024
+# Unacknowledged output for this long means that the peer is gone.
+_USER_TIMEOUT_MS = 32_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,7 @@ class StreamConnection(asyncio.Protocol):
         if self._closing:
             stream.abort()
             return
+        _prepare(stream.get_extra_info("socket"))
         stream.set_write_buffer_limits(_OUTPUT_HIGH, _OUTPUT_LOW)
         self._last = self._opened = self._table.now()
         waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
@@ -240,6 +245,8 @@ class StreamConnection(asyncio.Protocol):
                 return
             self._waiting.append(data)
             return
+        if transport.is_closing():
+            return  # connection_lost is on its way and says so
         transport.write(data)
         if transport.get_write_buffer_size() > limit:
             self._overflow()
@@ -292,3 +299,11 @@ class StreamConnection(asyncio.Protocol):
     def _silent(self, now: float, first_message_s: float) -> bool:
         # Pings alone do not keep a stranger's connection open.
         return self.inbound and not self._seen and now - self._opened > first_message_s
+
+
+def _prepare(opened: socket.socket) -> None:
+    """Set what every connection wants: no delay, a bound on unacknowledged output."""
+    with suppress(OSError):  # the peer has gone already; reading will say so
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _USER_TIMEOUT_MS)

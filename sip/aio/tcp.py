@@ -15,8 +15,8 @@ import ssl
 from typing import TYPE_CHECKING
 
 from .connections import Connections, source_of
-from .listener import Address, Bound
-from .stream import StreamConnection, StreamLimits
+from .listener import Bound
+from .stream import StreamConnection
 
 if TYPE_CHECKING:
     from .driver import Driver
@@ -27,10 +27,6 @@ _log = logging.getLogger(__name__)
 _ACCEPTS_PER_WAKE = 64
 _OUT_OF_DESCRIPTORS = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 _REST_S = 0.5
-# Linux: leave the choice of the port to connect(2), where it only has to be unique per target.
-_IP_BIND_ADDRESS_NO_PORT = 24
-# Unacknowledged output for this long means that the peer is gone.
-_USER_TIMEOUT_MS = 32_000
 
 
 class StreamListener:
@@ -100,7 +96,7 @@ class StreamListener:
             accepted.close()
             return
         table.stats.accepted += 1
-        prepare(accepted)
+        accepted.setblocking(False)
         local = accepted.getsockname()[0] if self.bound.wildcard else self.bound.host
         connection = StreamConnection(
             table, self.bound.transport, (local, self.bound.port), (host, port),
@@ -122,18 +118,6 @@ class StreamListener:
                 accepted.close()
 
 
-def prepare(opened: socket.socket) -> None:
-    """Set what every connection wants: no delay, a bound on unacknowledged output."""
-    opened.setblocking(False)
-    try:
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _USER_TIMEOUT_MS)
-    except OSError:
-        # The peer has gone already; reading will say so.
-        return
-
-
 async def connect(
     driver: Driver,
     table: Connections,
@@ -143,15 +127,27 @@ async def connect(
     server_name: str,
 ) -> None:
     """Open a connection from the address of `bound`; its failure is reported through its flow."""
-    host = connection.flow.remote[0]
+    host, port = connection.flow.remote
+    limits = table.limits
+    local = None if bound.wildcard else (bound.host, 0)
     reason = ""
     try:
-        opened = await _connected(driver.loop, bound, connection.flow.remote, table.limits)
-        try:
-            await _attached(driver.loop, table, connection, opened, context, server_name)
-        finally:
-            if not connection.connected:
-                opened.close()
+        if context is None:
+            async with asyncio.timeout(limits.connect_s):
+                await driver.loop.create_connection(
+                    lambda: connection, host, port, local_addr=local
+                )
+        else:
+            async with asyncio.timeout(limits.connect_s + limits.handshake_s):
+                await driver.loop.create_connection(
+                    lambda: connection,
+                    host,
+                    port,
+                    local_addr=local,
+                    ssl=context,
+                    server_hostname=server_name,
+                    ssl_handshake_timeout=limits.handshake_s,
+                )
     except ConnectionRefusedError:
         reason = "refused"
     except TimeoutError:
@@ -164,40 +160,3 @@ async def connect(
     if reason:
         table.stats.connect_failed += 1
         connection.abort(reason)
-
-
-async def _connected(
-    loop: asyncio.AbstractEventLoop, bound: Bound, remote: Address, limits: StreamLimits
-) -> socket.socket:
-    opened = socket.socket(bound.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    try:
-        prepare(opened)
-        if not bound.wildcard:
-            opened.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
-            opened.bind((bound.host, 0))
-        async with asyncio.timeout(limits.connect_s):
-            await loop.sock_connect(opened, remote)
-    except BaseException:
-        opened.close()
-        raise
-    return opened
-
-
-async def _attached(
-    loop: asyncio.AbstractEventLoop,
-    table: Connections,
-    connection: StreamConnection,
-    opened: socket.socket,
-    context: ssl.SSLContext | None,
-    server_name: str,
-) -> None:
-    if context is None:
-        await loop.create_connection(lambda: connection, sock=opened)
-        return
-    await loop.create_connection(
-        lambda: connection,
-        sock=opened,
-        ssl=context,
-        server_hostname=server_name,
-        ssl_handshake_timeout=table.limits.handshake_s,
-    )

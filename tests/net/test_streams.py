@@ -162,10 +162,10 @@ async def test_dribbling_does_not_extend_the_time(make_node: MakeNode, peers: Pe
     peer = await peers.connect(bound)
     start = time.monotonic()
     for octet in message():
+        if peer.writer.is_closing() or peer.reader.at_eof():
+            break
         peer.writer.write(bytes([octet]))
         await asyncio.sleep(0.02)
-        if peer.reader.at_eof():
-            break
     assert time.monotonic() - start < 1
     assert node.driver.stats.closed_partial == 1
 
@@ -174,10 +174,10 @@ async def test_pings_do_not_keep_a_stranger(make_node: MakeNode, peers: Peers) -
     node, bound = serve(make_node, QUICK)
     peer = await peers.connect(bound)
     for _ in range(50):
-        peer.writer.write(b"\r\n\r\n")
-        await asyncio.sleep(0.02)
         if peer.writer.is_closing() or peer.reader.at_eof():
             break
+        peer.writer.write(b"\r\n\r\n")
+        await asyncio.sleep(0.02)
     assert node.driver.stats.closed_idle == 1
     await until(lambda: node.driver.stats.connections == 0)
 
@@ -301,6 +301,24 @@ async def test_lost_connection_is_reported_once(make_node: MakeNode, peers: Peer
     node.driver.send(flow, b"x")
     await node.endpoint.until(lambda: len(node.endpoint.failed) == 2)
     assert node.endpoint.failed[1] == (flow, "closed")
+
+
+async def test_sending_while_the_connection_dies_never_raises(
+    make_node: MakeNode, peers: Peers
+) -> None:
+    node, bound = serve(make_node)
+    peer = await peers.connect(bound)
+    peer.writer.write(message())
+    await node.endpoint.until(lambda: bool(node.endpoint.received))
+    flow = node.endpoint.received[0][1]
+    opened = peer.writer.get_extra_info("socket")
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    peer.writer.transport.abort()
+    for _ in range(200):
+        node.driver.send(flow, message())
+        await asyncio.sleep(0)
+    await node.endpoint.until(lambda: bool(node.endpoint.failed))
+    assert node.driver.stats.faults == 0
 
 
 async def test_flow_to_opens_buffers_and_is_used_again(make_node: MakeNode, peers: Peers) -> None:
