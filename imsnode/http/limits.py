@@ -50,7 +50,7 @@ class Limited:
         if length is not None and b"transfer-encoding" in headers:
             # Two lengths for one body: whoever sits in front of us may see another request.
             return PlainTextResponse("two lengths\n", 400, {"connection": "close"})
-        if length is not None and int(length) > self._limits.body_bytes:
+        if length is not None and (len(length) > 10 or int(length) > self._limits.body_bytes):
             return PlainTextResponse("body too large\n", 413, {"connection": "close"})
         return None
 

@@ -76,6 +76,7 @@ class Driver:
         self._in_batch = False
         self._woken = False
         self._started = False
+        self._closed = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self.endpoint = endpoint_factory(self)
@@ -144,6 +145,7 @@ class Driver:
         for _ in range(_CLOSING_TURNS):
             await asyncio.sleep(0)
         self.finish(time.monotonic())
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -194,7 +196,7 @@ class Driver:
 
     def wake(self) -> None:
         """Have output sent and the timer armed soon, after acting on the endpoint from outside."""
-        if not self._in_batch and not self._woken:
+        if not self._in_batch and not self._woken and not self._closed:
             self._woken = True
             self.loop.call_soon(self._on_wake)
 
@@ -212,7 +214,13 @@ class Driver:
         """Run the opening of one connection."""
         task = self.loop.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception):
+            self._fault(error, None)
 
     def report(self, flow: Flow, reason: str) -> None:
         """Note a failed flow; the endpoint hears of it at the end of the wake-up."""
@@ -287,7 +295,8 @@ class Driver:
 
     def _on_wake(self) -> None:
         self._woken = False
-        self.finish(time.monotonic())
+        if not self._closed:
+            self.finish(time.monotonic())
 
     # -- time ----------------------------------------------------------------------------------
 

@@ -112,10 +112,11 @@ class StreamListener:
         try:
             await self._driver.loop.connect_accepted_socket(lambda: connection, accepted)
         except OSError:
-            connection.abort("reset")
+            pass  # the peer has gone already
         finally:
             if not connection.connected:
                 accepted.close()
+                connection.abort("reset")
 
 
 async def connect(
@@ -130,7 +131,7 @@ async def connect(
     host, port = connection.flow.remote
     limits = table.limits
     local = None if bound.wildcard else (bound.host, 0)
-    reason = ""
+    reason = "closed"
     try:
         if context is None:
             async with asyncio.timeout(limits.connect_s):
@@ -157,6 +158,7 @@ async def connect(
         _log.warning("TLS to %s failed: %s", host, error, extra={"source": host})
     except OSError:
         reason = "unreachable"
-    if reason:
-        table.stats.connect_failed += 1
-        connection.abort(reason)
+    finally:
+        if not connection.connected:
+            table.stats.connect_failed += 1
+            connection.abort(reason)

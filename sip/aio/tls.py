@@ -49,8 +49,8 @@ class Handshakes:
         except (OSError, ssl.SSLError, ssl.CertificateError):
             # Strangers fail handshakes all day: counted, not logged one by one.
             stats.handshake_failed += 1
-            connection.abort("tls")
         finally:
             stats.handshaking -= 1
             if not connection.connected:
                 accepted.close()
+                connection.abort("tls")

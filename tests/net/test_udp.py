@@ -287,3 +287,41 @@ async def test_after_batch_output_leaves_in_the_same_wake_up(
     node.driver.after_batch = after
     peer.sendto(b"x", ("127.0.0.1", port))
     assert await receive(peer) == b"late x"
+
+
+async def test_fault_while_opening_is_counted_not_lost(make_node: MakeNode) -> None:
+    node, _ = serve(make_node, UdpOptions())
+
+    async def broken() -> None:
+        raise RuntimeError("planted")
+
+    node.driver.spawn(broken())
+    await until(lambda: node.driver.stats.faults == 1)
+
+
+async def test_nothing_runs_after_close(make_node: MakeNode) -> None:
+    node, _ = serve(make_node, UdpOptions())
+    await node.driver.close(0.1)
+    node.endpoint.deadline = 0.0
+    batches: list[float] = []
+    node.driver.after_batch = batches.append
+    node.driver.wake()
+    await asyncio.sleep(0.02)
+    assert batches == []
+    assert node.endpoint.deadline == 0.0
+
+
+async def test_broken_hook_and_broken_tap_stop_nothing(
+    make_node: MakeNode, options: UdpOptions, peer: socket.socket
+) -> None:
+    node, port = serve(make_node, options)
+    node.endpoint.answer = node.endpoint.echo
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("planted")
+
+    node.driver.after_batch = broken
+    node.driver.tap = broken
+    peer.sendto(b"hello", ("127.0.0.1", port))
+    assert await receive(peer) == b"hello"
+    assert node.driver.stats.faults >= 3
