@@ -20,10 +20,14 @@ NOT_SETTINGS = ("IMSNODE_CONFIG", "IMSNODE_FAIL_POINT")
 @app.command("check")
 def check(config: ConfigOption = None) -> None:
     """Check the whole configuration; names every problem and its remedy."""
+    from imsnode.config.checks import missing_files
+    from imsnode.config.errors import ConfigError
     from imsnode.config.loader import ENV_PREFIX
     from imsnode.config.reference import settings
 
     loaded = load_config(config)
+    if problems := missing_files(loaded):
+        raise ConfigError(problems, str(loaded.path or ""))
     known = {setting.variable for setting in settings() if setting.variable}
     for name in sorted(os.environ):
         if name.startswith(ENV_PREFIX) and name not in NOT_SETTINGS and name not in known:

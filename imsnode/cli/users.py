@@ -137,7 +137,7 @@ def list_users(
 def show(aor: AorArgument, form: FormatOption = Format.TABLE, config: ConfigOption = None) -> None:
     """Show one user."""
     settings = load_config(config)
-    name = canonical_aor(settings, aor)
+    name = canonical_aor(settings, aor, local=False)
     with _accounts(settings) as accounts:
         account = accounts.get(name)
     if account is None:
@@ -169,7 +169,7 @@ def passwd(
 ) -> None:
     """Give a user another password."""
     settings = load_config(config)
-    name = canonical_aor(settings, aor)
+    name = canonical_aor(settings, aor, local=False)
     secret = _password(password, password_stdin)
     with _accounts(settings) as accounts:
         accounts.passwd(name, secret)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from .errors import Problem
 
 if TYPE_CHECKING:
+    from .loader import Config
     from .model import Settings
 
-__all__ = ["cross_check"]
+__all__ = ["cross_check", "missing_files"]
 
 
 def cross_check(settings: Settings) -> list[Problem]:
@@ -21,6 +22,20 @@ def cross_check(settings: Settings) -> list[Problem]:
         *_names(settings),
         *_orders(settings),
         *_files(settings),
+    ]
+
+
+def missing_files(config: Config) -> list[Problem]:
+    """Find files that the configuration names and that are not there.
+
+    The node needs them when it starts; commands work without, so that loading does not ask.
+    """
+    if config.certificate is None:
+        return []
+    return [
+        Problem(key, f'"{path}"', "is not there", "correct the path or remove both from [tls]")
+        for key, path in zip(("tls.certificate", "tls.key"), config.certificate, strict=True)
+        if not path.is_file()
     ]
 
 

@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .types import (
     DomainName,
+    FileName,
+    HostName,
     HostPort,
     HttpAddress,
     ListenAddress,
@@ -113,7 +115,7 @@ class Tls(Table):
 class Control(Table):
     """The socket over which the commands reach the running node."""
 
-    socket: Path = restart(
+    socket: FileName = restart(
         Path("imsnode.sock"),
         "Unix socket, relative to the configuration file; only the node's own user may use it.",
     )
@@ -288,7 +290,7 @@ class Timers(Table):
 class NetworkPolicy(Table):
     """Which addresses a client may name in Contact, Route and Path."""
 
-    advertise: str | None = restart(
+    advertise: HostName | None = restart(
         None,
         "Host name or address that goes into Via and Record-Route instead of the listener's own, "
         "needed when listening on 0.0.0.0 or behind address translation.",

@@ -16,6 +16,8 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 __all__ = [
     "DomainName",
+    "FileName",
+    "HostName",
     "HostPort",
     "HttpAddress",
     "ListenAddress",
@@ -31,11 +33,13 @@ __all__ = [
     "duration_text",
     "parse_domain",
     "parse_duration",
+    "parse_host",
     "parse_hostport",
     "parse_listener",
     "parse_network",
     "parse_next_hop",
     "parse_optional_path",
+    "parse_path",
     "parse_peer_address",
     "parse_peer_name",
     "parse_size",
@@ -212,6 +216,23 @@ def parse_peer_address(value: object) -> str:
     return str(address)
 
 
+def parse_host(value: object) -> str:
+    """Read a host name or a literal address; IPv6 with or without brackets."""
+    try:
+        return parse_domain(value)
+    except ValueError:
+        raise ValueError(
+            'is not a host: write a name such as "sip.example.org" or an address'
+        ) from None
+
+
+def parse_path(value: object) -> Path:
+    """Read a path."""
+    if str(value) == "":
+        raise ValueError("is empty: write the name of a file")
+    return Path(str(value))
+
+
 def parse_optional_path(value: object) -> Path | None:
     """Read a path; empty text stands for none."""
     if value is None or str(value) == "":
@@ -275,6 +296,8 @@ Network = Annotated[
 PeerAddress = Annotated[
     str, BeforeValidator(parse_peer_address), WithJsonSchema({"type": "address"})
 ]
+HostName = Annotated[str, BeforeValidator(parse_host), WithJsonSchema({"type": "host"})]
+FileName = Annotated[Path, BeforeValidator(parse_path), WithJsonSchema({"type": "path"})]
 PeerName = Annotated[str, BeforeValidator(parse_peer_name), WithJsonSchema({"type": "name"})]
 OptionalPath = Annotated[
     Path | None, BeforeValidator(parse_optional_path), WithJsonSchema({"type": "path"})

@@ -63,6 +63,16 @@ def test_a_missing_configuration_is_exit_code_2(imsnode: Command) -> None:
     assert "there is no such file; make one with `imsnode init DIR`" in result.err
 
 
+def test_config_check_looks_for_the_certificate(imsnode: Command, configured: Path) -> None:
+    configured.write_text('[tls]\ncertificate = "a.pem"\nkey = "b.pem"\n')
+    (configured.parent / "a.pem").touch()
+    result = imsnode("config", "check")
+    assert result.code == 2
+    assert 'tls.key = "' in result.err
+    assert '/b.pem": is not there' in result.err
+    assert imsnode("config", "show").code == 0
+
+
 def test_config_check_names_variables_without_effect(
     imsnode: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

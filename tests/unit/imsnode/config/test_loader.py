@@ -186,6 +186,16 @@ def test_wrong_kinds_are_refused(refused: Refused) -> None:
     assert len(refused("[pager]\necho = 'perhaps'")) == 1
 
 
+def test_hosts_and_paths(refused: Refused) -> None:
+    assert refused('[network]\nadvertise = "a b"') == [
+        'network.advertise = "a b": is not a host; write a name such as "sip.example.org" '
+        "or an address"
+    ]
+    assert refused('[control]\nsocket = ""') == [
+        'control.socket = "": is empty; write the name of a file'
+    ]
+
+
 def test_a_password_is_not_printed(refused: Refused) -> None:
     problems = refused('[storage]\nurl = "mysql://joe:geheim@h/x"')
     assert "geheim" not in " ".join(problems)
