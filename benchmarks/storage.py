@@ -216,7 +216,8 @@ def many_messages(url: str, count: int) -> None:
         lane = StoreLane(database.engine.dialect)
         chance = random.Random(1)
         with database.connect() as connection:
-            lane.attach(connection)
+            with connection.begin():
+                lane.attach(connection)
             for start in range(0, count, 20_000):
                 with connection.begin():
                     part = min(20_000, count - start)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, exc, inspect
 from sqlalchemy.engine import URL, make_url
@@ -23,7 +24,7 @@ from .integrity import CheckReport, check_header, find_problems
 from .schema import KNOWN_REVISIONS, REVISION
 from .statements import execute_raw
 
-__all__ = ["Database", "read_only", "reason_of"]
+__all__ = ["Database", "leaves_connection_whole", "read_only", "reason_of"]
 
 _BUSY_S = 2.0  # another process holds the lock: so long, then the caller is told
 _CACHE_KIB = 16 * 1024
@@ -35,6 +36,20 @@ _POSTGRESQL_OPTIONS = (
     "-c synchronous_commit=on -c lock_timeout=2000 -c idle_in_transaction_session_timeout=60000"
 )
 _MIGRATION_LOCK = 0x494D534E  # "IMSN"
+
+
+def leaves_connection_whole(error: BaseException) -> bool:
+    """Tell errors after which the connection goes on working.
+
+    On a full disk it had better not be closed: SQLite could not open it again, and reads go on.
+    """
+    original = error.orig if isinstance(error, exc.DBAPIError) else None
+    return isinstance(original, sqlite3.Error) and original.sqlite_errorname in (
+        "SQLITE_FULL",
+        "SQLITE_BUSY",
+        "SQLITE_BUSY_SNAPSHOT",
+        "SQLITE_LOCKED",
+    )
 
 
 def reason_of(error: BaseException) -> str:
@@ -95,8 +110,24 @@ class Database:
         """Give back what the engine holds."""
         self.engine.dispose()
 
+    def identity(self) -> tuple[int, int]:
+        """Tell which file the path leads to now; nothing of the kind for a server.
+
+        SQLite goes on writing to a file that was removed or replaced; comparing this after a
+        commit tells whether what was written can be found again.
+
+        Raises: StorageUnavailable when there is no file.
+        """
+        if not self.is_sqlite:
+            return 0, 0
+        try:
+            status = Path(self._url.database or "").stat()
+        except OSError as error:
+            raise StorageUnavailable(self.name, error.strerror or str(error)) from error
+        return status.st_dev, status.st_ino
+
     def connect(self) -> Connection:
-        """Open a connection that writes.
+        """Open a connection that writes; never makes a SQLite file.
 
         Raises: StorageUnavailable, StoreDamaged (the file is no SQLite database).
         """
@@ -235,16 +266,20 @@ def _display(url: URL) -> str:
 
 def _make_engine(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
+        # mode=rw: a file that has gone must not come back empty.
+        name = f"file:{quote(str(url.database))}?mode=rw"
         engine = create_engine(
             url,
             poolclass=NullPool,
             hide_parameters=True,
-            connect_args={
-                "timeout": _BUSY_S,
-                "isolation_level": None,
-                "cached_statements": 512,
-                "check_same_thread": False,
-            },
+            creator=lambda: sqlite3.connect(
+                name,
+                uri=True,
+                timeout=_BUSY_S,
+                isolation_level=None,
+                cached_statements=512,
+                check_same_thread=False,
+            ),
         )
         event.listen(engine, "connect", _set_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

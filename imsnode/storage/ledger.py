@@ -35,10 +35,10 @@ _COLUMNS = (
 
 
 def write_steps(at: float, steps: list[Step]) -> str:
-    """Return the steps as lines: seconds after ``at``, step, status, rule, device."""
+    """Return the steps as lines: milliseconds after ``at``, step, status, rule, device."""
     return "\n".join(
         [
-            f"{when - at:.3f}\t{step}\t{status}\t{rule}\t{device}"
+            f"{round((when - at) * 1000)}\t{step}\t{status}\t{rule}\t{device}"
             for when, step, device, status, rule in steps
         ]
     )
@@ -49,7 +49,7 @@ def read_steps(at: float, text: str) -> list[Step]:
     steps: list[Step] = []
     for line in text.split("\n") if text else ():
         when, step, status, rule, device = line.split("\t", 4)
-        steps.append((at + float(when), step, device, int(status), rule))
+        steps.append((at + int(when) / 1000, step, device, int(status), rule))
     return steps
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, delete, exc, insert
 
-from .database import Database, read_only, reason_of
+from .database import Database, leaves_connection_whole, read_only, reason_of
 from .errors import StorageError, StorageUnavailable
 from .failpoints import AFTER_COMMIT, BEFORE_COMMIT, MID_GROUP, FailPoint
 from .lanes import Background, Done, Item, Lane, Operation, Result
@@ -29,6 +29,9 @@ __all__ = ["Writer"]
 _log = logging.getLogger(__name__)
 
 _GROUP_LIMIT = 4096  # operations in one transaction
+# When so many came together the last time, more are on their way: a flush costs as much for one.
+_SIBLINGS = 8
+_GATHER_S = 0.001
 _RECONNECT_S = 0.25  # between two attempts to reach a lost store
 _PROBE_S = 1.0  # between two attempts to write to a store that failed, when nobody else tries
 _TICK_S = 0.25  # an idle writer looks for background work so often
@@ -111,7 +114,9 @@ class Writer:
         self._busy = False
         self._closing = False
         self._yielded_at = 0.0
+        self._last_group = 0
         self._connection: Connection | None = None
+        self._identity = (0, 0)
         self._retry_at = 0.0
         self._probe_at = 0.0
         self._thread = threading.Thread(target=self._run, name="storage-writer", daemon=True)
@@ -173,9 +178,12 @@ class Writer:
         while True:
             if not self._queue and not self._flushes and not self._closing:
                 self._sleep()
+            if self._last_group >= _SIBLINGS and not self._flushes and not self._closing:
+                time.sleep(_GATHER_S)
             # In this order: a flush covers all that was queued before it was asked for.
             flushes = [self._flushes.popleft() for _ in range(len(self._flushes))]
             group = self._take(len(self._queue) if flushes else _GROUP_LIMIT)
+            self._last_group = len(group)
             if group:
                 self._commit(group)
             self._work_in_background(flushes)
@@ -216,52 +224,42 @@ class Writer:
 
     def _execute(self, group: list[Operation]) -> list[tuple[Done, Result]]:
         connection = self._connected()
+        by_lane: dict[Lane, list[Operation]] = {}
+        for operation in group:
+            by_lane.setdefault(operation[0], []).append(operation)
         completions: list[tuple[Done, Result]] = []
-        lanes = {id(operation[0]) for operation in group}
-        active = [lane for lane in self._lanes if id(lane) in lanes]
-        writing = [lane for lane in active if not lane.reads]
+        writing = [lane for lane in self._lanes if lane in by_lane and not lane.reads]
         if writing:
             with connection.begin():
                 for lane in writing:
-                    self._execute_lane(connection, lane, group, completions)
+                    completions += _execute_lane(connection, lane, by_lane[lane])
                     self._reach(MID_GROUP)
                 self._reach(BEFORE_COMMIT)
             self._reach(AFTER_COMMIT)
+            self._verify()
             for lane in writing:
                 lane.committed()
             self.trouble = ""
-        if len(writing) < len(active):
-            self._read(connection, [lane for lane in active if lane.reads], group, completions)
+        # What the group wrote is durable whatever becomes of its reads.
+        for lane in self._lanes:
+            if lane.reads and lane in by_lane:
+                completions += self._read(connection, lane, by_lane[lane])
         return completions
 
-    def _execute_lane(
-        self,
-        connection: Connection,
-        lane: Lane,
-        group: list[Operation],
-        completions: list[tuple[Done, Result]],
-    ) -> None:
-        mine = [operation for operation in group if operation[0] is lane]
-        results = lane.execute(connection, [operation[1] for operation in mine])
-        for operation, result in zip(mine, results, strict=True):
-            done = operation[2]
-            if done is not None:
-                completions.append((done, result))
+    def _verify(self) -> None:
+        """Refuse to call durable what was written to a file that nobody will find again."""
+        if self._database.identity() != self._identity:
+            raise StorageUnavailable(self._database.name, "the file has been replaced")
 
     def _read(
-        self,
-        connection: Connection,
-        lanes: list[Lane],
-        group: list[Operation],
-        completions: list[tuple[Done, Result]],
-    ) -> None:
-        """Run the reading lanes; what the group wrote is durable whatever becomes of them."""
-        for lane in lanes:
-            try:
-                with read_only(connection), connection.begin():
-                    self._execute_lane(connection, lane, group, completions)
-            except _STORE_ERRORS as error:
-                completions += self._fail([o for o in group if o[0] is lane], error)
+        self, connection: Connection, lane: Lane, operations: list[Operation]
+    ) -> list[tuple[Done, Result]]:
+        try:
+            with read_only(connection), connection.begin():
+                completions = _execute_lane(connection, lane, operations)
+        except _STORE_ERRORS as error:
+            return self._fail(operations, error)
+        return completions
 
     def _fail(self, group: list[Operation], error: Exception) -> list[tuple[Done, Result]]:
         reason = reason_of(error)
@@ -271,7 +269,10 @@ class Writer:
             if not self.trouble:
                 _log.error("storage failed", extra={"reason": reason})
             self.trouble = reason
-            self._drop_connection()
+            if leaves_connection_whole(error):
+                self._roll_back()
+            else:
+                self._drop_connection()
         else:
             _log.error("storage refused an operation", extra={"reason": reason})
             self._roll_back()
@@ -283,7 +284,7 @@ class Writer:
         if connection is None:
             return
         try:
-            with connection.begin():
+            with read_only(connection), connection.begin():
                 self._attach(connection)
         except exc.SQLAlchemyError:
             self._drop_connection()
@@ -298,7 +299,8 @@ class Writer:
         self._retry_at = now + _RECONNECT_S
         connection = self._database.connect()
         try:
-            with connection.begin():
+            self._identity = self._database.identity()
+            with read_only(connection), connection.begin():
                 self._attach(connection)
         except BaseException:
             connection.close()
@@ -360,6 +362,7 @@ class Writer:
                 connection = self._connected()
                 with connection.begin():
                     more = work.step(connection)
+                self._verify()
             except _STORE_ERRORS as error:
                 self._fail([], error)
                 work.failed(now, reason_of(error), isinstance(error, _OPERATION_ERRORS))
@@ -386,3 +389,14 @@ class Writer:
             return False
         self.trouble = ""
         return True
+
+
+def _execute_lane(
+    connection: Connection, lane: Lane, operations: list[Operation]
+) -> list[tuple[Done, Result]]:
+    results = lane.execute(connection, [operation[1] for operation in operations])
+    return [
+        (operation[2], result)
+        for operation, result in zip(operations, results, strict=True)
+        if operation[2] is not None
+    ]

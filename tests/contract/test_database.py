@@ -125,6 +125,8 @@ def test_a_newer_schema_is_refused(fresh_url: str) -> None:
 
 def test_tables_of_another_program_are_left_alone(fresh_url: str) -> None:
     with Database(fresh_url) as database:
+        if database.path is not None:
+            database.path.touch()
         with database.writing() as connection:
             connection.exec_driver_sql("CREATE TABLE theirs (a INTEGER)")
         with pytest.raises(StoreDamaged, match="holds tables that are not of imsnode"):

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -37,33 +40,83 @@ def until_healthy(storage: Storage) -> None:
         pass
 
 
-class Disk:
-    """A disk that is full or not, as far as SQLite can tell."""
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of a few megabytes."""
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("only root can mount a small disk")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)])
+    if made.returncode:
+        pytest.skip("no disk can be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
 
-    def __init__(self, store: DurableStore) -> None:
-        self.pages = 2**30
-        event.listen(store.storage.database.engine, "connect", self._connected)
-        store.storage.writer._drop_connection()  # before anything is under way
 
-    def _connected(self, connection: sqlite3.Connection, record: object) -> None:
-        connection.execute(f"PRAGMA max_page_count={self.pages}").fetchall()
-
-
-def test_a_full_disk_refuses_and_recovers(sqlite_store: DurableStore) -> None:
-    store = sqlite_store
-    disk = Disk(store)
-    disk.pages = 1  # as many as there are already
-    results = [put(store, number, body=b"x" * 30_000) for number in range(5)]
-    failed = [result for result in results if result.kind is StoreKind.FAILED]
-    assert failed
-    assert "full" in failed[-1].detail
+def test_a_full_disk_refuses_and_recovers(small_disk: Path) -> None:
+    store = DurableStore(f"sqlite:///{small_disk / 'store.db'}")
+    stored = 0
+    while (result := put(store, stored, body=b"x" * 30_000)).kind is StoreKind.STORED:
+        stored += 1
+    assert "full" in result.detail
+    assert stored > 10
     assert not store.storage.healthy
+    assert put(store, stored, body=b"x" * 30_000).kind is StoreKind.FAILED
     # Reads go on.
-    assert store.call(store.storage.messages.pending, BOB, 0, 10) is not None
-    disk.pages = 2**30
-    store.storage.writer._drop_connection()
+    found = store.call(store.storage.messages.pending, BOB, 0, 1000)
+    assert len(found) == stored
+    subprocess.run(["mount", "-o", "remount,size=16m", str(small_disk)], check=True)
     until_healthy(store.storage)
-    assert put(store, 9).kind is StoreKind.STORED
+    assert put(store, stored, body=b"x" * 30_000).kind is StoreKind.STORED
+    store.reopen()
+    assert len(store.call(store.storage.messages.pending, BOB, 0, 1000)) == stored + 1
+    store.close()
+
+
+def test_a_file_without_room_refuses_and_recovers(sqlite_store: DurableStore) -> None:
+    """The same without root: SQLite is told that its file may not grow."""
+    store = sqlite_store
+    limit = [1]  # pages; never fewer than there are
+
+    def connected(connection: sqlite3.Connection, record: object) -> None:
+        connection.execute(f"PRAGMA max_page_count={limit[0]}").fetchall()
+
+    event.listen(store.storage.database.engine, "connect", connected)
+    store.storage.writer._drop_connection()  # nothing is under way yet
+    results = [put(store, number, body=b"x" * 30_000) for number in range(5)]
+    assert results[-1].kind is StoreKind.FAILED
+    assert "full" in results[-1].detail
+    assert store.call(store.storage.messages.pending, BOB, 0, 10) is not None
+    assert not store.storage.healthy
+    limit[0] = 2**30
+    with store.storage.database.reading() as connection:
+        raise_limit = connection.exec_driver_sql(f"PRAGMA max_page_count={limit[0]}")
+        assert raise_limit.scalar() == limit[0]
+
+
+@pytest.mark.parametrize("how", ["removed", "moved", "replaced"])
+def test_a_file_that_goes_is_not_written_to(how: str, tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    store = DurableStore(f"sqlite:///{path}")
+    assert put(store, 1).kind is StoreKind.STORED
+    away = tmp_path / "away.db"
+    path.rename(away)
+    if how == "removed":
+        away.unlink()
+    elif how == "replaced":
+        path.write_bytes(b"something else")
+    for number in (2, 3):
+        assert put(store, number).kind is StoreKind.FAILED
+    assert store.flush() is False
+    if how == "moved":
+        assert not path.exists()
+        away.rename(path)
+        until_healthy(store.storage)
+        assert put(store, 2).kind is not StoreKind.FAILED
+    else:
+        assert not store.storage.healthy
+    store.storage.close()
 
 
 def test_a_lock_held_too_long_refuses_and_recovers(sqlite_store: DurableStore) -> None:
