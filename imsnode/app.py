@@ -58,7 +58,7 @@ from .node import Node
 from .node_metrics import node_metrics
 from .registration import Registrar
 from .storage import CdrSettings, Storage, StorageSettings, open_storage
-from .tls import self_signed, server_context
+from .tls import client_context, self_signed, server_context
 from .trace import TraceHub
 
 log = logging.getLogger(__name__)
@@ -161,6 +161,7 @@ class App:
             streams=settings_of.stream_limits(config),
             udp=UdpOptions(),
             limits=settings_of.sip_limits(config),
+            client_tls=client_context(),
             advertise=config.network.advertise or "",
         )
         self.bound = self._listen()
@@ -318,6 +319,8 @@ class App:
             layer = self.endpoint.layer
             while layer.server_count and self.clock.now() < deadline:  # noqa: ASYNC110  # a count
                 await asyncio.sleep(0.02)
+        if hasattr(self, "trace"):
+            self.trace.close()
         servers = [getattr(self, name) for name in ("http", "control") if hasattr(self, name)]
         await asyncio.gather(*(server.stop(0.5) for server in servers), return_exceptions=True)
         if hasattr(self, "driver"):
