@@ -231,6 +231,9 @@ class Authenticator:
                 self.stats.throttled += 1
                 later = (b"Retry-After: %d" % (int(wait) + 1),)
                 return self._refuse(flow, now, Refusal(503, b"Too many failures", later))
+        if credentials.qop and not (credentials.nc or credentials.cnonce):
+            # Clients of RFC 2069 that copy every parameter of the challenge into their answer.
+            credentials.qop = b""
         count = _ONCE if not credentials.qop else nonce_count(credentials.nc)
         problem = self._problem(request, credentials, count)
         if problem:
@@ -396,7 +399,7 @@ class Authenticator:
         try:
             uri = parse_uri(text)
         except BadMessage:
-            return False
+            return self.settings.listener_uri and self._names_listener_bare(text)
         if uri.equals(request.ruri()):
             return True
         return self.settings.listener_uri and self._names_listener(uri)
@@ -408,6 +411,13 @@ class Authenticator:
             and uri.port is not None
             and (uri.host, uri.port) in self._listeners
         )
+
+    def _names_listener_bare(self, text: bytes) -> bool:
+        """The same for an IPv6 address without its brackets; SIPp writes that too."""
+        host, _, port = text.removeprefix(b"sip:").rpartition(b":")
+        if not port.isdigit() or len(port) > 5 or b":" not in host:
+            return False
+        return (host.decode("ascii", "replace"), int(port)) in self._listeners
 
     def _asserted_identity(self, request: Request) -> str:
         """The sender as a trusted peer states it: P-Asserted-Identity, else From (RFC 3325 5).

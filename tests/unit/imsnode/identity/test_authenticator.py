@@ -96,7 +96,7 @@ class Scene:
             settings=settings,
             throttle=FailureThrottle(),
             sources=sources,
-            listeners={("192.0.2.1", 5060)},
+            listeners={("192.0.2.1", 5060), ("2001:db8::1", 5060)},
         )
         self.now = 100.0
         self.wall = WALL
@@ -378,6 +378,16 @@ class TestReplayCases:
         assert stale(scene.refused(message)), "without a count a nonce is good for once"
         assert stale(scene.refused(scene.answered(Challenge("ims.test", nonce, MD5), count=9)))
 
+    @pytest.mark.parametrize("compatible", [True, False])
+    def test_qop_copied_into_an_answer_without_it(self, scene: Scene, compatible: bool) -> None:
+        scene.directory.put(replace(scene.alice, rfc2069=compatible))
+        value = scene.value(Challenge("ims.test", scene.challenges()[0].nonce, MD5, qop=b""))
+        message = request(more=[b"Proxy-Authorization: " + value + b', qop="auth"'])
+        if compatible:
+            assert principal(scene.check(message))
+        else:
+            assert scene.refused(message).status == 407
+
     @pytest.mark.parametrize("name", [b"response", b"nonce", b"uri", b"username", b"cnonce"])
     @pytest.mark.parametrize("kept", [b'%b=""', b""])
     def test_empty_response_and_others(self, scene: Scene, name: bytes, kept: bytes) -> None:
@@ -461,6 +471,8 @@ class TestTarget:
             (b"sip:bob@ims.test", b"sip:b%6Fb@IMS.TEST"),
             (b"sip:bob@ims.test;transport=udp;x=1", b"sip:bob@ims.test;transport=UDP"),
             (b"sip:bob@ims.test", b"sip:192.0.2.1:5060"),
+            (b"sip:bob@ims.test", b"sip:[2001:db8::1]:5060"),
+            (b"sip:bob@ims.test", b"sip:2001:db8::1:5060"),
         ],
     )
     def test_other_spellings(self, scene: Scene, uri: bytes, digest_uri: bytes) -> None:
@@ -469,9 +481,11 @@ class TestTarget:
     def test_listener_as_uri_can_be_refused(self) -> None:
         scene = Scene(AuthSettings(listener_uri=False))
         assert scene.refused(scene.answered(digest_uri=b"sip:192.0.2.1:5060")).status == 400
+        assert scene.refused(scene.answered(digest_uri=b"sip:2001:db8::1:5060")).status == 400
 
-    def test_a_uri_that_is_none(self, scene: Scene) -> None:
-        assert scene.refused(scene.answered(digest_uri=b"not a uri")).status == 400
+    @pytest.mark.parametrize("text", [b"not a uri", b"sip:2001:db8::2:5060", b"sip:::1:x", b"::"])
+    def test_a_uri_that_is_none(self, scene: Scene, text: bytes) -> None:
+        assert scene.refused(scene.answered(digest_uri=text)).status == 400
 
 
 class TestEnumeration:
