@@ -9,14 +9,12 @@ from ..errors import LimitExceeded, ParseError
 def parse_content_length(value: bytes, maximum: int) -> int:
     """Read a trimmed Content-Length: 1 to 10 digits, at most ``maximum`` octets.
 
-    Raises: ParseError or LimitExceeded (413), both with ``close`` set: on a stream nobody knows
-    where the next message would start.
+    Raises: ParseError with ``close`` set, since on a stream nobody knows where the next message
+        would start; LimitExceeded (413), after which that is known.
     """
     if not value.isdigit() or len(value) > 10:
         raise ParseError("Content-Length", "Content-Length is not a number", close=True)
     length = int(value)
     if length > maximum:
-        error = LimitExceeded("body_bytes", maximum, "Body is too large", 413)
-        error.close = True
-        raise error
+        raise LimitExceeded("body_bytes", maximum, "Body is too large", 413)
     return length
