@@ -7,12 +7,25 @@ Lanes run in the order in which the writer was given them; reading lanes run aft
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
-__all__ = ["Background", "Done", "Item", "Lane", "Operation", "Result", "Submit"]
+__all__ = [
+    "Background",
+    "Completions",
+    "Done",
+    "Item",
+    "Lane",
+    "Operation",
+    "Result",
+    "Submit",
+    "execute_lane",
+]
+
+_log = logging.getLogger(__name__)
 
 # Any: each lane has its own item and result types; the writer only carries them from submit()
 # to the lane and back to the callback, in order.
@@ -67,7 +80,7 @@ class Background(Protocol):
         """Take note that the step is durable."""
         ...
 
-    def failed(self, now: float, reason: str, refused: bool) -> None:
+    def failed(self, now: float, refused: bool) -> None:
         """Take note that the step was rolled back; what it took up has to be kept or given up.
 
         refused: the engine does not take what was to be written; else the store is in trouble.
@@ -81,3 +94,32 @@ class Submit(Protocol):
     def __call__(self, lane: Lane, item: Item, done: Done | None) -> None:
         """Queue an item; ``done`` gets its result, later, on the thread of the event loop."""
         ...
+
+
+class Completions:
+    """The results of one group, for the thread of the event loop."""
+
+    __slots__ = ("_pairs",)
+
+    def __init__(self, pairs: list[tuple[Done, Result]]) -> None:
+        self._pairs = pairs
+
+    def run(self) -> None:
+        """Call back everyone; one that fails does not keep the others waiting."""
+        for done, result in self._pairs:
+            try:
+                done(result)
+            except Exception:  # noqa: BLE001 - the root of what runs for other messages (G1)
+                _log.exception("a storage callback failed")
+
+
+def execute_lane(
+    connection: Connection, lane: Lane, operations: list[Operation]
+) -> list[tuple[Done, Result]]:
+    """Execute operations of one lane; return whom to tell what."""
+    results = lane.execute(connection, [operation[1] for operation in operations])
+    return [
+        (operation[2], result)
+        for operation, result in zip(operations, results, strict=True)
+        if operation[2] is not None
+    ]

@@ -145,7 +145,7 @@ class LedgerWriter:
         if self._cdr is not None:
             self._cdr.write(taken)
 
-    def failed(self, now: float, reason: str, refused: bool) -> None:
+    def failed(self, now: float, refused: bool) -> None:
         """Keep the batch for later; an entry that the engine does not take is given up."""
         taken, self._taken = self._taken, []
         if refused and len(taken) == 1:
@@ -204,7 +204,7 @@ class LedgerIndex:
         self._run += 1
         self._indexed += RUN
 
-    def failed(self, now: float, reason: str, refused: bool) -> None:
+    def failed(self, now: float, refused: bool) -> None:
         """The same run is built again later."""
 
 
@@ -246,7 +246,7 @@ class LedgerRetention:
         if not self._more:
             self._next_at = now + _RETENTION_PAUSE_S
 
-    def failed(self, now: float, reason: str, refused: bool) -> None:
+    def failed(self, now: float, refused: bool) -> None:
         """Try again after the pause."""
         self._next_at = now + _RETENTION_PAUSE_S
 

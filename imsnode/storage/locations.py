@@ -146,7 +146,7 @@ class Compaction:
     def committed(self, now: float) -> None:
         self._lane.removed()
 
-    def failed(self, now: float, reason: str, refused: bool) -> None:
+    def failed(self, now: float, refused: bool) -> None:
         """The same step is done again later."""
 
 

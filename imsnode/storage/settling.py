@@ -297,7 +297,7 @@ class Forgetting:
         if self._step_size < _FORGET_ROWS:
             self._next_at = now + _FORGET_PAUSE_S
 
-    def failed(self, now: float, reason: str, refused: bool) -> None:
+    def failed(self, now: float, refused: bool) -> None:
         """Try again after the pause."""
         self._next_at = now + _FORGET_PAUSE_S
 

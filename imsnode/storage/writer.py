@@ -20,7 +20,7 @@ from sqlalchemy import Connection, delete, exc, insert
 from .database import Database, leaves_connection_whole, read_only, reason_of
 from .errors import StorageError, StorageUnavailable
 from .failpoints import AFTER_COMMIT, BEFORE_COMMIT, MID_GROUP, FailPoint
-from .lanes import Background, Done, Item, Lane, Operation, Result
+from .lanes import Background, Completions, Done, Item, Lane, Operation, Result, execute_lane
 from .schema import due
 from .stats import StorageStats
 
@@ -55,22 +55,6 @@ _OPERATION_ERRORS = (
 _STORE_ERRORS = (StorageError, exc.SQLAlchemyError, OSError, ValueError, TypeError, OverflowError)
 
 Deliver = Callable[[Callable[[], None]], object]
-
-
-class _Completions:
-    """The results of one group, for the thread of the event loop."""
-
-    __slots__ = ("_pairs",)
-
-    def __init__(self, pairs: list[tuple[Done, Result]]) -> None:
-        self._pairs = pairs
-
-    def run(self) -> None:
-        for done, result in self._pairs:
-            try:
-                done(result)
-            except Exception:  # noqa: BLE001 - the root of what runs for other messages (G1)
-                _log.exception("a storage callback failed")
 
 
 class Writer:
@@ -115,6 +99,7 @@ class Writer:
         self._closing = False
         self._yielded_at = 0.0
         self._last_group = 0
+        self._refusal = ""
         self._connection: Connection | None = None
         self._identity = (0, 0)
         self._retry_at = 0.0
@@ -139,7 +124,7 @@ class Writer:
             self.stats.refused += 1
             if done is not None:
                 reason = "closing" if self._closing else "too many operations are waiting"
-                self._deliver(_Completions([(done, lane.failed(item, reason))]).run)
+                self._deliver(Completions([(done, lane.failed(item, reason))]).run)
             return
         self._queue.append((lane, item, done))
         if self._sleeping:
@@ -175,20 +160,20 @@ class Writer:
             self._wake.release()
 
     def _run(self) -> None:
-        while True:
+        closing = False
+        while not closing or self._queue or self._flushes:
             if not self._queue and not self._flushes and not self._closing:
                 self._sleep()
             if self._last_group >= _SIBLINGS and not self._flushes and not self._closing:
                 time.sleep(_GATHER_S)
-            # In this order: a flush covers all that was queued before it was asked for.
+            # In this order: whoever closes or flushes means all that was queued before.
+            closing = self._closing
             flushes = [self._flushes.popleft() for _ in range(len(self._flushes))]
             group = self._take(len(self._queue) if flushes else _GROUP_LIMIT)
             self._last_group = len(group)
             if group:
                 self._commit(group)
-            self._work_in_background(flushes)
-            if self._closing and not self._queue and not self._flushes:
-                break
+            self._work_in_background(flushes, closing)
         self._drop_connection()
 
     def _sleep(self) -> None:
@@ -232,7 +217,7 @@ class Writer:
         if writing:
             with connection.begin():
                 for lane in writing:
-                    completions += _execute_lane(connection, lane, by_lane[lane])
+                    completions += execute_lane(connection, lane, by_lane[lane])
                     self._reach(MID_GROUP)
                 self._reach(BEFORE_COMMIT)
             self._reach(AFTER_COMMIT)
@@ -256,7 +241,7 @@ class Writer:
     ) -> list[tuple[Done, Result]]:
         try:
             with read_only(connection), connection.begin():
-                completions = _execute_lane(connection, lane, operations)
+                completions = execute_lane(connection, lane, operations)
         except _STORE_ERRORS as error:
             return self._fail(operations, error)
         return completions
@@ -274,7 +259,9 @@ class Writer:
             else:
                 self._drop_connection()
         else:
-            _log.error("storage refused an operation", extra={"reason": reason})
+            if reason != self._refusal:
+                _log.error("storage refused an operation", extra={"reason": reason})
+            self._refusal = reason
             self._roll_back()
         return [(done, lane.failed(item, reason)) for lane, item, done in group if done is not None]
 
@@ -331,7 +318,7 @@ class Writer:
         if not completions:
             return
         try:
-            self._deliver(_Completions(completions).run)
+            self._deliver(Completions(completions).run)
         except RuntimeError:
             # The loop has been closed: nobody is left who could be told.
             _log.warning("results were not delivered", extra={"count": len(completions)})
@@ -340,14 +327,14 @@ class Writer:
         if self._fail_point is not None:
             self._fail_point.reach(point)
 
-    def _work_in_background(self, flushes: list[Done]) -> None:
-        urgent = bool(flushes) or (self._closing and not self._queue)
+    def _work_in_background(self, flushes: list[Done], closing: bool) -> None:
+        urgent = closing or bool(flushes)
         started = time.monotonic()
         fine = not self.trouble or self._probe(started, urgent)
         fine = fine and self._run_background(self._buffer, started, urgent)
         self._complete([(done, fine) for done in flushes])
         for work in self._background:
-            if not fine or self._closing:
+            if not fine or closing:
                 break
             fine = self._run_background(work, started, False)
 
@@ -364,9 +351,12 @@ class Writer:
                     more = work.step(connection)
                 self._verify()
             except _STORE_ERRORS as error:
+                refused = isinstance(error, _OPERATION_ERRORS)
                 self._fail([], error)
-                work.failed(now, reason_of(error), isinstance(error, _OPERATION_ERRORS))
-                return False
+                work.failed(now, refused)
+                if refused and urgent:
+                    continue  # what was refused is given up sooner or later
+                return refused
             now = time.monotonic()
             work.committed(now)
             self.stats.background_steps += 1
@@ -389,14 +379,3 @@ class Writer:
             return False
         self.trouble = ""
         return True
-
-
-def _execute_lane(
-    connection: Connection, lane: Lane, operations: list[Operation]
-) -> list[tuple[Done, Result]]:
-    results = lane.execute(connection, [operation[1] for operation in operations])
-    return [
-        (operation[2], result)
-        for operation, result in zip(operations, results, strict=True)
-        if operation[2] is not None
-    ]

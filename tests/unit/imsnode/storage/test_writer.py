@@ -6,11 +6,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from imsnode.storage import writer
-from tests.support.stores import DurableStore, message
+from tests.support.stores import DurableStore, entry, message
 
 
 @pytest.fixture
@@ -56,3 +57,32 @@ def test_a_loop_that_never_rests_still_gets_its_answers(store: DurableStore) -> 
         store.storage.give_way(time.monotonic())
         arrived = store._callbacks.qsize()
     store.run_until(lambda: len(results) == 200)
+
+
+def test_what_is_noted_just_before_closing_is_written(
+    store: DurableStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store is closed while the writer is between its last look at the ledger and its end."""
+    working = store.storage.writer
+    work = working._work_in_background
+    noted: list[bool] = []
+
+    def closed_meanwhile(flushes: list[Any], closing: bool) -> None:
+        work(flushes, closing)
+        if not noted:
+            noted.append(True)
+            store.storage.ledger.note(entry(1))
+            working._closing = True
+
+    monkeypatch.setattr(working, "_work_in_background", closed_meanwhile)
+    store.flush()
+    assert store.storage.close()
+    assert store.storage.stats.ledger_rows == 1
+
+
+def test_an_entry_nobody_can_write_costs_only_itself_at_the_end(store: DurableStore) -> None:
+    for number in range(9):
+        store.storage.ledger.note(entry(number, sender="\ud800" if number == 4 else "sip:a@b"))
+    assert store.storage.close()
+    assert store.storage.stats.ledger_rows == 8
+    assert store.storage.stats.ledger_dropped == 1
