@@ -83,8 +83,8 @@ async def _run(config: Config, announce: Callable[[str], None]) -> int:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     app = App(config, loop)
+    await app.start()
     try:
-        await app.start()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
         loop.add_signal_handler(signal.SIGHUP, app.plane.reload_soon)
@@ -120,7 +120,7 @@ class App:
             now, wall = self.clock.now(), self.clock.wall()
             bound = self.location.restore(self.storage.locations.load(now, wall), now, wall)
             self.pager.start(bound, now, wall)
-            self.readiness.set("storage", None)
+            self.readiness.watch("storage", self._storage_trouble)
             await self._open_http()
             self.driver.start()
         except BaseException:
@@ -333,13 +333,17 @@ class App:
 
     def next_hops(self, config: Config) -> NextHopPolicy:
         """Where requests may go at all (threats.md R2, S11)."""
-        # A node that listens on loopback serves clients there, and their dialogs lead back there.
-        loopback = any(host == "::1" or host.startswith("127.") for host, _ in self.own)
-        return NextHopPolicy(self.own, loopback, [str(n) for n in config.network.allow])
+        return NextHopPolicy(
+            self.own, listens_on_loopback(self.config), [str(n) for n in config.network.allow]
+        )
 
     def contact_policy(self, config: Config) -> ContactPolicy:
         """Which contacts a client may register (threats.md R2)."""
         return ContactPolicy(self.own, [str(n) for n in config.network.allow])
+
+    def _storage_trouble(self) -> str | None:
+        # The store's own words name files and servers; those are for `imsnode status` and the log.
+        return "cannot be written" if self.storage.trouble else None
 
     def retry_after(self) -> tuple[bytes, ...]:
         """Return the Retry-After line of a 503, spread so that clients do not come in step."""
@@ -407,6 +411,18 @@ def node_secret(path: Path) -> bytes:
     with os.fdopen(descriptor, "wb") as file:
         file.write(secret)
     return secret
+
+
+def listens_on_loopback(config: Config) -> bool:
+    """Tell whether the node serves clients on loopback, so that their dialogs lead back there.
+
+    A listener for every address is none: behind it are strangers, and on loopback is whatever else
+    runs on this machine (threats.md R2).
+    """
+    return any(
+        listener.host in ("::1", "localhost") or listener.host.startswith("127.")
+        for listener in config.listen
+    )
 
 
 def own_addresses(bound: list[Bound], config: Config) -> list[tuple[str, int]]:

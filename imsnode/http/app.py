@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -23,14 +23,22 @@ class Readiness:
 
     def __init__(self, *names: str) -> None:
         self._reasons: dict[str, str | None] = dict.fromkeys(names, "starting")
+        self._watched: dict[str, Callable[[], str | None]] = {}
 
     def set(self, name: str, reason: str | None) -> None:
         """Note the reason of one part; None stands for "ready"."""
         self._reasons[name] = reason
 
+    def watch(self, name: str, reason: Callable[[], str | None]) -> None:
+        """Ask a part for its reason from now on, whenever somebody wants to know."""
+        self._watched[name] = reason
+
     def reasons(self) -> dict[str, str]:
         """Return the parts that are not ready, with their reasons."""
-        return {name: reason for name, reason in self._reasons.items() if reason is not None}
+        current = dict(self._reasons)
+        for name, ask in self._watched.items():
+            current[name] = ask()
+        return {name: reason for name, reason in current.items() if reason is not None}
 
     @property
     def ready(self) -> bool:

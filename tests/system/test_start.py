@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What keeps a node from starting is one line and an exit code; what troubles it later shows at /readyz."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.phone import Phone
+from tests.support.running import RunningNode, eventually
+
+
+@pytest.mark.parametrize(
+    "octets", [b"no database at all " * 100, b"SQLite format 3\0" + b"\xff" * 4096]
+)
+def test_a_damaged_store_is_named_and_left_alone(tmp_path: Path, octets: bytes) -> None:
+    node = RunningNode(tmp_path)
+    store = tmp_path / "imsnode.db"
+    store.write_bytes(octets)
+    ended = node.command("serve", check=False)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr.startswith(f"imsnode: {store}")
+    assert ended.stderr.count("\n") == 1
+    assert store.read_bytes() == octets
+
+
+def test_not_ready_while_the_store_is_away(tmp_path: Path) -> None:
+    with RunningNode(tmp_path / "node") as node:
+        assert node.get("/readyz").json() == {"ready": True, "reasons": {}}
+        folder, away = tmp_path / "node", tmp_path / "away"
+        away.mkdir()
+        for file in folder.glob("imsnode.db*"):
+            file.rename(away / file.name)
+        with Phone(("127.0.0.1", node.ports["udp"]), "alice") as alice:
+            assert alice.message("bob", "lost?").status == 503
+            answer = node.get("/readyz")
+            assert answer.status_code == 503
+            assert answer.json() == {"ready": False, "reasons": {"storage": "cannot be written"}}
+            for file in away.iterdir():
+                file.rename(folder / file.name)
+            eventually(lambda: node.get("/readyz").status_code == 200, what="ready again")
+            assert alice.message("bob", "kept").status == 202
