@@ -27,6 +27,7 @@ class Plane:
         self.app = app
         self.started_with = app.config
         self.reloading: asyncio.Task[ReloadResult] | None = None
+        self._reading = asyncio.Lock()  # what is read first is applied first
 
     # ----------------------------------------------------------------- reload
 
@@ -79,6 +80,13 @@ class Plane:
 
     async def users_changed(self, aors: Sequence[str] | None) -> int:
         """Read accounts again, all or those named; bindings of accounts that went are removed."""
+        async with self._reading:
+            count, gone = await self._read_accounts(aors)
+        for aor in gone:
+            await self.remove_binding(aor, None)
+        return count
+
+    async def _read_accounts(self, aors: Sequence[str] | None) -> tuple[int, list[str]]:
         directory, accounts = self.app.directory, self.app.storage.accounts
         loop = self.app.loop
         if aors is None:
@@ -95,9 +103,7 @@ class Plane:
                     directory.put(account)
                 count += 1
             gone = [aor for aor in aors if not self._active(aor)]
-        for aor in gone:
-            await self.remove_binding(aor, None)
-        return count
+        return count, gone
 
     def _active(self, aor: str) -> bool:
         account = self.app.directory.get(aor)

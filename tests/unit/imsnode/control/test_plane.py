@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from types import SimpleNamespace
+
+from imsnode.control.plane import Plane
+from imsnode.identity.accounts import Account, Directory, make_account
+
+ALICE = make_account("sip:alice@ims.test", "pw", enabled=True)
+
+
+class Accounts:
+    """The table of accounts; reading all of them takes until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.held = {ALICE.aor: ALICE}
+        self.reading = threading.Event()
+        self.go_on = threading.Event()
+
+    def load_all(self) -> Iterator[Account]:
+        snapshot = list(self.held.values())
+        self.reading.set()
+        self.go_on.wait(5)
+        yield from snapshot
+
+    def get(self, aor: str) -> Account | None:
+        return self.held.get(aor)
+
+
+async def test_a_long_reading_does_not_bring_back_what_changed_meanwhile() -> None:
+    loop = asyncio.get_running_loop()
+    accounts = Accounts()
+    directory = Directory([ALICE])
+    app = SimpleNamespace(
+        config=None,
+        loop=loop,
+        directory=directory,
+        storage=SimpleNamespace(accounts=accounts),
+        location=SimpleNamespace(records={}),
+    )
+    plane = Plane(app)  # type: ignore[arg-type]  # only what it uses
+
+    async def nothing_bound(_aor: str, _contact: str | None) -> int:
+        return 0
+
+    plane.remove_binding = nothing_bound  # type: ignore[method-assign]
+    everything = asyncio.create_task(plane.users_changed(None))
+    await loop.run_in_executor(None, accounts.reading.wait, 5)
+    accounts.held[ALICE.aor] = replace(ALICE, enabled=False)
+    one = asyncio.create_task(plane.users_changed([ALICE.aor]))
+    await asyncio.sleep(0.05)
+    accounts.go_on.set()
+    assert await everything == 0
+    assert await one == 1
+    alice = directory.get(ALICE.aor)
+    assert alice is not None
+    assert not alice.enabled
