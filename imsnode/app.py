@@ -13,7 +13,7 @@ import logging
 import os
 import secrets
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import uvloop
@@ -334,7 +334,7 @@ class App:
     def next_hops(self, config: Config) -> NextHopPolicy:
         """Where requests may go at all (threats.md R2, S11)."""
         return NextHopPolicy(
-            self.own, listens_on_loopback(self.config), [str(n) for n in config.network.allow]
+            self.own, listens_on_loopback(self.bound), [str(n) for n in config.network.allow]
         )
 
     def contact_policy(self, config: Config) -> ContactPolicy:
@@ -413,16 +413,13 @@ def node_secret(path: Path) -> bytes:
     return secret
 
 
-def listens_on_loopback(config: Config) -> bool:
+def listens_on_loopback(bound: Iterable[Bound]) -> bool:
     """Tell whether the node serves clients on loopback, so that their dialogs lead back there.
 
     A listener for every address is none: behind it are strangers, and on loopback is whatever else
     runs on this machine (threats.md R2).
     """
-    return any(
-        listener.host in ("::1", "localhost") or listener.host.startswith("127.")
-        for listener in config.listen
-    )
+    return any(listener.host == "::1" or listener.host.startswith("127.") for listener in bound)
 
 
 def own_addresses(bound: list[Bound], config: Config) -> list[tuple[str, int]]:
