@@ -31,7 +31,7 @@ _CACHE_KIB = 16 * 1024
 _WAL_PAGES = 8192  # write-ahead log at which its pages go home: 32 MiB
 _WAL_BYTES = 64 * 1024 * 1024  # what is left of the log file after that
 _READ_ONLY = "imsnode_read_only"
-# One statement may wait for locks or for a dead server so long; then the group fails.
+# A statement may wait for a lock, and a dead server for its answer, about two seconds.
 _POSTGRESQL_OPTIONS = (
     "-c synchronous_commit=on -c lock_timeout=2000 -c idle_in_transaction_session_timeout=60000"
 )
@@ -84,16 +84,9 @@ class Database:
             raise StorageUnavailable("storage", f"not a database address: {error}") from None
         self.name = _display(self._url)
         self.engine = _make_engine(self._url)
-
-    @property
-    def is_sqlite(self) -> bool:
-        """True for a file of our own, False for a server."""
-        return self._url.get_backend_name() == "sqlite"
-
-    @property
-    def path(self) -> Path | None:
-        """The file of a SQLite store."""
-        return Path(self._url.database or "") if self.is_sqlite else None
+        sqlite = self._url.get_backend_name() == "sqlite"
+        # The file of a SQLite store, None for a server.
+        self.path = Path(self._url.database or "") if sqlite else None
 
     def __enter__(self) -> Database:
         return self
@@ -118,10 +111,10 @@ class Database:
 
         Raises: StorageUnavailable when there is no file.
         """
-        if not self.is_sqlite:
+        if self.path is None:
             return 0, 0
         try:
-            status = Path(self._url.database or "").stat()
+            status = self.path.stat()
         except OSError as error:
             raise StorageUnavailable(self.name, error.strerror or str(error)) from error
         return status.st_dev, status.st_ino
@@ -205,7 +198,7 @@ class Database:
         if before == REVISION:
             return before, before
         with self.writing() as connection:
-            if not self.is_sqlite:
+            if self.path is None:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
             if self.revision(connection) != REVISION:
                 _migrate(connection)

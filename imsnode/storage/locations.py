@@ -164,6 +164,8 @@ class Locations:
         """Keep a state; ``done(True)`` after the commit, ``done(False)`` when there was none.
 
         The state is read before this returns. A state that holds nothing removes the AoR.
+
+        Raises: ValueError when a value holds a line feed; nothing that was parsed does.
         """
         self._submit(self._lane, (aor, encode_state(state, now, wall)), done)
 

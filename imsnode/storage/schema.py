@@ -46,7 +46,7 @@ __all__ = [
 KNOWN_REVISIONS = ("0001",)
 REVISION = KNOWN_REVISIONS[-1]
 
-# mailbox.state
+# mailbox.state, which only rises
 OPEN = 0  # waits, nobody took it
 COPIES = 1  # somebody took it, further devices wait
 SETTLED = 2  # kept to recognise a resend

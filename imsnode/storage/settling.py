@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from pager.values import DeliveryMark, ExpiredMessage, MarkState
 
-from .schema import COPIES, DUE_EXPIRY, DUE_FORGET, OPEN, SETTLED, due, fate, mailbox, message
+from .schema import COPIES, DUE_EXPIRY, DUE_FORGET, SETTLED, due, fate, mailbox, message
 from .statements import InsertRows, PerCount, Query
 from .stats import StorageStats
 
@@ -46,7 +46,7 @@ class _Settling:
         decided = select(func.max(fate.c.at)).where(fate.c.seq == message.c.seq).scalar_subquery()
         self._empty_decided = PerCount(self._emptying(decided), dialect)
         self._empty_at = PerCount(self._emptying(bindparam("settled_at")), dialect)
-        self._close = PerCount(_moving(SETTLED, (OPEN, COPIES)), dialect)
+        self._close = PerCount(_moving(SETTLED), dialect)
         self._remind = InsertRows(
             due, ("kind", "at", "seq"), dialect, lambda insert: insert.on_conflict_do_nothing()
         )
@@ -74,14 +74,13 @@ class _Settling:
         self._remind.run(connection, [(DUE_FORGET, at, seq) for seq in seqs])
 
 
-def _moving(state: int, from_states: tuple[int, ...]) -> Callable[[Values], ClauseElement]:
-    """Build the update that moves mailbox entries, found through their messages, to a state."""
-    older = mailbox.c.state < max(from_states) + 1
+def _moving(state: int) -> Callable[[Values], ClauseElement]:
+    """Build the update that moves mailbox entries, found through their messages, up to a state."""
     return lambda values: (
         update(mailbox)
         .values(state=state)
         .where(
-            older,
+            mailbox.c.state < state,
             mailbox.c.recipient == message.c.recipient,
             mailbox.c.key == message.c.key,
             message.c.seq.in_(values),
@@ -114,7 +113,7 @@ class MarkLane:
                 },
             ),
         )
-        self._accept = PerCount(_moving(COPIES, (OPEN,)), dialect)
+        self._accept = PerCount(_moving(COPIES), dialect)
         self._settling = _Settling(dialect)
 
     def attach(self, connection: Connection) -> None:

@@ -48,11 +48,8 @@ _OPERATION_ERRORS = (
     exc.DataError,
     exc.ProgrammingError,
     exc.NotSupportedError,
-    ValueError,
-    TypeError,
-    OverflowError,
 )
-_STORE_ERRORS = (StorageError, exc.SQLAlchemyError, OSError, ValueError, TypeError, OverflowError)
+_STORE_ERRORS = (StorageError, exc.SQLAlchemyError, OSError)
 
 Deliver = Callable[[Callable[[], None]], object]
 
@@ -198,8 +195,8 @@ class Writer:
             part = parts.pop()
             try:
                 completions = self._execute(part)
-            except _STORE_ERRORS as error:
-                if isinstance(error, _OPERATION_ERRORS) and len(part) > 1:
+            except Exception as error:  # noqa: BLE001 - or nobody of the group is ever answered
+                if _is_refusal(error) and len(part) > 1:
                     self._roll_back()
                     half = len(part) // 2
                     parts += (part[half:], part[:half])
@@ -242,7 +239,7 @@ class Writer:
         try:
             with read_only(connection), connection.begin():
                 completions = execute_lane(connection, lane, operations)
-        except _STORE_ERRORS as error:
+        except Exception as error:  # noqa: BLE001 - the writes of the group have to be answered
             return self._fail(operations, error)
         return completions
 
@@ -250,7 +247,7 @@ class Writer:
         reason = reason_of(error)
         self.stats.failed_groups += 1
         self.stats.failed_operations += len(group)
-        if not isinstance(error, _OPERATION_ERRORS):
+        if not _is_refusal(error):
             if not self.trouble:
                 _log.error("storage failed", extra={"reason": reason})
             self.trouble = reason
@@ -260,7 +257,9 @@ class Writer:
                 self._drop_connection()
         else:
             if reason != self._refusal:
-                _log.error("storage refused an operation", extra={"reason": reason})
+                # The engine's own errors may quote the row, which has the body in it.
+                trace = None if isinstance(error, exc.SQLAlchemyError) else error
+                _log.error("storage refused an operation", exc_info=trace, extra={"reason": reason})
             self._refusal = reason
             self._roll_back()
         return [(done, lane.failed(item, reason)) for lane, item, done in group if done is not None]
@@ -350,8 +349,8 @@ class Writer:
                 with connection.begin():
                     more = work.step(connection)
                 self._verify()
-            except _STORE_ERRORS as error:
-                refused = isinstance(error, _OPERATION_ERRORS)
+            except Exception as error:  # noqa: BLE001 - the thread has to go on for the others
+                refused = _is_refusal(error)
                 self._fail([], error)
                 work.failed(now, refused)
                 if refused and urgent:
@@ -379,3 +378,8 @@ class Writer:
             return False
         self.trouble = ""
         return True
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Tell what is the matter with one operation from what is the matter with the store."""
+    return isinstance(error, _OPERATION_ERRORS) or not isinstance(error, _STORE_ERRORS)

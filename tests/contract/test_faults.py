@@ -186,6 +186,18 @@ def test_an_operation_that_cannot_be_written_fails_alone(durable: DurableStore) 
     assert seqs == sorted(seqs)
 
 
+def test_a_fault_of_our_own_fails_one_operation(durable: DurableStore) -> None:
+    results: list[StoreResult] = []
+    for number in range(20):
+        broken: Any = object() if number == 5 else message(number)
+        durable.storage.messages._submit(
+            durable.storage.messages.lanes[0], broken, results.append if number != 5 else None
+        )
+    durable.run_until(lambda: len(results) == 19)
+    assert {result.kind for result in results} == {StoreKind.STORED}
+    assert durable.storage.healthy
+
+
 def test_too_many_waiting_operations_are_refused_at_once(open_store: OpenStore) -> None:
     store = open_store(queue_limit=10)
     results: list[StoreResult] = []
