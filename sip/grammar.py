@@ -30,6 +30,17 @@ DISPLAY = TOKEN + b" \t" + bytes(range(0x80, 0x100))
 # Everything that is not a control octet. HTAB is white space, not a control (RFC 3261 25.1, LWS).
 TEXT = b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
 
+
+def only(octets: bytes) -> bytes:
+    """Return the table by which ``translate`` leaves text of these octets alone as it is.
+
+    That is the quickest way to ask for them: deleting octets costs about three times as much.
+    """
+    return bytes(octet if octet in octets else octet ^ 0x80 for octet in range(256))
+
+
+ONLY_TOKEN = only(TOKEN)
+
 # Where the scanners have to stop and look: a single character class, which cannot back-track.
 _SPECIAL = {b",": re.compile(rb'[,"<]'), b";": re.compile(rb'[;"<]')}
 
@@ -39,7 +50,7 @@ Params = list[tuple[bytes, bytes | None]]
 def is_token(value: bytes) -> bool:
     """Say whether ``value`` is a non-empty token."""
     # Most tokens are letters and digits, which is the cheaper question.
-    return value.isalnum() or (value != b"" and not value.translate(None, TOKEN))
+    return value.isalnum() or (value != b"" and value.translate(ONLY_TOKEN) == value)
 
 
 def parse_uint(value: bytes, maximum: int, where: str) -> int:

@@ -3,5 +3,8 @@
 cimport cython
 
 
-@cython.locals(lines=list)
+cdef bytes _ONLY_TEXT_AND_ENDS
+
+
+@cython.locals(lines=list, ends=Py_ssize_t)
 cpdef list split_head(bytes head, object limits)

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from .errors import LimitExceeded, ParseError
-from .grammar import TEXT
+from .grammar import TEXT, only
 from .limits import Limits
+
+_ONLY_TEXT_AND_ENDS = only(TEXT + b"\r\n")
 
 
 def split_head(head: bytes, limits: Limits) -> list[bytes]:
@@ -14,8 +16,12 @@ def split_head(head: bytes, limits: Limits) -> list[bytes]:
     Raises: ParseError with ``close`` for control octets and bare CR or LF, LimitExceeded.
     """
     lines = head.split(b"\r\n")
-    # Deleting all text octets leaves the controls; with nothing but line ends, two octets for each.
-    if len(head.translate(None, TEXT)) != 2 * len(lines) - 2:
+    ends = len(lines) - 1
+    if (
+        head.translate(_ONLY_TEXT_AND_ENDS) != head
+        or head.count(b"\r") != ends
+        or head.count(b"\n") != ends
+    ):
         _check_controls(lines)
     if len(lines[0]) > limits.start_line_bytes:
         raise LimitExceeded("start_line_bytes", limits.start_line_bytes, "Start line is too long")

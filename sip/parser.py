@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import Final
 
 from .errors import BadMessage, LimitExceeded, ParseError
-from .grammar import WORD, is_token, parse_uint, split_commas
+from .grammar import WORD, is_token, only, parse_uint, split_commas
 from .head import join_folds, split_head
 from .headers.address import read_uri_and_tag
 from .headers.content_length import parse_content_length
 from .headers.layout import find_layout, learn_layout
-from .headers.structure import GOOD_TYPES, check_content_type, check_header
+from .headers.structure import check_content_type, check_header
 from .headers.via import parse_via
 from .limits import Limits
 from .message import Message, Request, Response, unfold
@@ -31,8 +31,13 @@ _METHODS: Final[dict[bytes, str]] = {
 }  # fmt: skip
 _MAX_CSEQ: Final = 2**31 - 1
 _STATUS_CODES: Final[dict[bytes, int]] = {b"%d" % code: code for code in range(100, 700)}
-_CALL_ID: Final = WORD + b"@"
-_HOP_COUNTS: Final[dict[bytes, int]] = {b"%d" % number: number for number in range(256)}
+_ONLY_CALL_ID: Final = only(WORD + b"@")
+
+# Whole lines of Max-Forwards, Content-Length and Content-Type that were found good, with the number
+# they hold; emptied when full.
+_GOOD_LINES: Final = 8192
+_GOOD_BYTES: Final = 128
+_good: dict[bytes, int] = {}
 
 
 def parse_message(data: bytes, limits: Limits, stream: bool = False) -> Request | Response:
@@ -81,21 +86,31 @@ def _parse(data: bytes, limits: Limits, stream: bool) -> Request | Response:
     layout = request._layout
     at = layout.max_forwards
     if at >= 0:
-        text = lines[at][layout.cuts[at] :]
-        count = _HOP_COUNTS.get(text)
+        line = lines[at]
+        count = _good.get(line)
         if count is None:
-            count = parse_uint(text.strip(b" \t"), 255, "Max-Forwards")
+            text = line[layout.cuts[at] :].strip(b" \t")
+            count = _remember(line, parse_uint(text, 255, "Max-Forwards"))
         request.max_forwards = count
     at = layout.content_type
     if at >= 0:
-        text = lines[at][layout.cuts[at] :]
-        if text not in GOOD_TYPES:
-            check_content_type(text.strip(b" \t"))
+        line = lines[at]
+        if line not in _good:
+            check_content_type(line[layout.cuts[at] :].strip(b" \t"))
+            _remember(line, 0)
     for name in layout.checked:
         check_header(request, name)
     maximum = limits.message_body_bytes if method == "MESSAGE" else limits.body_bytes
     _read_body(request, lines, rest, maximum, stream)
     return request
+
+
+def _remember(line: bytes, number: int) -> int:
+    if len(line) <= _GOOD_BYTES:
+        if len(_good) >= _GOOD_LINES:
+            _good.clear()
+        _good[line] = number
+    return number
 
 
 def _skip_empty_lines(data: bytes) -> bytes:
@@ -183,28 +198,29 @@ def _read_headers(message: Message, lines: list[bytes], limits: Limits, size: in
     layout = message._layout
     cuts = layout.cuts
     at = layout.via
-    value = lines[at][cuts[at] :].strip(b" \t")
+    value = lines[at][cuts[at] :]
     if layout.more_vias or b"," in value:
         _read_vias(message, value, lines, limits)
     else:
         message.via = parse_via(value)
     at = layout.sender
-    message.from_uri, message.from_tag = read_uri_and_tag(lines[at][cuts[at] :], "From")
+    message.from_uri, message.from_tag = read_uri_and_tag(lines[at], "From", cuts[at])
     at = layout.target
-    message.to_uri, message.to_tag = read_uri_and_tag(lines[at][cuts[at] :], "To")
+    message.to_uri, message.to_tag = read_uri_and_tag(lines[at], "To", cuts[at])
     at = layout.call_id
     value = lines[at][cuts[at] :]
-    if not value or value.translate(None, _CALL_ID):
+    if not value or value.translate(_ONLY_CALL_ID) != value:
         value = value.strip(b" \t")
-        if not value or value.translate(None, _CALL_ID):
+        if not value or value.translate(_ONLY_CALL_ID) != value:
             raise ParseError("Call-ID", "Call-ID is malformed")
     message.call_id = value
     at = layout.cseq
-    value = lines[at][cuts[at] :]
-    number, _, name = value.partition(b" ")
+    line = lines[at]
+    number, _, name = line[cuts[at] :].partition(b" ")
     method = _METHODS.get(name)
     if method is None:
-        number, _, name = value.replace(b"\t", b" ").strip(b" ").partition(b" ")
+        value = line[cuts[at] :].replace(b"\t", b" ")
+        number, _, name = value.strip(b" ").partition(b" ")
         method = _read_method(name)
     message.cseq = parse_uint(number, _MAX_CSEQ, "CSeq")
     message.method = method
@@ -245,10 +261,11 @@ def _read_body(
     layout = message._layout
     at = layout.content_length
     if at >= 0:
-        text = lines[at][layout.cuts[at] :]
-        if not text.isdigit():
-            text = text.strip(b" \t")
-        length = parse_content_length(text, maximum)
+        line = lines[at]
+        length = _good.get(line)
+        if length is None or length > maximum:
+            text = line[layout.cuts[at] :].strip(b" \t")
+            length = _remember(line, parse_content_length(text, maximum))
         if length != len(rest):
             if stream or length > len(rest):
                 raise ParseError(

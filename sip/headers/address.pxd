@@ -20,7 +20,7 @@ cdef class Address:
 
 cpdef Address parse_address(bytes value, object where=*)
 cdef Address _bracketed(bytes value, bytes display, bytes tail, object where)
-@cython.locals(front=bytes, bracket=bytes, params=bytes, tag=bytes, uri=Uri, address=Address)
-cpdef tuple read_uri_and_tag(bytes value, object where)
+@cython.locals(front=bytes, bracket=bytes, params=bytes, tag=bytes, uri=Uri, address=Address, value=bytes, text=bytes)
+cpdef tuple read_uri_and_tag(bytes line, object where, Py_ssize_t cut=*)
 cpdef list parse_addresses(object values, object where)
 cpdef int parse_q(bytes value) except -1

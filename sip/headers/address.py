@@ -31,7 +31,7 @@ class Star(Enum):
 
 STAR: Final = Star.STAR
 
-# Display name and URI up to the closing bracket, as they came, of From and To values that parsed.
+# What stands before the closing bracket in From and To lines that parsed, header name included.
 # Emptied when full.
 _FRONTS: Final = 16384
 _FRONT_BYTES: Final = 256
@@ -118,13 +118,13 @@ def _bracketed(value: bytes, display: bytes, tail: bytes, where: str) -> Address
     return address
 
 
-def read_uri_and_tag(value: bytes, where: str) -> tuple[Uri, bytes]:
-    """Return URI and tag of an unfolded From or To value, checked as parse_address checks it.
+def read_uri_and_tag(line: bytes, where: str, cut: int = 0) -> tuple[Uri, bytes]:
+    """Return URI and tag of From or To, checked as parse_address checks it.
 
     The usual shapes, ``"name" <uri>;tag=x`` and the same without name or tag, are taken apart
-    without building an Address.
+    without building an Address. Args: line: unfolded; the value starts at ``cut``.
     """
-    front, bracket, params = value.partition(b">")
+    front, bracket, params = line.partition(b">")
     uri = _fronts.get(front)
     if uri is not None and bracket:
         if not params:
@@ -132,13 +132,14 @@ def read_uri_and_tag(value: bytes, where: str) -> tuple[Uri, bytes]:
         tag = params[5:]
         if params.startswith(b";tag=") and is_token(tag):
             return uri, tag
-    value = value.strip(b" \t")
-    address = parse_address(value, where)
+    value = line[cut:]
+    text = value.strip(b" \t")
+    address = parse_address(text, where)
     end = address.end
-    if 0 <= end <= _FRONT_BYTES and value.find(b">") == end:
+    if 0 <= end <= _FRONT_BYTES and cut + end == len(front) and value.startswith(text):
         if len(_fronts) >= _FRONTS:
             _fronts.clear()
-        _fronts[value[:end]] = address.uri
+        _fronts[front] = address.uri
     found = address.param(b"tag")
     if found is None:
         return address.uri, b""

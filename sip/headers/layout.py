@@ -85,8 +85,9 @@ def find_layout(lines: list[bytes]) -> Layout | None:
 
 def _follows(lines: list[bytes], starts: tuple[bytes, ...]) -> bool:
     # A plain loop: a generator costs on every message.
-    for at, start in enumerate(starts):  # noqa: SIM110
-        if not lines[at].startswith(start):
+    for at, start in enumerate(starts):
+        line = lines[at]
+        if not line.startswith(start):
             return False
     return True
 

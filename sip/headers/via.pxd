@@ -23,7 +23,7 @@ cdef class Via:
 
 @cython.locals(
     front=bytes, mark=bytes, rest=bytes, branch=bytes, semicolon=bytes, tail=bytes, shape=bytes,
-    known=Via, via=Via,
+    known=Via, via=Via, text=bytes,
 )
 cpdef Via parse_via(bytes value)
 @cython.locals(via=Via)

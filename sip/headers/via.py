@@ -86,7 +86,7 @@ class Via:
 
 
 def parse_via(value: bytes) -> Via:
-    """Parse one via-parm, unfolded.
+    """Parse one via-parm, unfolded; white space around it is left out.
 
     Raises: ParseError. received may be an IPv6 address with or without brackets (RFC 5118 4.5).
     """
@@ -99,6 +99,9 @@ def parse_via(value: bytes) -> Via:
             value, branch, known.transport, known.sent_by, known.host, known.port, known.rport,
             known.received, known.maddr,
         )  # fmt: skip
+    text = value.strip(b" \t")
+    if text != value:
+        return parse_via(text)
     via = _read(value)
     # Only what can be put together again in one way: the branch is what was cut out.
     if mark and via.branch == branch and len(shape) <= _HOP_BYTES and b'"' not in value:
