@@ -64,6 +64,7 @@ from .trace import TraceHub
 log = logging.getLogger(__name__)
 
 DRAIN_S = 2.0  # for requests under way; the whole stop stays below the 5 s of the contract
+OWN_ADDRESSES = 1024  # of one machine
 FAULT_LINES = 20  # tracebacks a minute; the counter goes on
 
 
@@ -175,7 +176,8 @@ class App:
             self.next_hops(config),
             settings_of.proxy_config(config),
         )
-        self.names = LocalNames(config.domains, {host for host, _ in own})
+        self.own_hosts = {host for host, _ in own}
+        self.names = LocalNames(config.domains, self.own_hosts)
         self.directory = Directory(self.storage.accounts.load_all())
         self.peers = PeerTable(settings_of.peers(config))
         rates = settings_of.rates(config)
@@ -191,7 +193,7 @@ class App:
             settings=settings_of.auth_settings(config),
             throttle=self.throttle,
             sources=self.sources,
-            listeners=own,
+            listeners=self.endpoint.own,
         )
         self.location = Location(
             self.driver,
@@ -236,6 +238,7 @@ class App:
             self.clock,
             settings_of.routes(config),
             self.retry_after,
+            self.learn_address,
         )
         self.endpoint.user = self.node
         self.trace = TraceHub(self._tap, self.clock.wall)
@@ -330,6 +333,19 @@ class App:
         await asyncio.sleep(0)
 
     # ------------------------------------------------------------- small ports
+
+    def learn_address(self, address: tuple[str, int]) -> None:
+        """Take an address of this machine, found out by a request that came to it, for our own.
+
+        A listener on every address names none of them; the kernel does when it accepts.
+        """
+        if len(self.own) >= OWN_ADDRESSES:
+            return
+        self.own.append(address)
+        self.own_hosts.add(address[0])
+        self.endpoint.own.add(address)
+        self.proxy.may_send_to = self.next_hops(self.config)
+        self.registrar.contact_allowed = self.contact_policy(self.config)
 
     def next_hops(self, config: Config) -> NextHopPolicy:
         """Where requests may go at all (threats.md R2, S11)."""

@@ -20,6 +20,7 @@ from sip.uri import Uri, parse_uri
 from .storage import AorState
 
 EXPIRY = 1
+ABSENT_DEVICES = 16  # remembered for one AoR; the ones seen longest ago are forgotten
 
 
 class Journal(Protocol):
@@ -93,7 +94,7 @@ class Location:
                 self.journal.append(aor, AorState((), {}), now, wall, _nobody_waits)
                 continue
             record = self.records[aor] = AorRecord(aor, self)
-            record.absent = absent or None
+            record.absent = _newest(absent)
             self._place(record, tuple(state.bindings), now)
             if state.bindings:
                 bound.append(aor)
@@ -194,7 +195,7 @@ class Location:
         if absent or left - here:
             absent = {d: seen for d, seen in (absent or {}).items() if d not in here}
             absent.update(dict.fromkeys(left - here, wall))
-            record.absent = absent or None
+            record.absent = _newest(absent)
         self._place(record, bindings, now)
         self.release(record, now)
 
@@ -215,8 +216,9 @@ class Location:
         live = tuple(binding for binding in record.bindings if binding.expires_at > now)
         gone = [b for b in record.bindings if b.expires_at <= now and b.instance]
         if gone:
-            record.absent = dict(record.absent or {})
-            record.absent.update((binding.instance, self.wall()) for binding in gone)
+            absent = dict(record.absent or {})
+            absent.update((binding.instance, self.wall()) for binding in gone)
+            record.absent = _newest(absent)
         self._place(record, live, now)
         if not record.busy and not live and record.absent is None:
             self.records.pop(record.aor, None)
@@ -276,7 +278,8 @@ class Location:
         return Target(binding.contact, flow, None, binding.q, binding, True)
 
     def _dial(self, binding: Binding, uri: Uri, source: str, now: float) -> Target | None:
-        hop = next_hop(uri, binding.secure)
+        # A client that registered over TLS is never reached in the clear (threats.md H4).
+        hop = next_hop(uri, binding.secure or binding.received[0] == "TLS")
         if hop is None or hop.host != source:
             return None
         flow = binding.flow
@@ -303,6 +306,14 @@ class Location:
         if flow is None:
             return None
         return Target(binding.contact, flow, binding.path, binding.q, binding, False)
+
+
+def _newest(devices: dict[str, float]) -> dict[str, float] | None:
+    """Keep the devices seen last, so that made-up instance ids cannot pile up (D11)."""
+    if len(devices) > ABSENT_DEVICES:
+        kept = sorted(devices, key=devices.__getitem__)[-ABSENT_DEVICES:]
+        devices = {device: devices[device] for device in kept}
+    return devices or None
 
 
 def _preference(binding: Binding) -> tuple[int, float]:

@@ -29,6 +29,7 @@ cdef class Node:
     cdef public bint draining
     cdef public object echo
     cdef public Endpoint endpoint
+    cdef public object learn
     cdef public Location location
     cdef public LocalNames names
     cdef public Pager pager
@@ -42,7 +43,7 @@ cdef class Node:
 
     cpdef on_request(self, Request request, Flow flow, double now)
     cdef bint _is_local(self, Uri uri) except -1
-    cdef _sanitise(self, Request request, Principal principal)
+    cdef _sanitise(self, Request request, Flow flow, Principal principal)
     cdef _serve(self, Request request, Flow flow, Uri uri, Principal principal, double now)
     cdef _register(self, Request request, Flow flow, Principal principal, double now)
     cdef _to_user(

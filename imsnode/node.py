@@ -34,6 +34,11 @@ ALLOW = (
 )
 OPTIONS_LINES = (ALLOW, b"Accept: */*", b"Supported: path")
 SUPPORTED = frozenset({b"path"})
+#: Methods of an established dialog, which a Route of ours lets pass.
+IN_DIALOG = frozenset(
+    {"ACK", "BYE", "CANCEL", "INFO", "INVITE", "NOTIFY", "OPTIONS", "PRACK", "REFER", "SUBSCRIBE",
+     "UPDATE"}
+)  # fmt: skip
 
 FOREIGN = Refusal(403, b"Domain is not served here", ())
 NOT_FOUND = Refusal(404, None, ())
@@ -61,6 +66,7 @@ class Node:
     Args:
         routes: foreign domain to (transport, host, port), the only ones requests leave for (R1).
         retry_after: header lines for a 503.
+        learn: told an address of ours that no listener named (it listens on all of them).
     """
 
     def __init__(
@@ -79,6 +85,7 @@ class Node:
         clock: Clock,
         routes: Mapping[str, tuple[str, str, int]],
         retry_after: Callable[[], tuple[bytes, ...]],
+        learn: Callable[[tuple[str, int]], None],
     ) -> None:
         self.endpoint = endpoint
         self.proxy = proxy
@@ -94,6 +101,7 @@ class Node:
         self.clock = clock
         self.routes = routes
         self.retry_after = retry_after
+        self.learn = learn
         self.draining = False
         self.stats = NodeStats()
 
@@ -112,6 +120,8 @@ class Node:
         if routed.refusal is not None:
             self._refuse(request, flow, routed.refusal, now)
             return
+        if flow.local not in self.endpoint.own:
+            self.learn(flow.local)
         uri = request.ruri() if routed.uri is request.uri else parse_uri(routed.uri)
         local = not routed.routes and routed.flow is None and self._is_local(uri)
         served = local and (request.method == "REGISTER" or not uri.user)
@@ -120,7 +130,15 @@ class Node:
             self._refuse(request, flow, refusal, now)
             return
         principal: Principal | None = None
-        if not routed.dialog_proven:
+        # Our Route proves that the dialog was set up with our leave, not who speaks: it stands in
+        # for credentials only where a dialog's peer is meant, never for a user of ours (A1).
+        proven = (
+            routed.dialog_proven
+            and not local
+            and bool(request.to_tag)
+            and request.method in IN_DIALOG
+        )
+        if not proven:
             wall = self.clock.wall()
             verdict = self.authenticator.check(request, flow, now, wall, served)
             if isinstance(verdict, Refusal):
@@ -135,7 +153,7 @@ class Node:
                     later = (b"Retry-After: %d" % max(1, round(wait)),)
                     self._refuse(request, flow, Refusal(503, b"Too many requests", later), now)
                     return
-            self._sanitise(request, principal)
+        self._sanitise(request, flow, principal)
         if served:
             self._serve(request, flow, uri, principal, now)
         elif local:
@@ -160,13 +178,17 @@ class Node:
         # Another port at an address of ours is a client or server beside us on this machine.
         return uri.port is None or uri.host in self.names.domains or self.proxy.own.is_own(uri)
 
-    def _sanitise(self, request: Request, principal: Principal | None) -> None:
+    def _sanitise(self, request: Request, flow: Flow, principal: Principal | None) -> None:
         """Drop our credentials, and identity headers that an untrusted sender wrote (A3)."""
         consumed = self.authenticator.consumed(request)
         if consumed:
             request.remove_lines(consumed)
         if principal is not None and principal.peer:
             return
+        if principal is None:
+            peer = self.peers.match(flow)
+            if peer is not None and peer.asserted:
+                return
         if not UNTRUSTED_HEADERS.isdisjoint(request.names):
             request.remove_headers(UNTRUSTED_HEADERS)
 

@@ -135,6 +135,9 @@ class Change:
                 self.transaction, refused.status, now, refused.reason, refused.lines
             )
             return
+        except Exception:
+            location.release(record, now)  # a fault of ours must not lock the user out
+            raise
         if not plan.changed:
             location.release(record, now)
             self.answer(plan, now, now, wall)

@@ -225,3 +225,19 @@ def test_nobody_leaves_no_trace(location: Location) -> None:
     assert record is not None
     location.release(record, 0.0)
     assert "sip:nobody@ims.test" not in location.records
+
+
+def test_made_up_devices_do_not_pile_up(location: Location, timers: TimerQueue) -> None:
+    for number in range(50):
+        put(location, binding(instance=f"i{number}"))
+    put(location)
+    assert len(location.absent_devices(AOR, 1.0)) <= 16
+    assert "i49" in location.absent_devices(AOR, 1.0)
+
+
+def test_a_tls_client_is_not_dialled_in_the_clear(location: Location) -> None:
+    flow = Flow("TLS", LOCAL, ("198.51.100.7", 41000))
+    contact = "sip:bob@198.51.100.7:5061"
+    put(location, binding(contact, flow=flow, received=("TLS", "198.51.100.7", 41000)))
+    flow.closed = True
+    assert all(target.flow.secure for target in location.targets(AOR, 1.0))
