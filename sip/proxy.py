@@ -401,13 +401,18 @@ class GenericOwner:
         """Nothing to note."""
 
     def on_final(self, fork: Fork, response: Response | None, status: int, now: float) -> None:
-        """Relay the best response, or answer in its place; 503 is never passed on."""
+        """Relay the best response, or answer in its place; 503 is never passed on.
+
+        Where no flow led to anybody, nobody is there: 480, and no blame on the server.
+        """
         if fork.answered:
             return
         if response is not None:
             fork.relay(response, now)
+        elif status == 503:
+            fork.reply(480, now, b"No device can be reached")
         else:
-            fork.reply(500 if status == 503 else status, now)
+            fork.reply(status, now)
 
 
 PLAIN: Final = GenericOwner()

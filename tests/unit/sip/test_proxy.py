@@ -299,7 +299,7 @@ def test_a_flow_that_fails_counts_as_503() -> None:
     made.endpoint.flow_failed(made.flow(BOB), "refused", made.now)
     made.endpoint.handle_timeouts(made.now)
     assert owner.branches == [503]
-    assert made.statuses(ALICE) == [500]
+    assert made.statuses(ALICE) == [480]
 
 
 # --- INVITE
