@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -71,11 +72,13 @@ def serve(config: ConfigOption = None) -> None:
 def run_node(settings: Config, announce: Callable[[str], None]) -> int:
     """Run a node and turn what keeps it from starting into one line; gives the exit code."""
     os.umask(0o077)  # messages, bindings and keys are for the node's own user alone
+    gc.disable()  # nothing of what is loaded now is garbage, and looking takes a tenth of a second
     from imsnode.app import serve as run
     from imsnode.storage import StorageError
     from imsnode.tls import TlsConfigError
     from sip.aio.errors import BindError
 
+    gc.enable()
     try:
         return run(settings, announce=announce)
     except (BindError, TlsConfigError) as error:
