@@ -32,6 +32,8 @@ HOT = (
     "sip/routing.py",
     "sip/forward.py",
     "sip/proxy.py",
+    "sip/aio/ids.py",
+    "sip/aio/udp.py",
     "sip/registrar.py",
     "sip/digest/fields.py",
     "sip/digest/credentials.py",

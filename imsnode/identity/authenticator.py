@@ -197,6 +197,8 @@ class Authenticator:
 
         Spec: RFC 3261 section 22.3 (credentials for other realms must be).
         """
+        if not (request.has("authorization") or request.has("proxy-authorization")):
+            return ()
         places: list[int] = []
         for header in AUTH_LINES:
             if not request.has(header):
