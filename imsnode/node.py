@@ -194,7 +194,13 @@ class Node:
 
     def _refuse(self, request: Request, flow: Flow, refusal: Refusal, now: float) -> None:
         self.stats.refused += 1
-        self.endpoint.reply(request, flow, refusal.status, now, refusal.reason, refusal.lines)
+        lines = refusal.lines
+        # Of several challenges the strongest alone is sent where all would be more than a short
+        # datagram may bring about.
+        must = 1 if refusal.status in (401, 407) else len(lines)
+        self.endpoint.reply(
+            request, flow, refusal.status, now, refusal.reason, lines[:must], optional=lines[must:]
+        )
 
     def _acknowledge(self, request: Request, flow: Flow, routed: Routed, now: float) -> None:
         """Forward the ACK of a 2xx along a route that this node set; drop any other (S12)."""

@@ -1,0 +1,102 @@
+"""What leaves the node, as a dissector that nobody in this project wrote sees it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from tests.interop.clients import DOMAIN, WAIT_S, Bench, Pjsua, Sipp
+from tests.support.phone import Phone
+from tests.support.running import eventually
+
+User = Callable[[], str]
+WARNING = 0x600000  # _ws.expert.severity of a warning; an error is more
+
+
+def may_capture() -> bool:
+    """Tell whether dumpcap finds the loopback interface: that takes root or its group."""
+    listed = subprocess.run(["dumpcap", "-D"], capture_output=True, text=True, timeout=10)
+    return re.search(r"\blo\b", listed.stdout) is not None
+
+
+@pytest.mark.peer("tshark", "dumpcap", "sipp", "pjsua2")
+def test_nothing_that_leaves_the_node_is_malformed(bench: Bench, user: User) -> None:
+    """Registrations, messages on- and offline, refusals, calls, over UDP, TCP and IPv6."""
+    if not may_capture():
+        if os.environ.get("CI") == "true":
+            pytest.fail("dumpcap may not capture here", pytrace=False)
+        pytest.skip("dumpcap may not capture here: it takes root or the group wireshark")
+    used = {name: bench.ports[name] for name in ("udp", "tcp", "udp6")}
+    bench.directory.mkdir(exist_ok=True)
+    taken = bench.directory / "wire.pcapng"
+    ports = " or ".join(f"port {port}" for port in used.values())
+    capture = bench.run(
+        ["dumpcap", "-q", "-i", "lo", "-f", ports, "-a", "duration:60", "-w", str(taken)],
+        "dumpcap",
+    )  # fmt: skip
+    capture.until("File:")
+    traffic(bench, user)
+    size = -1
+
+    def settled() -> bool:
+        nonlocal size
+        size, before = taken.stat().st_size, size
+        return size == before
+
+    eventually(settled, WAIT_S, "the capture to be written")
+    capture.end()
+
+    decode = [f"udp.port=={used['udp']},sip", f"udp.port=={used['udp6']},sip",
+              f"tcp.port=={used['tcp']},sip"]  # fmt: skip
+    left = " || ".join(f"{name[:3]}.srcport == {port}" for name, port in used.items())
+    seen = dissect(taken, decode, f"sip && ({left})")
+    methods = {line.split("\t")[1].split(" ")[0] for line in seen}
+    statuses = {line.split("\t")[2] for line in seen}
+    assert {"MESSAGE", "INVITE", "ACK", "BYE"} <= methods
+    assert {"100", "180", "200", "202", "401", "404", "407"} <= statuses
+    bad = f"(_ws.malformed || _ws.expert.severity >= {WARNING})"
+    assert dissect(taken, decode, f"sip && ({left}) && {bad}") == []
+
+
+def traffic(bench: Bench, user: User) -> None:
+    """Do everything that should be on the wire."""
+    for transport in ("udp", "tcp", "udp6"):
+        alice, bob = Sipp(bench, user(), transport), Sipp(bench, user(), transport)
+        bob.stay("call_uas")
+        alice.call(bob.user)
+        alice.message(user(), "for later")
+    alice, other = Pjsua(bench, user(), "udp"), Pjsua(bench, user(), "tcp")
+    assert alice.send(other.user, "hello") == 200
+    assert other.send(alice.user, "x" * 1500) == 200
+    assert alice.send("nobody-of-ours", "hello") == 404
+    name = user()
+    assert alice.send(name, "waits") == 202
+    with Phone(("127.0.0.1", bench.ports["udp"]), name) as phone:
+        assert phone.register().status == 200
+        assert phone.collect(1, WAIT_S) == [b"waits"]
+        options = phone.request("OPTIONS", f"sip:{bench.server('udp')}")
+        assert phone.answer_to(options).status == 200
+    alice.program.say(f"call sip:{other.user}@{DOMAIN}")
+    alice.event("call", state="CONFIRMED")
+    alice.program.say("hangup")
+    other.event("call", state="DISCONNECTED")
+    alice.leave()
+    other.leave()
+
+
+def dissect(file: object, decode: list[str], wanted: str) -> list[str]:
+    """Return one line per frame: number, Request-Line, status, first expert message."""
+    tshark = shutil.which("tshark")
+    assert tshark is not None
+    argv = [tshark, "-r", str(file), "-Y", wanted, "-T", "fields"]
+    for field in ("frame.number", "sip.Request-Line", "sip.Status-Code", "_ws.expert.message"):
+        argv += ["-e", field]
+    for rule in decode:
+        argv += ["-d", rule]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=40)
+    return done.stdout.splitlines()
