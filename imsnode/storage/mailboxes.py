@@ -58,9 +58,12 @@ class StoreLane:
         self._next = 1
 
     def attach(self, connection: Connection) -> None:
-        """Go on behind the newest message."""
+        """Go on behind the newest message, and behind those that were forgotten meanwhile.
+
+        Deliveries under way know messages by their numbers, so none is given twice in one run.
+        """
         last = connection.execute(select(func.max(message.c.seq))).scalar()
-        self._next = (last or 0) + 1
+        self._next = max(self._next, (last or 0) + 1)
 
     def execute(self, connection: Connection, items: Sequence[StoredMessage]) -> list[StoreResult]:
         """Claim the keys first: whose claim holds is stored, the others are duplicates."""
