@@ -26,15 +26,17 @@ class Plane:
     def __init__(self, app: App) -> None:
         self.app = app
         self.started_with = app.config
-        self.reloading: asyncio.Task[ReloadResult] | None = None
+        self.reloading: set[asyncio.Task[ReloadResult]] = set()
         self._reading = asyncio.Lock()  # what is read first is applied first
 
     # ----------------------------------------------------------------- reload
 
     def reload_soon(self) -> None:
         """Reload on SIGHUP; a bad file is logged and changes nothing."""
-        self.reloading = self.app.loop.create_task(self.reload())
-        self.reloading.add_done_callback(_report)
+        task = self.app.loop.create_task(self.reload())
+        self.reloading.add(task)
+        task.add_done_callback(self.reloading.discard)
+        task.add_done_callback(_report)
 
     async def reload(self) -> ReloadResult:
         """Apply what can change while the node runs; name what needs a restart.
@@ -58,15 +60,19 @@ class Plane:
 
     def _apply(self, config: Config) -> None:
         app = self.app
-        app.config = config
+        old, app.config = app.config, config
         configure(config.log.level, config.log.format, lines_per_source=config.limits.log_lines)
         app.peers.configure(settings_of.peers(config))
         app.node.routes = settings_of.routes(config)
-        rates = settings_of.rates(config)
-        app.sources.configure(rates)
-        app.users.configure(rates)
         app.authenticator.configure(settings_of.auth_settings(config))
-        app.throttle.configure(settings_of.throttle(config))
+        # These forget what they have counted: not for a change of something else.
+        rates = settings_of.rates(config)
+        if rates != settings_of.rates(old):
+            app.users.configure(rates)
+        if rates != settings_of.rates(old) or config.peer != old.peer:
+            app.sources.configure(rates)
+        if settings_of.throttle(config) != settings_of.throttle(old):
+            app.throttle.configure(settings_of.throttle(config))
         app.registrar.limits = settings_of.registrar_limits(config)
         app.registrar.contact_allowed = app.contact_policy(config)
         app.location.device_memory_s = config.registrar.device_memory
@@ -196,7 +202,7 @@ class _Removal:
         self.count = len(held) - len(self.left)
         if not self.count:
             location.release(self.record, now)
-            self.removed.set_result(0)
+            self._end(0)
             return
         location.commit(self.record, self.left, now, self.app.clock.wall(), self.committed)
 
@@ -206,12 +212,18 @@ class _Removal:
             return
         if durable:
             self.app.location.apply(self.record, self.left, now, self.app.clock.wall())
-            self.removed.set_result(self.count)
+            self._end(self.count)
         else:
             self.app.location.release(self.record, now)
-            self.removed.set_exception(
-                ControlRefused("the change could not be kept: " + self.app.storage.trouble)
-            )
+            self._end(ControlRefused("the change could not be kept: " + self.app.storage.trouble))
+
+    def _end(self, outcome: int | ControlRefused) -> None:
+        if self.removed.done():
+            return  # who asked has gone; what follows in this turn is not theirs to disturb
+        if isinstance(outcome, int):
+            self.removed.set_result(outcome)
+        else:
+            self.removed.set_exception(outcome)
 
 
 def _report(task: asyncio.Task[ReloadResult]) -> None:

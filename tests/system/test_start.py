@@ -42,3 +42,14 @@ def test_not_ready_while_the_store_is_away(tmp_path: Path) -> None:
                 file.rename(folder / file.name)
             eventually(lambda: node.get("/readyz").status_code == 200, what="ready again")
             assert alice.message("bob", "kept").status == 202
+
+
+def test_a_reload_forgives_nobody(tmp_path: Path) -> None:
+    with RunningNode(tmp_path / "node", extra="[auth]\nfailures = 2\n") as node:
+        server = ("127.0.0.1", node.ports["udp"])
+        with Phone(server, "alice", password="guess") as mallory:
+            eventually(lambda: mallory.register().status == 503, what="guessing has to wait")
+            node.extra += '[log]\nlevel = "warning"\n'
+            node.write_config()
+            assert "applied log.level" in node.command("reload").stdout
+            assert mallory.register().status == 503

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
 
-from imsnode.control.plane import Plane
+from imsnode.control.plane import Plane, _Removal
 from imsnode.identity.accounts import Account, Directory, make_account
 
 ALICE = make_account("sip:alice@ims.test", "pw", enabled=True)
@@ -59,3 +59,19 @@ async def test_a_long_reading_does_not_bring_back_what_changed_meanwhile() -> No
     alice = directory.get(ALICE.aor)
     assert alice is not None
     assert not alice.enabled
+
+
+async def test_who_asked_for_a_removal_may_be_gone_when_it_is_done() -> None:
+    removed: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    removed.cancel()
+    told: list[str] = []
+    record = SimpleNamespace(bindings=(SimpleNamespace(contact=b"sip:alice@192.0.2.1"),))
+    location = SimpleNamespace(
+        claim=lambda _aor, _again: record,
+        commit=lambda _record, _left, _now, _wall, done: done(True),
+        apply=lambda _record, left, _now, _wall: told.append(f"{len(left)} left"),
+    )
+    clock = SimpleNamespace(now=lambda: 1.0, wall=lambda: 2.0)
+    app = SimpleNamespace(location=location, clock=clock)
+    _Removal(app, ALICE.aor, None, removed).run(1.0)  # type: ignore[arg-type]  # only what it uses
+    assert told == ["0 left"]
