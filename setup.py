@@ -7,8 +7,13 @@ else. Everything else about the project stands in pyproject.toml.
 from __future__ import annotations
 
 import os
+import shutil
+import sys
+import sysconfig
+from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 #: Modules every message passes.
 HOT = (
@@ -54,13 +59,27 @@ HOT = (
 )
 
 
+def compiler_missing() -> str:
+    """Name what is missing for a build, or "" when compiling can be tried."""
+    compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
+    if shutil.which(compiler) is None:
+        return f"the C compiler {compiler}"
+    if not Path(sysconfig.get_path("include"), "Python.h").is_file():
+        return "Python.h (Debian: python3-dev)"
+    return ""
+
+
 def extensions() -> list[Extension]:
-    """Describe the compiled modules; none without Cython, or when IMSNODE_PURE=1 asks for none."""
+    """Describe the compiled modules; none where they cannot or, by IMSNODE_PURE=1, shall not be."""
     if os.environ.get("IMSNODE_PURE") == "1":
+        return []
+    if missing := compiler_missing():
+        sys.stderr.write(f"imsnode runs interpreted: {missing} is not there\n")
         return []
     try:
         from Cython.Build import cythonize
     except ImportError:
+        sys.stderr.write("imsnode runs interpreted: Cython is not there\n")
         return []
     modules = cythonize(
         [Extension(source.rpartition(".")[0].replace("/", "."), [source]) for source in HOT],
@@ -78,5 +97,29 @@ def extensions() -> list[Extension]:
     return modules
 
 
+class AllOrNone(build_ext):
+    """Builds every module or leaves none: compiled modules rely on each other's layout."""
+
+    def initialize_options(self) -> None:
+        super().initialize_options()
+        self.failures: list[str] = []
+
+    def warn(self, msg: str) -> None:
+        self.failures.append(msg)
+
+    def build_extensions(self) -> None:
+        super().build_extensions()
+        if not self.failures:
+            return
+        for extension in self.extensions:
+            Path(self.get_ext_fullpath(extension.name)).unlink(missing_ok=True)
+        reason = self.failures[0].partition("\n")[0][:300]
+        sys.stderr.write(f"imsnode runs interpreted: {reason}\n")
+
+
 if __name__ == "__main__":
-    setup(ext_modules=extensions(), options={"build_ext": {"parallel": os.cpu_count() or 1}})
+    setup(
+        ext_modules=extensions(),
+        cmdclass={"build_ext": AllOrNone},
+        options={"build_ext": {"parallel": os.cpu_count() or 1}},
+    )
