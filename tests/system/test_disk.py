@@ -67,10 +67,12 @@ def refused_then_served(
         assert_later(alice.message("bob", text))
     assert_later(bob.register())
     assert node.get("/healthz").status_code == 200
+    assert list(node.get("/readyz").json()["reasons"]) == ["storage"]
     assert node.process is not None
     process = node.process
     recover()
     eventually(lambda: alice.message("bob", "after").status == 202, 15, "stored again")
+    assert node.get("/readyz").json()["ready"]
     assert node.process is process
     assert process.poll() is None
     assert bob.register().status == 200
