@@ -3,8 +3,8 @@
 cimport cython
 
 
-cdef bytes _ONLY_TEXT_AND_ENDS
+cdef bytes _ONLY_TEXT
 
 
-@cython.locals(lines=list, ends=Py_ssize_t)
+@cython.locals(lines=list, text=bytes)
 cpdef list split_head(bytes head, object limits)

@@ -7,7 +7,7 @@ from .errors import LimitExceeded, ParseError
 from .grammar import TEXT, only
 from .limits import Limits
 
-_ONLY_TEXT_AND_ENDS = only(TEXT + b"\r\n")
+_ONLY_TEXT = only(TEXT)
 
 
 def split_head(head: bytes, limits: Limits) -> list[bytes]:
@@ -16,12 +16,8 @@ def split_head(head: bytes, limits: Limits) -> list[bytes]:
     Raises: ParseError with ``close`` for control octets and bare CR or LF, LimitExceeded.
     """
     lines = head.split(b"\r\n")
-    ends = len(lines) - 1
-    if (
-        head.translate(_ONLY_TEXT_AND_ENDS) != head
-        or head.count(b"\r") != ends
-        or head.count(b"\n") != ends
-    ):
+    text = b"".join(lines)
+    if text.translate(_ONLY_TEXT) != text:
         _check_controls(lines)
     if len(lines[0]) > limits.start_line_bytes:
         raise LimitExceeded("start_line_bytes", limits.start_line_bytes, "Start line is too long")

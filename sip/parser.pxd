@@ -29,7 +29,9 @@ cdef _read_status_line(Response response, bytes start)
     layout=Layout, cuts=tuple, value=bytes, line=bytes, number=bytes, name=bytes, at=Py_ssize_t,
 )
 cdef list _read_headers(Message message, list lines, object limits, Py_ssize_t size)
-@cython.locals(rest=list, layout=Layout)
+@cython.locals(
+    rest=list, layout=Layout, ours=bint, count=Py_ssize_t, line=bytes, values=list, at=Py_ssize_t,
+)
 cdef _read_vias(Message message, bytes value, list lines, object limits)
 @cython.locals(layout=Layout, text=bytes, line=bytes, at=Py_ssize_t)
 cdef _read_body(Message message, list lines, bytes rest, Py_ssize_t maximum, bint stream)

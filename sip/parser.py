@@ -242,14 +242,22 @@ def _read_vias(message: Message, value: bytes, lines: list[bytes], limits: Limit
         value = rest.pop(0)
         message._via_rest = b", ".join(rest)
     message.via = parse_via(value)
-    layout = message._layout
-    for at in layout.more_vias:
-        rest += split_commas(lines[at][layout.cuts[at] :], "Via")
-    message.via_count = 1 + len(rest)
-    if len(rest) >= limits.vias:
-        raise LimitExceeded("vias", limits.vias, "Too many Via values")
     # In a response the lower values are the ones we sent out ourselves.
-    if isinstance(message, Request):
+    ours = isinstance(message, Response)
+    layout = message._layout
+    count = 1 + len(rest)
+    for at in layout.more_vias:
+        line = lines[at]
+        if ours and b"," not in line:
+            count += 1
+        else:
+            values = split_commas(line[layout.cuts[at] :], "Via")
+            count += len(values)
+            rest += values
+    message.via_count = count
+    if count > limits.vias:
+        raise LimitExceeded("vias", limits.vias, "Too many Via values")
+    if not ours:
         for other in rest:
             parse_via(other)
 

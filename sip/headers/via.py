@@ -73,7 +73,7 @@ class Via:
                 return b"%b;received=%b" % (raw, host.encode("ascii"))
             end = raw.find(b";rport") + 6
             if (end == len(raw) or raw[end] == 0x3B) and b'"' not in raw:
-                return b"%b=%d;received=%b%b" % (raw[:end], port, host.encode("ascii"), raw[end:])
+                return raw[:end] + f"={port};received={host}".encode("ascii") + raw[end:]
         kept = [raw.partition(b";")[0].rstrip(b" \t")]
         for piece in self.params:
             name = piece.partition(b"=")[0].rstrip(b" \t").lower()
