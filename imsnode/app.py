@@ -13,12 +13,13 @@ import logging
 import os
 import secrets
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import uvloop
 
 from pager import Pager
+from pager.identity import MessageIds
 from sip.aio.clock import SystemClock
 from sip.aio.driver import Bound, Driver, UdpOptions
 from sip.aio.ids import SystemIds
@@ -57,7 +58,7 @@ from .metrics import Metrics, driver_metrics
 from .node import Node
 from .node_metrics import node_metrics
 from .registration import Registrar
-from .storage import CdrSettings, Storage, StorageSettings, open_storage
+from .storage import AorState, CdrSettings, Storage, StorageSettings, open_storage
 from .tls import client_context, self_signed, server_context
 from .trace import TraceHub
 
@@ -118,11 +119,14 @@ class App:
         self.storage = self._open_storage()
         try:
             self._build()
+            # The control socket also says that no other node works on this store.
+            self._bind_http()
             now, wall = self.clock.now(), self.clock.wall()
-            bound = self.location.restore(self.storage.locations.load(now, wall), now, wall)
-            self.pager.start(bound, now, wall)
+            states = self._of_users(self.storage.locations.load(now, wall))
+            self.pager.start(self.location.restore(states, now, wall), now, wall)
             self.readiness.watch("storage", self._storage_trouble)
-            await self._open_http()
+            await self.http.start()
+            await self.control.start()
             self.driver.start()
         except BaseException:
             await self.stop()
@@ -222,7 +226,15 @@ class App:
             self.retry_after,
         )
         domains = config.domains if config.pager.echo else ()
-        self.echo = Echo(self.endpoint, domains, self._is_user, self._send)
+        self.echo = Echo(
+            self.endpoint,
+            domains,
+            self._is_user,
+            self._send,
+            self.storage.ledger,
+            MessageIds(self.ids.token(5)),
+            self.clock.wall,
+        )
         self.node = Node(
             self.endpoint,
             self.proxy,
@@ -287,7 +299,15 @@ class App:
         files = self_signed(config.tls_directory, config.domains)
         return files.cert, files.key
 
-    async def _open_http(self) -> None:
+    def _of_users(self, states: Iterable[tuple[str, AorState]]) -> Iterator[tuple[str, AorState]]:
+        """Leave out who was switched off while the node was down; forget who was removed."""
+        for aor, state in states:
+            if self._is_user(aor):
+                yield aor, state
+            elif self.directory.get(aor) is None:
+                yield aor, AorState((), {})
+
+    def _bind_http(self) -> None:
         self.http = HttpServer(
             make_app(self.readiness, self.metrics),
             host=self.config.http.listen.host,
@@ -301,8 +321,6 @@ class App:
         )
         self.http.bind()
         self.control.bind()
-        await self.http.start()
-        await self.control.start()
 
     def ready_line(self) -> str:
         """Return the line that tells which listeners accept traffic."""

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from pager import rules
+from pager.identity import MessageIds
+from pager.ports import Ledger
+from pager.values import LedgerEntry
 from sip.endpoint import Endpoint
 from sip.flow import Flow
 from sip.message import Request
@@ -22,14 +26,25 @@ class Echo:
     Args:
         domains: where the service exists; empty switches it off.
         known: tells whether an AoR can be answered (a local user).
+        ledger: hears of every message that was taken. wall: epoch seconds.
     """
 
     def __init__(
-        self, endpoint: Endpoint, domains: Iterable[str], known: Callable[[str], bool], send: Send
+        self,
+        endpoint: Endpoint,
+        domains: Iterable[str],
+        known: Callable[[str], bool],
+        send: Send,
+        ledger: Ledger,
+        ids: MessageIds,
+        wall: Callable[[], float],
     ) -> None:
         self.endpoint = endpoint
         self.known = known
         self.send = send
+        self.ledger = ledger
+        self.ids = ids
+        self.wall = wall
         self.echoed = 0
         self.configure(domains)
 
@@ -49,9 +64,23 @@ class Echo:
             return
         transaction = self.endpoint.accept(request, flow, now)
         self.endpoint.respond(transaction, 200, now)
+        self._note(request, sender, aor)
         # An echo of an echo would never end; a sender without an account has no way back.
         if sender in self.aors or not self.known(sender):
             return
         self.echoed += 1
         content_type = request.get("content-type") or b"text/plain"
         self.send(aor, sender, content_type, request.body, now)
+
+    def _note(self, request: Request, sender: str, aor: str) -> None:
+        at = self.wall()
+        steps = [
+            (at, rules.RECEIVED, "", 0, rules.FORWARDED),
+            (at, rules.ANSWERED, "", 200, rules.DEVICE_ACCEPTED),
+        ]
+        size = len(request.body)
+        self.ledger.note(
+            LedgerEntry(
+                self.ids.next(at), request.call_id, at, sender, aor, size, steps, rules.RELAYED
+            )
+        )

@@ -53,3 +53,40 @@ def test_a_reload_forgives_nobody(tmp_path: Path) -> None:
             node.write_config()
             assert "applied log.level" in node.command("reload").stdout
             assert mallory.register().status == 503
+
+
+def test_who_was_switched_off_while_the_node_was_down_stays_away(tmp_path: Path) -> None:
+    with RunningNode(tmp_path / "node") as node:
+        for user in ("alice", "bob", "carol"):
+            with Phone(("127.0.0.1", node.ports["udp"]), user) as device:
+                assert device.register().status == 200
+        node.stop()
+        node.command("user", "disable", "sip:alice@ims.test")
+        node.command("user", "remove", "sip:bob@ims.test")
+        node.start()
+        assert node.metric("imsnode_bindings") == 1
+        bound = node.command("binding", "list", "--format", "csv").stdout
+        assert "sip:carol@ims.test" in bound
+        assert "sip:bob@ims.test" not in bound
+
+
+def test_a_message_to_the_echo_service_has_a_story(tmp_path: Path) -> None:
+    with RunningNode(tmp_path / "node") as node:
+        with Phone(("127.0.0.1", node.ports["udp"]), "alice") as alice:
+            assert alice.message("echo", "hello", call_id="to-echo").status == 200
+        story = node.command("why", "to-echo").stdout
+        assert "sip:echo@ims.test" in story
+        assert "relayed" in story
+
+
+def test_a_second_node_on_the_same_store_touches_nothing(tmp_path: Path) -> None:
+    with RunningNode(tmp_path / "node") as node:
+        with Phone(("127.0.0.1", node.ports["udp"]), "alice") as alice:
+            assert alice.register().status == 200
+            assert alice.message("bob", "wait").status == 202
+        node.listen = ["udp:127.0.0.1:0"]
+        node.write_config()
+        second = node.command("serve", check=False)
+        assert second.returncode == 2
+        assert "another node is running" in second.stderr
+        assert node.get("/readyz").status_code == 200
