@@ -6,11 +6,12 @@ import itertools
 import re
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.phone import Phone, Reply
-from tests.support.running import RunningNode
+from tests.support.running import RunningNode, eventually
 
 _users = itertools.count()
 _numbers = itertools.count()
@@ -117,6 +118,13 @@ def acknowledge(leg: Leg, invite: bytes, refusal: Reply) -> None:
     leg.phone.send(re.sub(rb"(?m)^(CSeq: \d+) INVITE", rb"\1 ACK", head))
 
 
+def cancel_of(invite: bytes) -> bytes:
+    """Return the CANCEL of an INVITE: all that identifies it, no credentials (9.1)."""
+    head = re.sub(rb"Proxy-Authorization: [^\r]*\r\n", b"", invite)
+    head = head.replace(b"INVITE ", b"CANCEL ", 1)
+    return re.sub(rb"(?m)^(CSeq: \d+) INVITE", rb"\1 CANCEL", head)
+
+
 def ring(callee: Phone, invite: Reply) -> None:
     callee.respond(invite, 180, (f"Contact: <{callee.contact}>",))
 
@@ -219,9 +227,7 @@ def test_cancel(new: NewPhone, transport: str) -> None:
     rings = until(callee, "INVITE")
     ring(callee, rings)
     until(caller, 180)
-    cancel = re.sub(rb"Proxy-Authorization: [^\r]*\r\n", b"", invite)
-    cancel = cancel.replace(b"INVITE ", b"CANCEL ", 1)
-    caller.send(re.sub(rb"(?m)^(CSeq: \d+) INVITE", rb"\1 CANCEL", cancel))
+    caller.send(cancel_of(invite))
     stop = until(callee, "CANCEL")
     assert stop.get("via") == rings.get("via")
     callee.respond(stop, 200)
@@ -283,6 +289,96 @@ def test_answered_here_cancelled_there(new: NewPhone) -> None:
     assert until(pocket, "ACK").get("call-id") == leg.call_id
 
 
+def test_a_global_refusal_ends_the_others(new: NewPhone) -> None:
+    """603 from one device cancels the other, and is what the caller gets (16.7 item 5)."""
+    caller, desk = new(), new()
+    pocket = new("TCP", like=desk)
+    assert desk.register().status == pocket.register().status == 200
+    send_invite(caller, desk.user)
+    first, second = until(desk, "INVITE"), until(pocket, "INVITE")
+    ring(pocket, second)
+    desk.respond(first, 603)
+    pocket.respond(until(pocket, "CANCEL"), 200)
+    pocket.respond(second, 487)
+    until(caller, 603)
+
+
+def test_repeats(new: NewPhone) -> None:
+    """A repeated INVITE goes no further; a repeated 200 does, and its ACK too (RFC 6026)."""
+    caller, callee = new(), new()
+    assert callee.register().status == 200
+    request = caller.request("INVITE", callee.aor, None, (f"Contact: <{caller.contact}>",))
+    caller.send(request)
+    invite = caller.with_credentials(request, until(caller, 407))
+    for _ in range(3):
+        caller.send(invite)
+    rings = until(callee, "INVITE")
+    ring(callee, rings)
+    until(caller, 180)
+    answer = (f"Contact: <{callee.contact}>",)
+    legs = []
+    for _ in range(2):
+        callee.respond(rings, 200, answer)
+        accepted = until(caller, 200)
+        leg = Leg(caller, accepted.get("from"), accepted.get("to"),
+                  accepted.get("call-id"), caller.cseq)  # fmt: skip
+        legs.append(leg)
+        establish(leg, accepted)
+        assert until(callee, "ACK").get("cseq") == f"{leg.cseq} ACK"
+    caller.send(invite)
+    legs[0].send("BYE")
+    callee.respond(until(callee, "BYE"), 200)
+
+
+def test_cancel_before_anybody_rings(new: NewPhone) -> None:
+    """The CANCEL is held back until the branch has said something, then sent (9.1)."""
+    caller, callee = new(), new()
+    assert callee.register().status == 200
+    request = caller.request("INVITE", callee.aor, None, (f"Contact: <{caller.contact}>",))
+    caller.send(request)
+    invite = caller.with_credentials(request, until(caller, 407))
+    caller.send(invite)
+    rings = until(callee, "INVITE")
+    caller.send(cancel_of(invite))
+    while (reply := caller.receive(8)) is not None and not reply.get("cseq").endswith("CANCEL"):
+        assert reply.status == 100
+    assert reply is not None
+    assert reply.status == 200
+    ring(callee, rings)
+    callee.respond(until(callee, "CANCEL"), 200)
+    callee.respond(rings, 487)
+    until(caller, 487)
+
+
+def test_a_cancel_of_nothing(new: NewPhone) -> None:
+    caller, callee = new(), new()
+    request = caller.request("INVITE", callee.aor, None, (f"Contact: <{caller.contact}>",))
+    caller.send(cancel_of(request))
+    until(caller, 481)
+
+
+@pytest.mark.slow
+def test_a_dead_branch_times_out(tmp_path: Path) -> None:
+    """A device that says nothing is 408 after 64*T1, and keeps nobody from the other's answer."""
+    extra = '[timers]\nt1 = "50ms"\n\n[pager]\ndefer_after = "1s"\n'
+    with RunningNode(tmp_path / "node", extra=extra) as node:
+        server = ("127.0.0.1", node.ports["udp"])
+        with Phone(server, "alice") as caller, Phone(server, "bob") as silent:
+            assert silent.register().status == 200
+            send_invite(caller, "bob")
+            copies = 1
+            assert until(silent, "INVITE")
+            while (answer := caller.receive(0.2)) is None or answer.status < 200:
+                copies += silent.receive(0.01) is not None
+            assert answer.status == 408
+            assert copies > 2
+            with Phone(server, "bob") as other, Phone(server, "carol") as second:
+                assert other.register().status == 200
+                send_invite(second, "bob")
+                other.respond(until(other, "INVITE"), 486)
+                until(second, 486)
+
+
 def test_nobody_there(new: NewPhone) -> None:
     """A user without a phone: 480; a user that does not exist: 404."""
     caller, absent = new(), new()
@@ -318,8 +414,14 @@ def test_a_request_for_a_lost_connection_is_told_so(new: NewPhone) -> None:
     assert callee.register().status == 200
     near, _ = call(caller, callee)
     callee.close()
-    reply = caller.answer_to(near.request("BYE"))
-    assert reply.status in (408, 430, 480, 500, 503)
+
+    def told() -> bool:
+        status = caller.answer_to(near.request("BYE")).status
+        # A connection that its client closed may still take answers for a moment.
+        assert status in (430, 480)
+        return status == 430
+
+    eventually(told, 15)
 
 
 def test_a_stray_bye_is_not_relayed(new: NewPhone) -> None:
