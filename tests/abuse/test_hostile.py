@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -13,43 +14,51 @@ from tests.support.phone import Phone
 from tests.support.running import RunningNode
 
 TRANSPORTS = ("udp", "tcp", "tls")
+USERS = ("alice", "bob", "carol")
 LISTEN = ("udp:127.0.0.1:0", "tcp:127.0.0.1:0", "tls:127.0.0.1:0")
 
 pytestmark = pytest.mark.timeout(300)
 
 
 class Attack:
-    """One node under the cases of one transport."""
+    """One node under the cases of one transport; `faults` waits for their end."""
 
-    def __init__(self, node: RunningNode, transport: str, faults: Future[list[str]]) -> None:
-        self.node, self.transport, self.faults = node, transport, faults
+    def __init__(self, folder: Path, transport: str, pool: ThreadPoolExecutor) -> None:
+        self.node = RunningNode(folder, listen=LISTEN, users=())
+        self.transport = transport
+        self._ending = pool.submit(self._run)
+
+    def _run(self) -> list[str]:
+        rows = "".join(f"sip:{user}@ims.test,pw-{user},,true\n" for user in USERS)
+        file = self.node.directory / "users.csv"
+        file.write_text("aor,password,display_name,enabled\n" + rows)
+        self.node.command("user", "import", str(file))
+        self.node.start()
+        server = ("127.0.0.1", self.node.ports[self.transport])
+        return run_all(server, self.transport, USERS[0])
+
+    def faults(self) -> list[str]:
+        return self._ending.result()
 
 
 @pytest.fixture(scope="module")
 def attacks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Attack]]:
     """All transports at once, on nodes of their own: most of the time is spent waiting."""
-    nodes = {
-        transport: RunningNode(tmp_path_factory.mktemp(transport) / "node", listen=LISTEN).start()
-        for transport in TRANSPORTS
-    }
-    with ThreadPoolExecutor(len(nodes)) as pool:
-        yield {
-            transport: Attack(
-                node,
-                transport,
-                pool.submit(run_all, ("127.0.0.1", node.ports[transport]), transport, "alice"),
-            )
-            for transport, node in nodes.items()
+    with ThreadPoolExecutor(len(TRANSPORTS)) as pool:
+        under_attack = {
+            transport: Attack(tmp_path_factory.mktemp(transport) / "node", transport, pool)
+            for transport in TRANSPORTS
         }
-    for node in nodes.values():
-        node.stop()
+        yield under_attack
+    for attack in under_attack.values():
+        attack.node.__exit__()
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_every_case_comes_out_as_wanted(attacks: dict[str, Attack], transport: str) -> None:
     attack = attacks[transport]
     assert len(load_cases(transport)) > 90
-    assert attack.faults.result() == []
+    assert attack.faults() == []
     node = attack.node
     assert node.process is not None
     assert node.process.poll() is None, "the node died"
@@ -60,7 +69,7 @@ def test_every_case_comes_out_as_wanted(attacks: dict[str, Attack], transport: s
 def test_users_are_served_after_the_attack(attacks: dict[str, Attack], transport: str) -> None:
     """G1: nothing of it affects anybody else."""
     attack = attacks[transport]
-    attack.faults.result()
+    attack.faults()
     server = ("127.0.0.1", attack.node.ports["udp"])
     with Phone(server, "alice") as alice, Phone(server, "carol") as carol:
         assert alice.message("carol", "still there?").status == 202
@@ -72,7 +81,7 @@ def test_users_are_served_after_the_attack(attacks: dict[str, Attack], transport
 def test_known_and_unknown_users_look_alike(attacks: dict[str, Attack], method: str) -> None:
     """A7: the same status and header names for everybody without credentials."""
     node = attacks["udp"].node
-    attacks["udp"].faults.result()
+    attacks["udp"].faults()
     server = ("127.0.0.1", node.ports["udp"])
     seen = set()
     for user in ("alice", "nobody"):
