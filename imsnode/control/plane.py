@@ -88,8 +88,14 @@ class Plane:
         """Read accounts again, all or those named; bindings of accounts that went are removed."""
         async with self._reading:
             count, gone = await self._read_accounts(aors)
+        refused: ControlRefused | None = None
         for aor in gone:
-            await self.remove_binding(aor, None)
+            try:
+                await self.remove_binding(aor, None)
+            except ControlRefused as error:
+                refused = error  # the others are tried all the same
+        if refused is not None:
+            raise refused
         return count
 
     async def _read_accounts(self, aors: Sequence[str] | None) -> tuple[int, list[str]]:

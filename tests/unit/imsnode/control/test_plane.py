@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
 
+import pytest
+
 from imsnode.control.plane import Plane, _Removal
+from imsnode.control.server import ControlRefused
 from imsnode.identity.accounts import Account, Directory, make_account
 
 ALICE = make_account("sip:alice@ims.test", "pw", enabled=True)
@@ -75,3 +78,23 @@ async def test_who_asked_for_a_removal_may_be_gone_when_it_is_done() -> None:
     app = SimpleNamespace(location=location, clock=clock)
     _Removal(app, ALICE.aor, None, removed).run(1.0)  # type: ignore[arg-type]  # only what it uses
     assert told == ["0 left"]
+
+
+async def test_one_removal_that_fails_does_not_spare_the_others() -> None:
+    app = SimpleNamespace(
+        config=None,
+        loop=asyncio.get_running_loop(),
+        directory=Directory(),
+        storage=SimpleNamespace(accounts=SimpleNamespace(get=lambda _aor: None)),
+    )
+    plane = Plane(app)  # type: ignore[arg-type]  # only what it uses
+    tried: list[str] = []
+
+    async def remove(aor: str, _contact: str | None) -> int:
+        tried.append(aor)
+        raise ControlRefused("the store is away")
+
+    plane.remove_binding = remove  # type: ignore[method-assign]
+    with pytest.raises(ControlRefused, match="away"):
+        await plane.users_changed(["sip:a@ims.test", "sip:b@ims.test"])
+    assert tried == ["sip:a@ims.test", "sip:b@ims.test"]
