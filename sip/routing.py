@@ -288,4 +288,4 @@ def loop_mark(request: Request) -> bytes:
         seed = crc32(b",".join(request.get_all("route")), seed)
     if request.has("proxy-require"):
         seed = crc32(b",".join(request.get_all("proxy-require")), seed)
-    return f".{seed | _MARK_WIDTH:x}".encode("ascii")
+    return b".%x" % (seed | _MARK_WIDTH)
