@@ -5,7 +5,7 @@ cimport cython
 from ..grammar cimport is_token, parse_params, skip_quoted, split_commas
 from ..uri cimport Uri, parse_uri
 
-cdef dict _fronts
+cdef dict _contacts, _fronts
 
 
 cdef class Address:
@@ -23,4 +23,6 @@ cdef Address _bracketed(bytes value, bytes display, bytes tail, object where)
 @cython.locals(front=bytes, bracket=bytes, params=bytes, tag=bytes, uri=Uri, address=Address, value=bytes, text=bytes)
 cpdef tuple read_uri_and_tag(bytes line, object where, Py_ssize_t cut=*)
 cpdef list parse_addresses(object values, object where)
+cpdef parse_contacts(object values)
+cdef list _read_contacts(list lines)
 cpdef int parse_q(bytes value) except -1

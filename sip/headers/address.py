@@ -37,6 +37,11 @@ _FRONTS: Final = 16384
 _FRONT_BYTES: Final = 256
 _fronts: dict[bytes, Uri] = {}
 
+# A device sends the same Contact with every REGISTER, twice when challenged. Emptied when full.
+_CONTACTS: Final = 4096
+_CONTACT_BYTES: Final = 512
+_contacts: dict[bytes, list[Address]] = {}
+
 
 class Address:
     """One address. ``display`` is the display name as it came, quotes included, or b"".
@@ -160,11 +165,27 @@ def parse_addresses(values: Iterable[bytes], where: str) -> list[Address]:
 def parse_contacts(values: Iterable[bytes]) -> list[Address] | Star:
     """Parse Contact lines.
 
-    Returns: the contacts in order, or STAR. Raises: ParseError, also for a star beside anything.
+    Returns: the contacts in order, shared and not to be changed, or STAR.
+    Raises: ParseError, also for a star beside anything.
     """
     lines = list(values)
-    if len(lines) == 1 and lines[0].strip(b" \t") == b"*":
+    if len(lines) != 1:
+        return _read_contacts(lines)
+    line = lines[0]
+    known = _contacts.get(line)
+    if known is not None:
+        return known
+    if line.strip(b" \t") == b"*":
         return STAR
+    contacts = _read_contacts(lines)
+    if len(line) <= _CONTACT_BYTES:
+        if len(_contacts) >= _CONTACTS:
+            _contacts.clear()
+        _contacts[line] = contacts
+    return contacts
+
+
+def _read_contacts(lines: list[bytes]) -> list[Address]:
     contacts = parse_addresses(lines, "Contact")
     for contact in contacts:
         for name, value in contact.params:
