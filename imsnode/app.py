@@ -14,6 +14,7 @@ import os
 import secrets
 import signal
 from collections.abc import Callable, Iterable, Iterator
+from hashlib import blake2b
 from pathlib import Path
 
 import uvloop
@@ -192,12 +193,14 @@ class App:
             self.directory,
             self.peers,
             self.names,
-            secrets.token_bytes(32),
+            blake2b(b"nonces", key=secret[:64]).digest(),
             secrets.randbits(64),
             settings=settings_of.auth_settings(config),
             throttle=self.throttle,
             sources=self.sources,
             listeners=self.endpoint.own,
+            # RFC 3261 17.1.2.2: so long a client repeats what it sent before we came up.
+            resends_until=self.clock.now() + 64 * config.timers.t1,
         )
         self.location = Location(
             self.driver,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from sip.digest import (
     FRESH,
     MD5,
+    STALE,
     Credentials,
     NonceCounter,
     NonceSource,
@@ -61,6 +62,7 @@ DROP = Refusal(0)
 """No answer at all: the source asks too often."""
 
 CREDENTIAL_LINES = 2  # header lines looked at in one request
+RESENDS = 1 << 16  # requests of the run before this one that are accepted
 _ONCE = 0xFFFFFFFF
 
 
@@ -120,7 +122,9 @@ class AuthStats:
 class Authenticator:
     """Authenticates requests by peer or by digest.
 
-    secret, nonce_start: 16 or more random octets and 64 random bits, fresh in every process.
+    secret: 16 or more random octets, the same in every run. nonce_start: 64 random bits, fresh in
+    every run. resends_until: monotonic seconds until which a MESSAGE may carry a nonce of the run
+    before this one.
     listeners: our own (host, port); a set is looked at on every call.
     """
 
@@ -136,6 +140,7 @@ class Authenticator:
         throttle: FailureThrottle | None = None,
         sources: SourceLimiter | None = None,
         listeners: Iterable[tuple[str, int]] = (),
+        resends_until: float = 0.0,
     ) -> None:
         self.directory = directory
         self.peers = peers
@@ -155,6 +160,8 @@ class Authenticator:
         ] = {}
         self._nobody = _dummy_account(secret)
         self._last: tuple[bytes, Credentials | None] = (b"", None)
+        self._resends_until = resends_until
+        self._resends: set[tuple[bytes, int]] = set()
 
     def configure(self, settings: AuthSettings) -> None:
         """Take new settings; nonces made before stay good. ``nonce_memory`` is not changed."""
@@ -255,9 +262,12 @@ class Authenticator:
             if throttle is not None:
                 throttle.failed(source, _login(account, credentials, realm), now)
             return self._challenge(request, flow, now, wall, realm, status, False)
-        if self.nonces.check(
-            credentials.nonce, self._realms[realm], wall
-        ) != FRESH or not self._counter.claim(self.nonces.sequence(credentials.nonce), count):
+        found = self.nonces.check(credentials.nonce, self._realms[realm], wall)
+        if not (
+            self._counter.claim(self.nonces.sequence(credentials.nonce), count)
+            if found == FRESH
+            else found == STALE and self._resent(request, credentials.nonce, count, now, wall)
+        ):
             # RFC 7616 3.3: stale says that only the nonce was wrong. A count that was used before
             # comes from another transaction: repeats of this one never get here.
             self.stats.stale += 1
@@ -265,6 +275,22 @@ class Authenticator:
         if throttle is not None:
             throttle.succeeded(source, account.aor)
         return self._authorise(request, account)
+
+    def _resent(self, request: Request, nonce: bytes, count: int, now: float, wall: float) -> bool:
+        """Accept a MESSAGE that was sent to the run of the node before this one, once.
+
+        Its sender repeats it because the answer was lost with that run. Challenged, it would come
+        back with another CSeq, and a device that has it already would show it twice (ADR 0009).
+        """
+        if request.method != "MESSAGE" or now >= self._resends_until:
+            return False
+        used = (nonce, count)
+        if used in self._resends or len(self._resends) >= RESENDS:
+            return False
+        if not self.nonces.of_another_run(nonce, wall):
+            return False
+        self._resends.add(used)
+        return True
 
     def _problem(self, request: Request, credentials: Credentials, count: int) -> bytes:
         """What makes the credentials unusable whoever sent them; b"" when nothing does."""

@@ -31,8 +31,8 @@ _SKEW_S = 5.0  # how far a clock that was set back may make a nonce come from th
 class NonceSource:
     """Makes and recognises nonces.
 
-    ``secret`` (16 octets or more) and ``start`` (64 random bits) are fresh in every process; nodes
-    that share a secret tell their own nonces by the series. Two nonces of one source tell how many
+    ``secret``: 16 octets or more. ``start``: 64 random bits, fresh in every process; processes that
+    share a secret tell their own nonces by the series. Two nonces of one source tell how many
     challenges were made between them, nothing else.
     Spec: RFC 7616 section 3.3 (nonce) and 5.4.
     """
@@ -69,6 +69,11 @@ class NonceSource:
         if (stamp - self._start) & _MASK >= self._made:
             return STALE
         return FRESH
+
+    def of_another_run(self, nonce: bytes, wall: float) -> bool:
+        """Say of a STALE nonce that its age is good and only its series is not ours."""
+        age = wall - int(nonce[:8], 16)
+        return -_SKEW_S <= age < self.lifetime_s
 
     def sequence(self, nonce: bytes) -> int:
         """Number of a nonce that ``check`` found FRESH; the key for NonceCounter."""

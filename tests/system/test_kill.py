@@ -10,11 +10,13 @@ import os
 import random
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from imsnode.storage.failpoints import POINTS
+from tests.support.phone import Phone, Reply
 from tests.support.running import RunningNode, eventually
 from tests.support.traffic import TRUST, Traffic
 
@@ -40,6 +42,41 @@ def node(tmp_path: Path) -> Iterator[RunningNode]:
     users = (*SENDERS, *RECIPIENTS)
     with RunningNode(tmp_path / "node", extra=TRUST + SETTINGS, users=users) as running:
         yield running
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["stored", "relayed"])
+def test_a_message_repeated_over_a_kill_is_seen_once(tmp_path: Path, there: bool) -> None:
+    """The sender's credentials are of the run that died; another CSeq would be another message."""
+    with RunningNode(tmp_path / "node") as node:
+        server = ("127.0.0.1", node.ports["udp"])
+        with Phone(server, "alice") as alice, Phone(server, "bob") as bob:
+            if there:
+                assert bob.register().status == 200
+            else:
+                node.kill()
+                start_with(node, {"IMSNODE_FAIL_POINT": "after_commit_before_callback"})
+            request = alice.request("MESSAGE", "sip:bob@ims.test", body=b"once")
+            challenge = alice._transact(request, 5)
+            assert challenge.status == 407
+            request = alice.with_credentials(request, challenge)
+            alice.send(request)
+            if there:
+                assert bob.receive() is not None
+                bob.inbox.clear()
+            else:
+                assert node.process is not None
+                assert node.process.wait(30) == -9
+            node.kill()
+            start_with(node, {})
+            with ThreadPoolExecutor(1) as pool:
+                waiting = pool.submit(bob.collect, 1)
+                assert alice._transact(request, 10).status == (200 if there else 202)
+                waiting.result()
+            assert bob.register().status == 200
+            assert bob.collect(2, 2) == [b"once"]
+            if there:
+                (got,) = bob.messages()
+                assert got.get("cseq") == Reply(request).get("cseq")
 
 
 def start_with(node: RunningNode, environment: dict[str, str]) -> None:

@@ -84,6 +84,8 @@ class Scene:
         domains: Sequence[str] = ("ims.test",),
         peers: Sequence[Peer] = (),
         sources: SourceLimiter | None = None,
+        nonce_start: int = 1 << 60,
+        resends_until: float = 0.0,
     ) -> None:
         self.alice = make_account("sip:alice@ims.test", PASSWORD)
         self.directory = Directory([self.alice, make_account("sip:bob@ims.test", PASSWORD)])
@@ -92,11 +94,12 @@ class Scene:
             PeerTable(peers),
             LocalNames(domains, {"192.0.2.1"}),
             SECRET,
-            1 << 60,
+            nonce_start,
             settings=settings,
             throttle=FailureThrottle(),
             sources=sources,
             listeners={("192.0.2.1", 5060), ("2001:db8::1", 5060)},
+            resends_until=resends_until,
         )
         self.now = 100.0
         self.wall = WALL
@@ -305,6 +308,36 @@ class TestDigest:
         challenge = scene.challenges()[0]
         for count in (1, 2, 7, 0xFFFFFFFF):
             assert principal(scene.check(scene.answered(challenge, count=count)))
+
+
+class TestRequestsOfTheRunBefore:
+    """A MESSAGE whose answer was lost with the process is repeated to the next one unchanged."""
+
+    def test_a_message_is_accepted_once(self) -> None:
+        before, after = Scene(), Scene(nonce_start=7, resends_until=132.0)
+        message = before.answered()
+        assert principal(before.check(message))
+        assert principal(after.check(message)) == ("sip:alice@ims.test", "digest", "")
+        assert stale(after.refused(message))
+        assert principal(after.check(after.answered()))
+
+    @pytest.mark.parametrize(
+        ("method", "now", "wall", "password"),
+        [
+            ("REGISTER", 100.0, WALL, PASSWORD),
+            ("INVITE", 100.0, WALL, PASSWORD),
+            ("MESSAGE", 132.0, WALL, PASSWORD),
+            ("MESSAGE", 100.0, WALL + 300, PASSWORD),
+            ("MESSAGE", 100.0, WALL, "wrong"),
+        ],
+    )
+    def test_nothing_else_is(self, method: str, now: float, wall: float, password: str) -> None:
+        before, after = Scene(), Scene(nonce_start=7, resends_until=132.0)
+        header = b"Authorization" if method == "REGISTER" else b"Proxy-Authorization"
+        challenge = before.challenges()[0]
+        message = before.answered(challenge, method=method, password=password, header=header)
+        after.now, after.wall = now, wall
+        assert after.refused(message).status in (401, 407)
 
 
 class TestReplayCases:
