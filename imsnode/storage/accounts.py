@@ -16,7 +16,15 @@ from imsnode.identity.accounts import Account, make_account
 
 from .database import Database
 from .errors import AccountExists, AccountUnknown, ImportRefused
-from .schema import account
+from .schema import (
+    DUE_EXPIRY,
+    SETTLED,
+    account,
+    binding_journal,
+    due,
+    mailbox,
+    message,
+)
 from .statements import InsertRows
 
 __all__ = ["Accounts"]
@@ -116,9 +124,24 @@ class Accounts:
         self._change(aor, **values)
 
     def remove(self, aor: str) -> None:
-        """Remove an account. Raises: AccountUnknown."""
+        """Remove an account; what waits for it expires, so that nobody inherits it.
+
+        Raises: AccountUnknown.
+        """
+        waiting = select(mailbox.c.seq).where(
+            mailbox.c.recipient == aor, mailbox.c.state != SETTLED
+        )
         with self._database.writing() as connection:
             done = connection.execute(delete(account).where(account.c.aor == aor))
+            numbers = list(connection.execute(waiting).scalars())
+            if numbers:
+                connection.execute(
+                    update(message).where(message.c.seq.in_(waiting)).values(expires_at=0.0)
+                )
+                connection.execute(
+                    insert(due), [{"kind": DUE_EXPIRY, "at": 0.0, "seq": n} for n in numbers]
+                )
+            connection.execute(delete(binding_journal).where(binding_journal.c.aor == aor))
         if not done.rowcount:
             raise AccountUnknown(aor)
 

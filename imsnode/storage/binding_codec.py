@@ -3,7 +3,7 @@
 
 Lines ended by LF, which no header value can hold, so nothing has to be escaped: a first line with
 the format's version and the number of bindings and devices, then the fields of each in a fixed
-order. Times are wall time: monotonic clocks start anew with the machine.
+order. Times are milliseconds of wall time: monotonic clocks start anew with the machine.
 """
 
 from __future__ import annotations
@@ -42,37 +42,30 @@ def encode_state(state: AorState, now: float, wall: float) -> bytes:
     devices = state.devices
     if not bindings and not devices:
         return b""
-    parts = [b"%b %d %d\n" % (_VERSION, len(bindings), len(devices))]
+    parts = [b"%b %d %d" % (_VERSION, len(bindings), len(devices))]
     lines = 1 + _BINDING_LINES * len(bindings) + _DEVICE_LINES * len(devices)
     offset = wall - now
     for binding in bindings:
         transport, host, port = binding.received
         path = binding.path
         lines += len(path)
-        parts.append(
-            b"%b\n%b\n%d\n%.3f\n%b\n%d\n%b\n%d\n%b\n%b\n%d\n%b\n%d\n%d\n"
-            % (
-                binding.contact,
-                binding.params,
-                binding.q,
-                binding.expires_at + offset,
-                binding.call_id,
-                binding.cseq,
-                binding.instance.encode("utf-8", "surrogateescape"),
-                binding.reg_id,
-                transport.encode(),
-                host.encode(),
-                port,
-                binding.user_agent,
-                binding.secure,
-                len(path),
-            )
+        text = (
+            f"{binding.q}\n{round((binding.expires_at + offset) * 1000)}\n{binding.cseq}\n"
+            f"{binding.instance}\n{binding.reg_id}\n{transport}\n{host}\n{port}\n"
+            f"{1 if binding.secure else 0}\n{len(path)}"
         )
-        for hop in path:
-            parts.append(hop + b"\n")
+        parts += (
+            binding.contact,
+            binding.params,
+            binding.call_id,
+            binding.user_agent,
+            text.encode("utf-8", "surrogateescape"),
+            *path,
+        )
     for device, seen in devices.items():
-        parts.append(b"%b\n%.3f\n" % (device.encode("utf-8", "surrogateescape"), seen))
-    data = b"".join(parts)
+        parts.append(f"{device}\n{round(seen * 1000)}".encode("utf-8", "surrogateescape"))
+    parts.append(b"")
+    data = b"\n".join(parts)
     if data.count(b"\n") != lines:
         raise ValueError("a value of a binding holds a line feed")
     return data
@@ -109,7 +102,7 @@ def _decode_lines(
             bindings.append(binding)
     devices = {}
     for _ in range(instances):
-        devices[lines[at].decode("utf-8", "surrogateescape")] = float(lines[at + 1])
+        devices[lines[at].decode("utf-8", "surrogateescape")] = int(lines[at + 1]) / 1000
         at += _DEVICE_LINES
     return AorState(tuple(bindings), devices), at
 
@@ -117,21 +110,21 @@ def _decode_lines(
 def _decode_binding(aor: str, lines: list[bytes], at: int, offset: float) -> tuple[Binding, int]:
     end = at + _BINDING_LINES
     path_end = end + int(lines[end - 1])
-    received = (lines[at + 8].decode(), lines[at + 9].decode(), int(lines[at + 10]))
+    q, expires, cseq, instance, reg_id, transport, host, port, secure = lines[at + 4 : end - 1]
     binding = Binding(
         aor,
         lines[at],
         lines[at + 1],
-        int(lines[at + 2]),
-        float(lines[at + 3]) + offset,
-        lines[at + 4],
-        int(lines[at + 5]),
-        lines[at + 6].decode("utf-8", "surrogateescape"),
-        int(lines[at + 7]),
+        int(q),
+        int(expires) / 1000 + offset,
+        lines[at + 2],
+        int(cseq),
+        instance.decode("utf-8", "surrogateescape"),
+        int(reg_id),
         tuple(lines[end:path_end]),
         None,
-        received,
-        lines[at + 11],
-        lines[at + 12] == b"1",
+        (transport.decode(), host.decode("utf-8", "surrogateescape"), int(port)),
+        lines[at + 3],
+        secure == b"1",
     )
     return binding, path_end
