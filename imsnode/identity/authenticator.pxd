@@ -38,6 +38,8 @@ cdef class Authenticator:
     cdef str _one_realm
     cdef frozenset _realm_names
     cdef dict _realms
+    cdef set _resends
+    cdef double _resends_until
 
     cpdef check(self, Request request, Flow flow, double now, double wall, bint served_here=*)
     cpdef tuple consumed(self, Request request)
