@@ -186,7 +186,7 @@ class App:
         self.directory = Directory(self.storage.accounts.load_all())
         self.peers = PeerTable(settings_of.peers(config))
         rates = settings_of.rates(config)
-        self.sources = SourceLimiter(rates, self.peers, self.driver.ban)
+        self.sources = SourceLimiter(rates, self.peers, self.ban)
         self.users = UserLimiter(rates)
         self.throttle = FailureThrottle(settings_of.throttle(config))
         self.authenticator = Authenticator(
@@ -256,6 +256,7 @@ class App:
             self.learn_address,
         )
         self.endpoint.user = self.node
+        self.driver.after_batch = self.storage.give_way
         self.trace = TraceHub(self._tap, self.clock.wall)
         self.plane = Plane(self)
         driver_metrics(self.metrics, self.driver)
@@ -354,6 +355,15 @@ class App:
         await asyncio.sleep(0)
 
     # ------------------------------------------------------------- small ports
+
+    def ban(self, host: str, until: float) -> None:
+        """Stop listening to a source above its rate, unless users of ours are behind it.
+
+        Those would be silenced by whoever forges their address; of such a source only requests
+        without credentials are dropped.
+        """
+        if not self.location.reaches(host):
+            self.driver.ban(host, until)
 
     def learn_address(self, address: tuple[str, int]) -> None:
         """Take an address of this machine, found out by a request that came to it, for our own.

@@ -22,6 +22,7 @@ cdef class AorRecord:
 cdef class Location:
     cdef public long long binding_count
     cdef public double device_memory_s
+    cdef public dict hosts
     cdef public object journal
     cdef public dict records
     cdef public TimerQueue timers

@@ -77,6 +77,7 @@ class Location:
         self.wall = wall
         self.records: dict[str, AorRecord] = {}
         self.binding_count = 0
+        self.hosts: dict[str, int] = {}  # where bindings came from, and how many from each
 
     # ------------------------------------------------------------------ start
 
@@ -143,6 +144,17 @@ class Location:
         devices = [b.instance for b in record.bindings if b.instance]
         devices += [d for d, seen in (record.absent or {}).items() if seen > oldest]
         return tuple(dict.fromkeys(d for d in devices if d not in reachable))
+
+    def reaches(self, host: str) -> bool:
+        """Tell whether some binding was made from this address."""
+        return host in self.hosts
+
+    def forget(self, aor: str, now: float, wall: float) -> None:
+        """Forget the devices of an account that is gone; its bindings were removed before."""
+        record = self.records.get(aor)
+        if record is not None and not record.busy and not record.bindings:
+            self.records.pop(aor)
+            self.journal.append(aor, AorState((), {}), now, wall, _nobody_waits)
 
     def __iter__(self) -> Iterable[tuple[str, tuple[Binding, ...]]]:
         return ((record.aor, record.bindings) for record in self.records.values())
@@ -227,6 +239,15 @@ class Location:
 
     def _place(self, record: AorRecord, bindings: tuple[Binding, ...], now: float) -> None:
         self.binding_count += len(bindings) - len(record.bindings)
+        hosts = self.hosts
+        for binding in bindings:
+            hosts[binding.received[1]] = hosts.get(binding.received[1], 0) + 1
+        for binding in record.bindings:
+            left = hosts[binding.received[1]] - 1
+            if left:
+                hosts[binding.received[1]] = left
+            else:
+                del hosts[binding.received[1]]
         record.bindings = bindings
         record.targets = None
         if bindings:

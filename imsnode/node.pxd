@@ -43,6 +43,8 @@ cdef class Node:
 
     cpdef on_request(self, Request request, Flow flow, double now)
     cdef bint _is_local(self, Uri uri) except -1
+    cdef bint _is_party(self, Routed routed, Uri uri, Flow flow) except -1
+    cdef bint _all_secure(self, str aor, double now) except -1
     cdef _sanitise(self, Request request, Flow flow, Principal principal)
     cdef _serve(self, Request request, Flow flow, Uri uri, Principal principal, double now)
     cdef _register(self, Request request, Flow flow, Principal principal, double now)

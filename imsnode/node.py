@@ -43,6 +43,7 @@ IN_DIALOG = frozenset(
 FOREIGN = Refusal(403, b"Domain is not served here", ())
 NOT_FOUND = Refusal(404, None, ())
 UNAVAILABLE = Refusal(480, b"No device is registered", ())
+INSECURE = Refusal(480, b"SIPS needs TLS on every hop", ())
 LOOPED_ROUTE = Refusal(403, b"Route was not set by this node", ())
 
 
@@ -126,6 +127,8 @@ class Node:
         local = not routed.routes and routed.flow is None and self._is_local(uri)
         served = local and (request.method == "REGISTER" or not uri.user)
         refusal = _require(request) if served else self.proxy.check(request)
+        if uri.scheme == "sips" and local and not flow.secure:
+            refusal = INSECURE
         if refusal is not None:
             self._refuse(request, flow, refusal, now)
             return
@@ -137,6 +140,7 @@ class Node:
             and not local
             and bool(request.to_tag)
             and request.method in IN_DIALOG
+            and self._is_party(routed, uri, flow)
         )
         if not proven:
             wall = self.clock.wall()
@@ -177,6 +181,14 @@ class Node:
             return self.proxy.own.is_own(uri)
         # Another port at an address of ours is a client or server beside us on this machine.
         return uri.port is None or uri.host in self.names.domains or self.proxy.own.is_own(uri)
+
+    def _is_party(self, routed: Routed, uri: Uri, flow: Flow) -> bool:
+        """Tell whether a proven route leads to somebody we know, not to any host (R1)."""
+        if routed.flow is not None or routed.routes:
+            return True
+        host = uri.host
+        known = self.location.reaches(host) or self.peers.covers(host)
+        return known or host == flow.remote[0]
 
     def _sanitise(self, request: Request, flow: Flow, principal: Principal | None) -> None:
         """Drop our credentials, and identity headers that an untrusted sender wrote (A3)."""
@@ -229,7 +241,8 @@ class Node:
 
     def _register(self, request: Request, flow: Flow, principal: Principal, now: float) -> None:
         aor = self.names.aor_of(request.to_address().uri)
-        if self.directory.get(aor) is None:
+        account = self.directory.get(aor)
+        if account is None or not account.enabled:
             self._refuse(request, flow, NOT_FOUND, now)
             return
         self.registrar.register(request, flow, aor, bool(principal.peer), now)
@@ -254,6 +267,9 @@ class Node:
             self.stats.not_found += 1
             self._refuse(request, flow, NOT_FOUND, now)
             return
+        if uri.scheme == "sips" and not self._all_secure(aor, now):
+            self._refuse(request, flow, INSECURE, now)
+            return
         if request.method == "MESSAGE":
             transaction = self.endpoint.accept(request, flow, now)
             self.pager.submit(transaction, request, routed, sender, aor, now, self.clock.wall())
@@ -267,6 +283,11 @@ class Node:
             self._refuse(request, flow, UNAVAILABLE, now)
             return
         self._forward(request, flow, routed, targets, now)
+
+    def _all_secure(self, aor: str, now: float) -> bool:
+        """Tell whether a SIPS request can reach every device over TLS (RFC 3261 26.2.2)."""
+        targets = self.location.targets(aor, now)
+        return bool(targets) and all(target.flow.secure for target in targets)
 
     def _onward(
         self,

@@ -145,7 +145,11 @@ class Change:
         self.record = record
         self.plan = plan
         self.at = now
-        location.commit(record, plan.bindings, now, wall, self.committed)
+        try:
+            location.commit(record, plan.bindings, now, wall, self.committed)
+        except Exception:
+            location.release(record, now)
+            raise
 
     def committed(self, durable: bool) -> None:
         """Make the change effective and answer; or keep the old bindings and say 503."""

@@ -29,6 +29,7 @@ from .routing import (
     Routed,
     as_request_uri,
     check,
+    dialog_scope,
     loop_mark,
     preprocess,
 )
@@ -248,7 +249,7 @@ class Proxy:
         by the value it meets last. `adjacent`: the request may come from its own client and not
         from another server. Spec: RFC 3261 16.6 item 4; RFC 5658 3.2; RFC 5626 5.3.
         """
-        scope = request.call_id
+        scope = dialog_scope(request.call_id, request.from_tag)
         near = came if adjacent and is_bound(request, came) else None
         far = goes if target.bound else None
         secure = _is_sips(request.uri) or _is_sips(target.uri)

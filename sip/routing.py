@@ -189,12 +189,20 @@ def _is_own_route(uri: Uri, own: OwnNames) -> bool:
     return own.is_own(uri) and ("lr" in uri.params or uri.user is None)
 
 
+def dialog_scope(call_id: bytes, tag: bytes) -> bytes:
+    """Return what a token in a Record-Route is good for: a Call-ID and the caller's tag."""
+    return call_id + b"\n" + tag
+
+
 def _read_token(uri: Uri, request: Request, tokens: FlowTokens, popped: list[FlowName]) -> bool:
     """Add what the user part of our Route `uri` says to `popped`; False when it is not ours."""
     if uri.user is None:
         popped.append(NO_TOKEN)
         return True
-    name = tokens.read(uri.user, request.call_id)
+    name = tokens.read(uri.user, dialog_scope(request.call_id, request.from_tag))
+    if name is None:
+        # The other party of the dialog speaks: the tag that was From is To now.
+        name = tokens.read(uri.user, dialog_scope(request.call_id, request.to_tag))
     if name is None:
         return False
     popped.append(name)

@@ -2,7 +2,7 @@
 """Flow tokens: who a Record-Route or Path of ours belongs to, kept in the URI itself.
 
 A token is the user part of a URI this node writes. It names the flow a client is reached by, or no
-flow at all, and carries a MAC over that and a scope (the Call-ID of the dialog), so that nobody
+flow at all, and carries a MAC over that and a scope (Call-ID and caller's tag), so that nobody
 can aim the node at another address or re-use the route of one dialog for another.
 
 Spec: RFC 5626 5.2 and 5.3; RFC 3261 16.6 item 4 (a value may be bound to its dialog).
@@ -73,7 +73,7 @@ class FlowTokens:
     def make(self, flow: Flow | None, scope: bytes) -> bytes:
         """Return the user part for `flow` (None: only prove that the URI is ours).
 
-        `scope` is what the token is good for: the Call-ID in a Record-Route, empty in a Path.
+        `scope` is what the token is good for: the dialog in a Record-Route, empty in a Path.
         """
         content = b"\x00" if flow is None else _pack(flow)
         return urlsafe_b64encode(self._mac(content, scope) + content).rstrip(b"=")

@@ -94,6 +94,8 @@ class Plane:
                 await self.remove_binding(aor, None)
             except ControlRefused as error:
                 refused = error  # the others are tried all the same
+            if self.app.directory.get(aor) is None:
+                self.app.location.forget(aor, self.app.clock.now(), self.app.clock.wall())
         if refused is not None:
             raise refused
         return count

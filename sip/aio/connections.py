@@ -183,11 +183,6 @@ class Connections:
             self.release(connection.source)
         return True
 
-    def close_source(self, source: str) -> None:
-        """End every connection of a source."""
-        for connection in [c for c in self._live if c.source == source]:
-            connection.abort("limit")
-
     # -- time ----------------------------------------------------------------------------------
 
     def _sweep(self) -> None:

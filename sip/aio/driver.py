@@ -185,10 +185,11 @@ class Driver:
     # -- what the node may ask for ---------------------------------------------------------------
 
     def ban(self, host: str, until: float) -> None:
-        """Drop what a source sends, unparsed, until a monotonic time; its connections end."""
-        source = source_of(host)
-        self._bans.add(source, until)
-        self._table.close_source(source)
+        """Drop datagrams and new connections of a source, unparsed, until a monotonic time.
+
+        Its connections go on: a datagram's source is easily forged (threats.md G4).
+        """
+        self._bans.add(source_of(host), until)
 
     def unban(self, host: str) -> None:
         """Lift a ban."""

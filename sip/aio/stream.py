@@ -133,9 +133,6 @@ class StreamConnection(asyncio.Protocol):
         if self._closing:
             return
         now = self._last = self._table.now()
-        if self._table.banned(self.source, now):
-            self.abort("limit")
-            return
         self._framer.feed(data)
         self._take(now)
 

@@ -390,13 +390,16 @@ async def test_waiting_output_is_bounded(make_node: MakeNode, silent: socket.soc
     assert node.endpoint.failed == [(flow, "overflow")]
 
 
-async def test_ban_ends_and_refuses_connections(make_node: MakeNode, peers: Peers) -> None:
+async def test_ban_refuses_connections_and_leaves_those_that_are(
+    make_node: MakeNode, peers: Peers
+) -> None:
     node, bound = serve(make_node)
     peer = await peers.connect(bound)
     peer.writer.write(b"\r\n\r\n")
     await peer.read(2)
     node.driver.ban("127.0.0.1", time.monotonic() + 60)
-    assert await peer.rest() == b""
+    peer.writer.write(b"\r\n\r\n")
+    assert await peer.read(2) == b"\r\n"
     assert await (await peers.connect(bound)).rest() == b""
     assert node.driver.stats.banned == 1
 

@@ -47,9 +47,16 @@ def test_a_route_of_ours_is_no_credential_for_a_message(node: RunningNode) -> No
             (*routes, "P-Asserted-Identity: <sip:carol@ims.test>", "Content-Type: text/plain"),
             b"from carol, honestly", call_id=invite.get("call-id"),
         )  # fmt: skip
-        assert thief.answer_to(forged.replace(b"To: <sip:bob@ims.test>", b"To: <sip:bob@ims.test>;tag=zz")).status == 407
-        bye = forged.replace(b"MESSAGE", b"BYE")
-        assert thief.answer_to(bye.replace(b"z9hG4bK", b"z9hG4bKx")).status == 407
+        to = b"To: <sip:bob@ims.test>"
+        stranger = forged.replace(to, to + b";tag=zz")
+        assert thief.answer_to(stranger).status == 403
+        tag = invite.get("from").partition(";tag=")[2].encode()
+        party = forged.replace(to, to + b";tag=" + tag).replace(b"z9hG4bK", b"z9hG4bKx")
+        assert thief.answer_to(party).status == 407
+        # A method of dialogs goes to those who have one, and to no other host.
+        elsewhere = party.replace(b"MESSAGE sip:bob@ims.test", b"INFO sip:x@192.0.2.9")
+        elsewhere = elsewhere.replace(b"MESSAGE", b"INFO").replace(b"z9hG4bK", b"z9hG4bKy")
+        assert thief.answer_to(elsewhere).status in (403, 407)
         bob.inbox.clear()
         assert bob.collect(1, 0.5) == []
 

@@ -47,7 +47,7 @@ def routes_of(message: Request) -> list[bytes]:
 def names(made: ProxiedNode, route: bytes, call_id: bytes = b"call-1") -> FlowName | None:
     user = parse_address(route).uri.user
     assert user is not None
-    return made.proxy.tokens.read(user, call_id)
+    return made.proxy.tokens.read(user, call_id + b"\nalice-tag")
 
 
 # --- Record-Route
@@ -420,7 +420,7 @@ def test_no_udp_after_another_failure(reason: str) -> None:
     flow.closed = True
     made.endpoint.flow_failed(flow, reason, made.now)
     made.advance(0)
-    assert [m.status for _, m in made.take() if isinstance(m, Response)] == [500]
+    assert [m.status for _, m in made.take() if isinstance(m, Response)] == [480]
 
 
 def test_silence_on_tcp_is_no_reason_for_udp() -> None:

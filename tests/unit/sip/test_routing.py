@@ -34,7 +34,10 @@ def routed(message: Request, flow: Flow = HERE) -> Routed:
     return preprocess(message, flow, OWN, TOKENS, Flows(), 0.0)
 
 
-def route(flow: Flow | None = None, scope: bytes = b"call-1", host: str = "192.0.2.1:5060") -> str:
+OTHER_DIALOG = b"call-2\nalice-tag"
+
+
+def route(flow: Flow | None = None, scope: bytes = b"call-1\nalice-tag", host: str = "192.0.2.1:5060") -> str:
     return f"<sip:{TOKENS.make(flow, scope).decode()}@{host};lr>"
 
 
@@ -133,7 +136,7 @@ def test_a_tampered_token_is_refused() -> None:
 
 
 def test_a_token_of_another_dialog_is_refused() -> None:
-    result = routed(request(to_tag="b", lines=[f"Route: {route(BOBS, b'call-2')}"]))
+    result = routed(request(to_tag="b", lines=[f"Route: {route(BOBS, OTHER_DIALOG)}"]))
     assert result.refusal is not None
     assert result.refusal.status == 403
 
@@ -265,3 +268,11 @@ def test_the_mark_does_not_depend_on_the_method() -> None:
     assert loop_mark(request("INVITE")) == loop_mark(request("CANCEL"))
     with_requirement = request("INVITE", lines=["Proxy-Require: x"])
     assert loop_mark(request("INVITE")) != loop_mark(with_requirement)
+
+
+def test_the_route_of_a_dialog_serves_both_its_parties_and_nobody_else() -> None:
+    line = [f"Route: {route(BOBS)}"]
+    assert routed(request(from_tag="b", to_tag="alice-tag", lines=line)).flow is BOBS
+    refusal = routed(request(from_tag="b", to_tag="c", lines=line)).refusal
+    assert refusal is not None
+    assert refusal.status == 403

@@ -83,6 +83,8 @@ async def test_who_asked_for_a_removal_may_be_gone_when_it_is_done() -> None:
 async def test_one_removal_that_fails_does_not_spare_the_others() -> None:
     app = SimpleNamespace(
         config=None,
+        location=SimpleNamespace(forget=lambda _aor, _now, _wall: None),
+        clock=SimpleNamespace(now=lambda: 1.0, wall=lambda: 2.0),
         loop=asyncio.get_running_loop(),
         directory=Directory(),
         storage=SimpleNamespace(accounts=SimpleNamespace(get=lambda _aor: None)),
