@@ -13,6 +13,7 @@ cdef tuple _MAX_FORWARDS
 
 cdef class Message:
     cdef public object _contacts
+    cdef public bint _folded
     cdef public object _from
     cdef public Layout _layout
     cdef public list _routes
@@ -32,6 +33,7 @@ cdef class Message:
     cdef public Via via
     cdef public int via_count
 
+    @cython.locals(value=bytes)
     cdef bytes _value(self, Py_ssize_t at)
     cpdef bint has(self, str name) except -1
     cpdef bytes get(self, str name)
@@ -56,6 +58,7 @@ cdef class Response(Message):
 
 
 cpdef bytes unfold(bytes line)
+cpdef bytes trim(bytes value)
 cpdef bytes status_line(int status, bytes reason)
 cdef bytes _harmless(bytes text)
 @cython.locals(lines=list, layout=Layout, parts=list, to_line=bytes)

@@ -110,6 +110,7 @@ class Message:
 
     __slots__ = (
         "_contacts",
+        "_folded",
         "_from",
         "_layout",
         "_routes",
@@ -148,6 +149,7 @@ class Message:
     def __init__(self) -> None:
         self.via_count: int = 1
         self._via_rest = b""
+        self._folded: bool = False  # set by the parser when some line is
         self._values: list[bytes] | None = None
         self._from: Address | None = None
         self._to: Address | None = None
@@ -163,7 +165,8 @@ class Message:
         return values
 
     def _value(self, at: int) -> bytes:
-        return trim(self.lines[at][self._layout.cuts[at] :])
+        value = self.lines[at][self._layout.cuts[at] :]
+        return trim(value) if self._folded else value.strip(b" \t")
 
     def has(self, name: str) -> bool:
         """Say whether a header of this canonical name is present."""

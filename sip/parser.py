@@ -138,6 +138,7 @@ def _index(message: Message, lines: list[bytes], limits: Limits, size: int) -> l
         if not lines:
             raise ParseError("message", "Headers are missing")
         lines = join_folds(lines)
+        message._folded = True
         flat = [unfold(line) for line in lines]
         layout = find_layout(lines) or learn_layout(lines)
     if len(lines) > limits.headers:

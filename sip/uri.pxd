@@ -1,8 +1,5 @@
 # Types for the compiled form of uri.py; the interpreter never reads this file.
 
-cdef dict _uris, _hosts
-
-
 cdef class Uri:
     cdef str _aor
     cdef public bytes headers
@@ -14,6 +11,5 @@ cdef class Uri:
     cdef public bytes raw
     cdef public str scheme
     cdef public bytes user
-
 
 cpdef Uri parse_uri(bytes raw)

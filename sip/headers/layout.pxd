@@ -2,9 +2,6 @@
 
 cimport cython
 
-cdef dict _layouts
-
-
 cdef class Layout:
     cdef public dict at
     cdef public Py_ssize_t call_id
@@ -20,7 +17,6 @@ cdef class Layout:
     cdef public tuple starts
     cdef public Py_ssize_t target
     cdef public Py_ssize_t via
-
 
 @cython.locals(candidates=list, layout=Layout, place=Py_ssize_t)
 cpdef Layout find_layout(list lines)

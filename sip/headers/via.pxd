@@ -4,7 +4,7 @@ cimport cython
 
 from ..grammar cimport check_param_value, is_token, split_list
 
-cdef dict _hops, _shapes
+cdef dict _shapes
 
 
 cdef class Via:
