@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """imsnode: a SIP/IMS messaging node."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Entry point: `imsnode` and `python -m imsnode`."""
 
 from __future__ import annotations

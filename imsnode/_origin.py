@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Guard against another distribution's packages standing in for ours.
 
 The packages `sip` and `pager` have short names that other distributions use too. Installed after

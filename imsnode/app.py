@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The one place that builds the node's objects and joins ports to implementations.
 
 `serve` runs a node until SIGTERM or SIGINT. Order matters twice: nothing listens before storage is

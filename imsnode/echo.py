@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The echo service: `sip:echo@DOMAIN` sends every MESSAGE back to its sender.
 
 A softphone set up for the first time has somebody to talk to, and a tester a peer that is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Requests that the node itself makes: `imsnode message send`, the echo service.
 
 They enter the pager like any other; what would be sent as the answer is handed to whoever asked.

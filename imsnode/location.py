@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the users are: bindings of every AoR, in memory, each change journalled before it counts.
 
 One `Location` belongs to one event loop. It is the pager's `Bindings` port and the registrar's

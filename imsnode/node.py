@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The gate: in which order a request is judged, and who serves it.
 
 Everything up to the dispatch is stateless and answered without a transaction (threats.md G5). A

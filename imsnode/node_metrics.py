@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node's counters under their public names; everything is read at scrape time."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """REGISTER, from the authenticated request to the 200 after the commit (RFC 3261 10.3)."""
 
 from __future__ import annotations

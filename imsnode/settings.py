@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From the configuration to the small settings value that each part takes.
 
 Packages below know nothing of the configuration file; this module is the only translation.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`imsnode binding`: where users can be reached."""
 
 from __future__ import annotations

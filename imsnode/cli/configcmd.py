@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`imsnode config`: settings and what they mean."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`imsnode demo`: a node to try things on, with users in it."""
 
 from __future__ import annotations

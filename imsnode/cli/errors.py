@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Errors of the commands.
 
 CommandError         the command was refused or failed: exit code 1

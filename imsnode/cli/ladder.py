@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Drawing live traffic as a ladder: one column per party, one arrow per message."""
 
 from __future__ import annotations

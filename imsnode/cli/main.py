@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """All commands. Those that need much code import it when they run, so that every start is fast."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`imsnode message`: submit messages and look at those that are kept."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commands for a node as a whole: init, serve, demo, status, reload, trace."""
 
 from __future__ import annotations

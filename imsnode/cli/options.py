@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Options that many commands share."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Printing lists as a table, JSON or CSV."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A progress bar on standard error, where a person looks on."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a command works with: the configuration, the database, the running node."""
 
 from __future__ import annotations

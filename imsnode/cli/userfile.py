@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Users in CSV files: `aor,password,display_name,enabled`.
 
 A file written with hashes has ha1_md5, ha1_sha256 and ha1_sha512_256 too; they take the place of

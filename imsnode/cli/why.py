@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`imsnode why`: the story of a message."""
 
 from __future__ import annotations

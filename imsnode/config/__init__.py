@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Configuration: the settings, where they come from, and what they mean."""
 
 from __future__ import annotations

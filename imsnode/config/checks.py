@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rules that concern more than one setting."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Errors of the configuration.
 
 ConfigError     one or more settings cannot be used; carries every Problem found

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading the configuration: file, environment, checks.
 
 The TOML file gives the settings, IMSNODE_* variables overlay them (IMSNODE_PAGER__DEFER_AFTER sets

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The settings of a node: one model per TOML table, every field with its default and meaning.
 
 Field names are the TOML keys. Durations are seconds (float) and sizes octets (int) in Python,

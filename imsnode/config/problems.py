@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Turning what is wrong with the settings into sentences for an operator."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What each setting means: the source of `config show`, `config explain` and the reference."""
 
 from __future__ import annotations

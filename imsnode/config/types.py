@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kinds of values that settings have, and how each is written.
 
 Every parser takes what TOML or the environment gave and raises ValueError with a sentence that

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Talking to the running node over its control socket."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Unix sockets in folders with long names."""
 
 from __future__ import annotations

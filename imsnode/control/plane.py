@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the control socket can do to a running node (ADR 0010)."""
 
 from __future__ import annotations
