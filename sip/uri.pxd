@@ -1,5 +1,6 @@
 # Types for the compiled form of uri.py; the interpreter never reads this file.
 
+
 cdef class Uri:
     cdef str _aor
     cdef public bytes headers

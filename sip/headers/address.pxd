@@ -5,7 +5,7 @@ cimport cython
 from ..grammar cimport is_token, parse_params, skip_quoted, split_commas
 from ..uri cimport Uri, parse_uri
 
-cdef dict _contacts, _fronts
+cdef dict _contacts
 
 
 cdef class Address:

@@ -2,6 +2,7 @@
 
 cimport cython
 
+
 cdef class Layout:
     cdef public dict at
     cdef public Py_ssize_t call_id
