@@ -119,7 +119,7 @@ class TestContentLength:
         assert parse_content_length(b"0000000010", 10) == 10
         with pytest.raises(LimitExceeded) as caught:
             parse_content_length(b"11", 10)
-        assert (caught.value.status_hint, caught.value.close) == (413, True)
+        assert (caught.value.status_hint, caught.value.close) == (413, False)
 
 
 class TestDate:
