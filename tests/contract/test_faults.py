@@ -17,6 +17,7 @@ from sqlalchemy import event
 from imsnode.storage import AorState, Storage
 from pager.values import StoreKind, StoreResult
 from tests.support.postgres import PostgresServer, running_server
+from tests.support.running import eventually
 from tests.support.stores import WALL, DurableStore, binding, entry, mark, message
 
 OpenStore = Callable[..., DurableStore]
@@ -36,8 +37,7 @@ def put(store: DurableStore, number: int, **values: Any) -> StoreResult:
 
 
 def until_healthy(storage: Storage) -> None:
-    while not storage.healthy:  # or the time-out of the test
-        pass
+    eventually(lambda: storage.healthy, 20, "the store is healthy again")
 
 
 @pytest.fixture
