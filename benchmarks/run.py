@@ -3,8 +3,8 @@
     python benchmarks/run.py [--rounds 5] [--duration 4] [--only relay,register,offline,digest,memory,restart,latency]
 
 Every figure is per CPU second of the server's process tree; the generator's own CPU time is never counted. The server is
-pinned to one core and the generator to another when there are two. Results go to ``docs/explanation/benchmark.json`` and
-``benchmark.md``; needs a C compiler and, for the comparison, Debian's kamailio kamailio-sqlite-modules.
+pinned to one core and the generator to another when there are two. Single results go to
+``benchmarks/results.json``, the table into ``docs/explanation/performance.md``; needs a C compiler and, for the comparison, Debian's kamailio kamailio-sqlite-modules.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-OUT = ROOT / "docs" / "explanation"
+PAGE = ROOT / "docs" / "explanation" / "performance.md"
+RESULTS = HERE / "results.json"
+BEGIN, END = "<!-- table: make bench -->", "<!-- end of table -->"
 
 #: scenario, extra arguments, mark compiled, mark interpreted (ratios to the best Kamailio of the run)
 COMPARISONS = (
@@ -161,9 +163,10 @@ def main() -> int:
         f"{os.cpu_count()} cores; `make bench` ({opts.rounds} rounds of {opts.duration:g} s, medians)\n\n"
     )
     print(head + text)
-    OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "benchmark.md").write_text("# Last benchmark\n\n" + head + text + "\n")
-    (OUT / "benchmark.json").write_text(json.dumps(kept, indent=1) + "\n")
+    RESULTS.write_text(json.dumps(kept, indent=1) + "\n")
+    page = PAGE.read_text()
+    before, rest = page.split(BEGIN, 1)
+    PAGE.write_text(f"{before}{BEGIN}\n\n{head}{text}\n\n{END}{rest.split(END, 1)[1]}")
     return 0
 
 

@@ -639,7 +639,7 @@ static void pump(double seconds)
 		if (t >= end || ((work_total || stopping) && !busy())) return;
 		if (t >= nextt) { timers(); nextt = t + 20000000; }
 		paced(t);
-		if (!g && o_rate <= 0) poll(pf, (nfds_t)o_ports + 1, 10);
+		if (!g) poll(pf, (nfds_t)o_ports + 1, o_rate > 0 ? 1 : 10);
 	}
 }
 static void start_all(void) { if (o_rate <= 0 || work_total) for (int i = 0; i < o_window; i++) if (!slots[i].busy) slot_start(i, NULL); }
@@ -697,7 +697,7 @@ int main(int argc, char **argv)
 "  --pid P[,P...]  charge the CPU time of these processes and their descendants\n"
 "  --domain D --password X                                                       [ims.test, secret]\n"
 "  --no-register   relay: do not register the users first\n"
-"  --rate N        start N transactions a second (busy-waits) instead of one per answer\n"
+"  --rate N        start N transactions a second, spread over milliseconds, not one per answer\n"
 "  --digest        relay, offline: answer a challenge to every MESSAGE with credentials\n"
 "  --offline-base N  offline: number of the first user without a binding         [500000]\n");
 			return c == 'h' ? 0 : 2;
