@@ -96,13 +96,6 @@ class Config(Settings):
         """File for charging records, absolute, or None."""
         return self.directory / self.cdr.file if self.cdr.file is not None else None
 
-    def store_mode(self, domain: str) -> str:
-        """When messages for recipients in `domain` are stored: "proxy", "first" or "off"."""
-        for entry in self.domain:
-            if entry.name == domain and entry.store is not None:
-                return entry.store
-        return self.pager.store
-
     def algorithms(self, domain: str) -> tuple[str, ...]:
         """Digest algorithms offered to users of `domain`, strongest first."""
         for entry in self.domain:

@@ -367,7 +367,7 @@ class Peer(Table):
     trust: Literal["asserted", "none"] = live(
         "none",
         "asserted: its requests need no digest, and the sender is who P-Asserted-Identity or else "
-        "From says; none: it is treated like any client.",
+        "From says; none: it is treated like any client, except that its rate is not limited.",
     )
     relay: bool = live(
         False, "Whether it may address domains that are not served here but have a route."

@@ -85,8 +85,7 @@ def test_a_domain_may_differ(loaded: Loaded) -> None:
         algorithms = ["SHA-256", "MD5"]
         """
     )
-    assert config.store_mode("a.test") == "proxy"
-    assert config.store_mode("b.test") == "first"
+    assert config.domain[0].store == "first"
     assert config.algorithms("a.test") == ("MD5",)
     assert config.algorithms("b.test") == ("SHA-256", "MD5")
 
