@@ -26,9 +26,10 @@ class Flow:
 
     transport: token as in a Via ("UDP", "TCP", "TLS", "WS", "WSS"). local, remote: (host, port),
     IPv6 without brackets. sent_by: what our Via says on this flow, host and port; from ``local``
-    unless given. closed: set by the transport once nothing can be sent any more. broken: set by the
-    endpoint when a stream is out of step and the transport must close it. pending: client
-    transactions that must hear of a failure; belongs to the transaction layer.
+    unless given. closed: set by the transport once no request can be sent any more; a peer that
+    only closed its sending side is still sent answers. broken: set by the endpoint when a stream is
+    out of step and the transport must close it. pending: client transactions that must hear of a
+    failure; belongs to the transaction layer.
     """
 
     __slots__ = (

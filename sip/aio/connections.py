@@ -159,28 +159,32 @@ class Connections:
         self.stats.connections = len(self._live)
         flow = connection.flow
         flow.closed = True
-        if connection in self._lingering:
-            self._lingering.discard(connection)
-        elif connection.inbound:
+        reported = connection in self._lingering
+        self._lingering.discard(connection)
+        if connection.inbound and not reported:
             self.release(connection.source)
         if not connection.inbound:
             key = (flow.transport, *flow.remote)
             if self._opened_by_us.get(key) is connection:
                 del self._opened_by_us[key]
-        self._driver.report(flow, reason)
+        if not reported:
+            self._driver.report(flow, reason)
         if not self._live and self._empty is not None and not self._empty.done():
             self._empty.set_result(None)
 
     def linger(self, connection: StreamConnection) -> bool:
         """Let a connection that will send nothing more stay for a moment; False: no room.
 
-        It counts for its source no longer, so that clients may come and go quickly.
+        It counts for its source no longer, so that clients may come and go quickly. Nobody will
+        answer a request there, so for requests the flow has failed already.
         """
         if len(self._lingering) >= _MOST_LINGERING:
             return False
         self._lingering.add(connection)
         if connection.inbound:
             self.release(connection.source)
+        connection.flow.closed = True
+        self._driver.report(connection.flow, "closed")
         return True
 
     # -- time ----------------------------------------------------------------------------------

@@ -163,7 +163,7 @@ class Driver:
         if isinstance(flow, UdpFlow):
             flow.channel.transmit(flow, data)
         elif isinstance(flow, StreamFlow):
-            if flow.closed:
+            if flow.closed and not flow.channel.lingering:
                 self.report(flow, "closed")
                 return
             self.stats.stream_out += 1

@@ -112,6 +112,11 @@ class StreamConnection(asyncio.Protocol):
         """True once the transport exists (for TLS: after the handshake)."""
         return self._transport is not None
 
+    @property
+    def lingering(self) -> bool:
+        """True while a peer that closed its sending side may still read our answers."""
+        return self._eof_at > 0 and not self._closing
+
     # -- asyncio.Protocol ----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

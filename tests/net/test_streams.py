@@ -265,8 +265,8 @@ async def test_end_of_input_still_gets_the_answer(make_node: MakeNode, peers: Pe
     peer.writer.write(message())
     peer.writer.write_eof()
     assert await peer.rest() == b"SIP/2.0 200 OK\r\n\r\n"
-    await until(lambda: bool(node.endpoint.failed))
-    assert node.driver.stats.connections == 0
+    await until(lambda: node.driver.stats.connections == 0)
+    assert [reason for _, reason in node.endpoint.failed] == ["closed"]
 
 
 async def test_who_left_does_not_count_for_its_source(make_node: MakeNode, peers: Peers) -> None:
