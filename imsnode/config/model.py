@@ -294,7 +294,7 @@ class NetworkPolicy(Table):
     advertise: HostName | None = restart(
         None,
         "Host name or address that goes into Via and Record-Route instead of the listener's own, "
-        "needed when listening on 0.0.0.0 or behind address translation.",
+        "needed behind address translation.",
     )
     allow: tuple[Network, ...] = live(
         (),

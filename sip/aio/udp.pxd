@@ -15,6 +15,7 @@ cdef class UdpSocket:
     cdef int _fd
     cdef Py_ssize_t _half
     cdef dict _local
+    cdef bint _marked
     cdef public dict _old
     cdef object _options
     cdef list _out

@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..flow import Flow
+from . import pktinfo
 from .listener import Address, Bound, local_address
 
 if TYPE_CHECKING:
     from .driver import Driver
 
-_batches: Callable[[int, int], Batch] | None
+_batches: Callable[[int, int, bool], Batch] | None
 try:
     from ._mmsg import Batch
 
@@ -31,7 +32,8 @@ except ImportError:  # built without a C compiler
     _batches = None
 
 # A socket address: raw octets (struct sockaddr) with _mmsg, the tuple of the socket module without.
-# Any: a socket uses one of the two for its life, and the tuple's shape differs by address family.
+# A listener on every address has our own packed address with it: behind the octets, or as the
+# second of a pair. Any: a socket uses one form for its life, and a tuple differs by family.
 Peer = Any
 
 _LARGEST = 65535
@@ -42,6 +44,9 @@ _EAGER_FLUSH = 512
 # Linux values that the socket module of Python 3.11 does not name.
 _IP_RECVERR = 11
 _IPV6_RECVERR = 25
+# Octets of struct sockaddr_in and sockaddr_in6.
+_V4_NAME = 16
+_V6_NAME = 28
 _EXTENDED_ERROR = struct.Struct("=IBBBB")
 _ORIGIN_ICMP = 2
 _ORIGIN_ICMP6 = 3
@@ -86,8 +91,8 @@ class UdpSocket:
     """
 
     __slots__ = (
-        "_batch", "_blocked", "_driver", "_fd", "_half", "_local", "_old", "_options", "_out",
-        "_peers", "_poller", "_scratch", "_sent_by", "_socket", "_young", "bound",
+        "_batch", "_blocked", "_driver", "_fd", "_half", "_local", "_marked", "_old", "_options",
+        "_out", "_peers", "_poller", "_scratch", "_sent_by", "_socket", "_young", "bound",
     )  # fmt: skip
 
     def __init__(
@@ -100,7 +105,10 @@ class UdpSocket:
         self._fd = opened.fileno()
         self._sent_by = driver.advertised(bound)
         self._local: dict[str, Address] = {}
-        self._batch = _batches(_BATCH, _LARGEST) if _batches and options.batched else None
+        self._marked = bound.wildcard
+        self._batch = (
+            _batches(_BATCH, _LARGEST, self._marked) if _batches and options.batched else None
+        )
         self._scratch = bytearray(0 if self._batch else _LARGEST)
         self._young: dict[Peer, UdpFlow] = {}
         self._old: dict[Peer, UdpFlow] = {}
@@ -110,6 +118,8 @@ class UdpSocket:
         self._blocked = False
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, options.receive_buffer_bytes)
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.send_buffer_bytes)
+        if self._marked:
+            pktinfo.request(opened)
         # RFC 3261 18.4 wants ICMP errors reported, so they are asked for. A pending error shows as
         # POLLERR, on which uvloop stops watching a descriptor for good: the socket therefore sits
         # in an epoll set of its own, and the loop watches that set, which only ever gets readable.
@@ -156,23 +166,44 @@ class UdpSocket:
             peer = (host, port, 0, 0)
         else:
             peer = (host, port)
+        if self._marked:
+            peer = self._join(peer, pktinfo.packed(self._local_for(host)[0]))
         return self._young.get(peer) or self._missing(peer)
 
     def _missing(self, peer: Peer) -> UdpFlow:
         flow = self._young.get(peer)
         if flow is not None:  # the generations changed in the middle of a batch
             return flow
-        flow = self._old.pop(peer, None)
-        if flow is None:
-            host, port = _unpack(peer) if isinstance(peer, bytes) else (peer[0], peer[1])
-            remote = (host.partition("%")[0], port)
-            flow = UdpFlow(self, self._local_for(host), remote, peer, self._sent_by)
+        flow = self._old.pop(peer, None) or self._new_flow(peer)
         if len(self._young) >= self._half:
             self._old = self._young
             # A new dictionary: the compiled reader is handed the current one with every call.
             self._young = {}
         self._young[peer] = flow
         return flow
+
+    def _new_flow(self, peer: Peer) -> UdpFlow:
+        address, asked = self._split(peer)
+        host, port = _unpack(address) if isinstance(address, bytes) else (address[0], address[1])
+        if pktinfo.can_answer(asked):
+            local = (pktinfo.literal(asked), self.bound.port)
+        else:
+            local = self._local_for(host)
+            peer = self._join(address, b"")
+        return UdpFlow(self, local, (host.partition("%")[0], port), peer, self._sent_by)
+
+    def _join(self, address: Peer, local: bytes) -> Peer:
+        if not self._marked:
+            return address
+        return address + local if self._batch is not None else (address, local)
+
+    def _split(self, peer: Peer) -> tuple[Peer, bytes]:
+        if not self._marked:
+            return peer, b""
+        if self._batch is None:
+            return peer[0], peer[1]
+        size = _V6_NAME if len(peer) >= _V6_NAME else _V4_NAME
+        return peer[:size], peer[size:]
 
     def _local_for(self, remote: str) -> Address:
         if not self.bound.wildcard:
@@ -225,7 +256,8 @@ class UdpSocket:
     def _drain_single(self, now: float) -> None:
         payloads: list[bytes] = []
         senders: list[UdpFlow] = []
-        receive, scratch, known = self._socket.recvfrom_into, self._scratch, self._young
+        receive = self._receive_marked if self._marked else self._socket.recvfrom_into
+        scratch, known = self._scratch, self._young
         view = memoryview(scratch)
         for _ in range(self._options.datagrams_per_wake):
             try:
@@ -246,6 +278,10 @@ class UdpSocket:
         else:
             self._read_errors()
 
+    def _receive_marked(self, scratch: bytearray) -> tuple[int, Peer]:
+        size, control, _, address = self._socket.recvmsg_into((scratch,), pktinfo.ROOM)
+        return size, (address, pktinfo.asked(control))
+
     def _read_errors(self) -> None:
         """Take ICMP errors off the socket's error queue and report them by destination."""
         for _ in range(_ERRORS_PER_WAKE):
@@ -261,7 +297,7 @@ class UdpSocket:
                 number, origin, kind, code, _ = _EXTENDED_ERROR.unpack_from(payload)
                 if _is_failure(origin, kind, code):
                     key = _pack(peer[0], peer[1]) if self._batch is not None else peer
-                    self._report(key, number)
+                    self._report(self._join(key, pktinfo.named(control)), number)
 
     def _report(self, peer: Peer, number: int) -> None:
         flow = self._young.get(peer) or self._old.get(peer)
@@ -322,7 +358,7 @@ class UdpSocket:
 
     def _send_single(self) -> int:
         out, peers, stats = self._out, self._peers, self._driver.stats
-        send = self._socket.sendto
+        send = self._send_marked if self._marked else self._socket.sendto
         done, total, retried = 0, len(out), -1
         while done < total:
             try:
@@ -339,6 +375,10 @@ class UdpSocket:
             done += 1
             stats.udp_out += 1
         return done
+
+    def _send_marked(self, data: bytes, peer: Peer) -> int:
+        address, local = peer
+        return self._socket.sendmsg((data,), pktinfo.mark(local), 0, address)
 
     def _refused(self, peer: Peer, error: OSError) -> None:
         self._driver.stats.udp_dropped += 1
@@ -369,6 +409,6 @@ def _pack(host: str, port: int) -> bytes:
 
 def _unpack(peer: bytes) -> tuple[str, int]:
     port = int.from_bytes(peer[2:4], "big")
-    if len(peer) >= 28:
+    if len(peer) >= _V6_NAME:
         return socket.inet_ntop(socket.AF_INET6, peer[8:24]), port
     return socket.inet_ntoa(peer[4:8]), port

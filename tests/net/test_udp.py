@@ -6,11 +6,13 @@ import itertools
 import socket
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from sip.aio import BindError, UdpOptions
 from sip.aio import udp as udp_module
+from sip.aio.pktinfo import packed
 from sip.flow import Flow
 
 from .conftest import MakeNode, Node, until
@@ -46,6 +48,11 @@ def serve(make_node: MakeNode, options: UdpOptions, host: str = "127.0.0.1") -> 
 async def receive(peer: socket.socket) -> bytes:
     async with asyncio.timeout(5):
         return await asyncio.get_running_loop().sock_recv(peer, 65535)
+
+
+async def receive_from(peer: socket.socket) -> tuple[bytes, tuple[Any, ...]]:
+    peer.settimeout(5)
+    return await asyncio.to_thread(peer.recvfrom, 65535)
 
 
 async def test_echo_and_flow(make_node: MakeNode, options: UdpOptions, peer: socket.socket) -> None:
@@ -197,6 +204,71 @@ async def test_wildcard_listener_names_the_address_the_peer_can_reach(
     peer.sendto(b"x", ("127.0.0.1", port))
     await node.endpoint.until(lambda: bool(node.endpoint.received))
     assert node.endpoint.received[0][1].local == ("127.0.0.1", port)
+
+
+async def test_wildcard_listener_answers_from_the_address_that_was_asked(
+    make_node: MakeNode, options: UdpOptions, peer: socket.socket
+) -> None:
+    node, port = serve(make_node, options, "0.0.0.0")
+    node.endpoint.answer = node.endpoint.echo
+    asked = ["127.0.0.1", "127.0.0.2", "127.0.0.1", "127.0.0.3"]
+    for host in asked:
+        peer.sendto(host.encode(), (host, port))
+    for host in asked:
+        assert await receive_from(peer) == (host.encode(), (host, port))
+    flows = [flow for _, flow in node.endpoint.received]
+    assert [flow.local for flow in flows] == [(host, port) for host in asked]
+    assert flows[0] is flows[2]
+    assert flows[1].sent_by == f"127.0.0.2:{port}".encode()
+    # A target nobody was heard from: the address is the system's choice.
+    assert node.driver.flow_to("UDP", *peer.getsockname(), now=0.0) is flows[0]
+
+
+async def test_wildcard_listener_of_ipv6_answers_from_the_address_that_was_asked(
+    make_node: MakeNode, options: UdpOptions
+) -> None:
+    node, port = serve(make_node, options, "::")
+    node.endpoint.answer = node.endpoint.echo
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as peer:
+        peer.bind(("::1", 0))
+        peer.setblocking(False)
+        peer.sendto(b"six", ("::1", port))
+        data, source = await receive_from(peer)
+        assert (data, source[:2]) == (b"six", ("::1", port))
+        flow = node.endpoint.received[0][1]
+        assert flow.local == ("::1", port)
+        assert node.driver.flow_to("UDP", "::1", peer.getsockname()[1], now=0.0) is flow
+
+
+async def test_group_that_was_asked_is_no_address_to_answer_from(
+    make_node: MakeNode, options: UdpOptions
+) -> None:
+    node, port = serve(make_node, options, "::")
+    channel = node.driver.udp_socket(node.driver.listeners[0])
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as peer:
+        peer.bind(("::1", 0))
+        known = channel.flow_for("::1", peer.getsockname()[1])
+        # As if it had sent to the group of all nodes, of which every host is a member.
+        address, _ = channel._split(known.peer)
+        flow = channel._missing(channel._join(address, packed("ff02::1")))
+        assert flow.local == ("::1", port)
+        node.driver.send(flow, b"here")
+        data, source = await receive_from(peer)
+        assert (data, source[:2]) == (b"here", ("::1", port))
+
+
+async def test_icmp_error_finds_the_flow_of_a_wildcard_listener(
+    make_node: MakeNode, options: UdpOptions
+) -> None:
+    node, port = serve(make_node, options, "0.0.0.0")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
+        gone.bind(("127.0.0.1", 0))
+        gone.sendto(b"x", ("127.0.0.2", port))
+        await node.endpoint.until(lambda: bool(node.endpoint.received))
+    flow = node.endpoint.received[0][1]
+    node.driver.send(flow, b"anyone?")
+    await node.endpoint.until(lambda: bool(node.endpoint.failed))
+    assert node.endpoint.failed == [(flow, "refused")]
 
 
 async def test_advertised_host_stands_in_the_via(make_node: MakeNode) -> None:
