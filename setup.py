@@ -54,6 +54,7 @@ HOT = (
     "imsnode/location.py",
     "imsnode/registration.py",
     "imsnode/node.py",
+    "imsnode/storage/ledger_text.py",
     # Only compiled: recvmmsg and sendmmsg, which Python does not offer.
     "sip/aio/_mmsg.pyx",
 )

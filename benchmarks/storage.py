@@ -24,7 +24,7 @@ from sqlalchemy import Connection
 from imsnode.identity.accounts import Account, make_account
 from imsnode.storage import Accounts, AorState, Database, StorageSettings, open_storage
 from imsnode.storage.binding_codec import encode_state
-from imsnode.storage.ledger import LedgerWriter
+from imsnode.storage.ledger import BLOCK, LedgerWriter
 from imsnode.storage.locations import BindingLane
 from imsnode.storage.mailboxes import StoreLane
 from imsnode.storage.settling import MarkLane
@@ -33,7 +33,6 @@ from pager.values import DeliveryMark, LedgerEntry, MarkState, StoredMessage
 from sip.registrar import Binding
 
 GROUP = 48
-BATCH = 5000
 WALL = 1_750_000_000.0
 RECIPIENTS = 20_000
 HEAD = b"\r\n".join(
@@ -165,7 +164,7 @@ def ledger_rate(database: Database, groups: int) -> tuple[float, float, int]:
             ],
             "relayed",
         )
-        for number in range(groups * BATCH)
+        for number in range(groups * BLOCK)
     ]
     for entry in entries:
         writer.note(entry)
@@ -174,7 +173,7 @@ def ledger_rate(database: Database, groups: int) -> tuple[float, float, int]:
         writer.step(connection)
         writer.committed(0.0)
 
-    return *measure(database, groups, step), groups * BATCH
+    return *measure(database, groups, step), groups * BLOCK
 
 
 def report(name: str, runs: Sequence[tuple[float, float, int]]) -> None:
@@ -205,8 +204,8 @@ def rates(url: str, rounds: int) -> None:
             [append_rate(database, 800, encoded=True) for _ in range(rounds)],
         )
         report(
-            f"ledger entry, batches of {BATCH}",
-            [ledger_rate(database, 10) for _ in range(rounds)],
+            f"ledger entry, blocks of {BLOCK}",
+            [ledger_rate(database, 50) for _ in range(rounds)],
         )
 
 

@@ -10,13 +10,8 @@ from __future__ import annotations
 
 import logging
 import os
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass
-from json.encoder import encode_basestring_ascii
 from pathlib import Path
-
-from pager.values import LedgerEntry
 
 from .stats import StorageStats
 
@@ -45,25 +40,22 @@ class CdrFile:
         self._stats = stats
         self._file = -1
         self._size = 0
-        self._second = -1
-        self._second_text = ""
         self._failing = False
 
-    def write(self, entries: Sequence[LedgerEntry]) -> None:
-        """Append a line for each entry that ends a story."""
-        lines = [self._line(entry) for entry in entries if entry.final]
-        if not lines:
+    def write(self, count: int, lines: bytes) -> None:
+        """Append records, a line each."""
+        if not count:
             return
         try:
-            self._append("".join(lines).encode("ascii"))
+            self._append(lines)
         except OSError as error:
-            self._stats.cdr_lost += len(lines)
+            self._stats.cdr_lost += count
             if not self._failing:
                 _log.error("charging records cannot be written", extra={"reason": str(error)})
             self._failing = True
             self.close()
         else:
-            self._stats.cdr_lines += len(lines)
+            self._stats.cdr_lines += count
             self._failing = False
 
     def close(self) -> None:
@@ -102,23 +94,3 @@ class CdrFile:
                     older.replace(path.with_name(f"{path.name}.{number + 1}"))
             path.replace(path.with_name(f"{path.name}.1"))
         self._open()
-
-    def _line(self, entry: LedgerEntry) -> str:
-        quote = encode_basestring_ascii
-        steps = entry.steps
-        ended = steps[-1][0] if steps else entry.at
-        status = next((step[3] for step in reversed(steps) if step[3]), 0)
-        call_id = entry.call_id.decode("utf-8", "backslashreplace")
-        return (
-            f'{{"time":"{self._stamp(entry.at)}","ended":"{self._stamp(ended)}",'
-            f'"id":{quote(entry.message_id)},"call_id":{quote(call_id)},'
-            f'"from":{quote(entry.sender)},"to":{quote(entry.recipient)},'
-            f'"size":{entry.size},"outcome":{quote(str(entry.outcome))},"status":{status}}}\n'
-        )
-
-    def _stamp(self, wall: float) -> str:
-        second, fraction = divmod(round(wall * 1000), 1000)
-        if second != self._second:
-            self._second = second
-            self._second_text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        return f"{self._second_text}.{fraction:03d}Z"

@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Table, exc, func, inspect, select
 
 from .errors import StorageUnavailable, StoreDamaged
-from .schema import REVISION, binding_journal, ledger, message, metadata
+from .schema import REVISION, binding_journal, ledger_block, message, metadata
 
 __all__ = ["CheckReport", "check_header", "find_problems"]
 
@@ -82,7 +82,7 @@ def _check_sqlite(connection: Connection, report: CheckReport, seconds: float | 
         _run_check(connection, "PRAGMA integrity_check(20)", report)
         return
     names = inspect(connection).get_table_names()
-    large = {message.name, ledger.name, binding_journal.name}
+    large = {message.name, ledger_block.name, binding_journal.name}
     deadline = time.monotonic() + seconds
     raw = connection.connection.driver_connection
     if raw is None:
@@ -139,7 +139,7 @@ def _check_tables(connection: Connection, report: CheckReport) -> None:
 
 def _probe(connection: Connection, report: CheckReport) -> None:
     """Read rows spread evenly over the large tables, with all that hangs on them."""
-    for table in (message, ledger, binding_journal):
+    for table in (message, ledger_block, binding_journal):
         try:
             _probe_table(connection, table)
         except exc.DatabaseError as error:

@@ -33,17 +33,15 @@ __all__ = [
     "binding_journal",
     "due",
     "fate",
-    "ledger",
-    "ledger_by_call",
-    "ledger_by_message",
-    "ledger_run",
+    "ledger_block",
+    "ledger_index",
     "mailbox",
     "message",
     "metadata",
 ]
 
 # Revisions of migrations/versions this release can start from, oldest first.
-KNOWN_REVISIONS = ("0001",)
+KNOWN_REVISIONS = ("0001", "0002")
 REVISION = KNOWN_REVISIONS[-1]
 
 # mailbox.state, which only rises
@@ -138,46 +136,19 @@ due = Table(
     sqlite_with_rowid=False,
 )
 
-ledger = Table(
-    "ledger",
+# Entries that were noted together are a block: they are written and removed as one row. What is
+# read to find a message is apart from the lines, so that a look-up leaves those alone.
+ledger_block = Table(
+    "ledger_block",
     metadata,
     Column("seq", _Seq, primary_key=True, autoincrement=False),
-    Column("message_id", _Exact, nullable=False),
-    Column("call_id", LargeBinary, nullable=False),
-    Column("at", Double, nullable=False),
+    Column("lines", LargeBinary, nullable=False),
+)
+
+ledger_index = Table(
+    "ledger_index",
+    metadata,
+    Column("seq", _Seq, primary_key=True, autoincrement=False),
     Column("ended", Double, nullable=False),
-    Column("sender", _Exact, nullable=False),
-    Column("recipient", _Exact, nullable=False),
-    Column("size", Integer, nullable=False),
-    Column("outcome", Text, nullable=False),
-    Column("steps", Text, nullable=False),
-)
-
-# The ledger is indexed run by run: a run is sorted once and appended, so that neither a random
-# page is touched for an entry nor anything merged later. A look-up asks every run.
-ledger_run = Table(
-    "ledger_run",
-    metadata,
-    Column("run", Integer, primary_key=True, autoincrement=False),
-    Column("first_seq", BigInteger, nullable=False),
-    Column("last_seq", BigInteger, nullable=False),
-    Column("last_ended", Double, nullable=False),
-)
-
-ledger_by_message = Table(
-    "ledger_by_message",
-    metadata,
-    Column("run", Integer, primary_key=True, autoincrement=False),
-    Column("message_id", _Exact, primary_key=True),
-    Column("seq", BigInteger, primary_key=True, autoincrement=False),
-    sqlite_with_rowid=False,
-)
-
-ledger_by_call = Table(
-    "ledger_by_call",
-    metadata,
-    Column("run", Integer, primary_key=True, autoincrement=False),
-    Column("call_id", LargeBinary, primary_key=True),
-    Column("seq", BigInteger, primary_key=True, autoincrement=False),
-    sqlite_with_rowid=False,
+    Column("checksums", LargeBinary, nullable=False),
 )

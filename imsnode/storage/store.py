@@ -12,7 +12,7 @@ from .database import Database
 from .errors import StorageError
 from .failpoints import FailPoint
 from .lanes import Done, Item, Lane
-from .ledger import LedgerIndex, LedgerRetention, LedgerWriter
+from .ledger import LedgerRetention, LedgerWriter
 from .locations import BindingLane, Locations
 from .messages import Messages
 from .settling import Forgetting
@@ -67,17 +67,13 @@ class Storage:
             database,
             (bindings, *self.messages.lanes),
             self.ledger,
-            (
-                LedgerIndex(dialect, self.ledger),
-                self._forgetting,
-                bindings.compaction,
-                self._retention,
-            ),
+            (self._forgetting, bindings.compaction, self._retention),
             deliver,
             settings.queue_limit,
             self.stats,
             fail_point,
         )
+        self.ledger.rouse = self.writer.rouse
 
     def submit(self, lane: Lane, item: Item, done: Done | None) -> None:
         """Hand an operation to the writer."""

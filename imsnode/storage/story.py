@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from sqlalchemy import Connection, Select, and_, func, or_, select, union
+from sqlalchemy import Connection, select
 
 from pager import rules
 from pager.values import MarkState, Step
 
 from .database import Database
-from .ledger import read_steps
+from .ledger import find_entries
+from .ledger_text import KeptEntry
 from .listing import MessageRow, find_rows
-from .schema import fate, ledger, ledger_by_call, ledger_by_message, ledger_run
+from .schema import fate
 
 __all__ = ["Fate", "Story", "find_story"]
 
@@ -75,7 +75,7 @@ def find_story(database: Database, id_or_call_id: str, limit: int = 100) -> list
     """
     stories: dict[str, Story] = {}
     with database.reading() as connection:
-        for entry in connection.execute(_entries(connection, id_or_call_id).limit(limit * 8)):
+        for entry in find_entries(connection, id_or_call_id, limit * 8):
             _add_entry(stories, entry)
         places = {(story.message_id, story.recipient) for story in stories.values()}
         for row in find_rows(connection, id_or_call_id, places):
@@ -90,38 +90,12 @@ def find_story(database: Database, id_or_call_id: str, limit: int = 100) -> list
     return sorted(stories.values(), key=lambda story: (story.received_at, story.message_id))[:limit]
 
 
-def _entries(connection: Connection, id_or_call_id: str) -> Select[*tuple[Any, ...]]:
-    """Select the entries of the ledger: by the index of every run, and behind the last run."""
-    call_id = id_or_call_id.encode("utf-8", "surrogateescape")
-    indexed = connection.execute(select(func.max(ledger_run.c.last_seq))).scalar() or 0
-    by_message, by_call = ledger_by_message.c, ledger_by_call.c
-    numbers = union(
-        select(by_message.seq).select_from(
-            ledger_run.join(
-                ledger_by_message,
-                and_(by_message.run == ledger_run.c.run, by_message.message_id == id_or_call_id),
-            )
-        ),
-        select(by_call.seq).select_from(
-            ledger_run.join(
-                ledger_by_call,
-                and_(by_call.run == ledger_run.c.run, by_call.call_id == call_id),
-            )
-        ),
-        select(ledger.c.seq).where(
-            ledger.c.seq > indexed,
-            or_(ledger.c.message_id == id_or_call_id, ledger.c.call_id == call_id),
-        ),
-    ).subquery()
-    return select(ledger).where(ledger.c.seq.in_(select(numbers))).order_by(ledger.c.seq)
-
-
-def _add_entry(stories: dict[str, Story], entry: Any) -> None:  # a result row has no static type
+def _add_entry(stories: dict[str, Story], entry: KeptEntry) -> None:
     story = stories.get(entry.message_id)
     if story is None:
         story = stories[entry.message_id] = Story(
             entry.message_id,
-            bytes(entry.call_id),
+            entry.call_id,
             entry.sender,
             entry.recipient,
             entry.at,
@@ -129,7 +103,7 @@ def _add_entry(stories: dict[str, Story], entry: Any) -> None:  # a result row h
             "",
         )
     story.outcome = entry.outcome
-    story.steps += read_steps(entry.at, entry.steps)
+    story.steps += entry.steps
 
 
 def _fates(connection: Connection, seq: int) -> list[Fate]:

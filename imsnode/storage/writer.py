@@ -96,6 +96,7 @@ class Writer:
         self._closing = False
         self._yielded_at = 0.0
         self._last_group = 0
+        self._unfinished = False  # background work was left for the next round
         self._refusal = ""
         self._connection: Connection | None = None
         self._identity = (0, 0)
@@ -124,13 +125,17 @@ class Writer:
                 self._deliver(Completions([(done, lane.failed(item, reason))]).run)
             return
         self._queue.append((lane, item, done))
-        if self._sleeping:
-            self._rouse()
+        self.rouse()
 
     def flush(self, done: Done) -> None:
         """Write all that waits, background lanes' too; ``done(True)`` when it is durable."""
         self._flushes.append(done)
         self._rouse()
+
+    def rouse(self) -> None:
+        """Tell a writer at rest that there is work."""
+        if self._sleeping:
+            self._rouse()
 
     def give_way(self, now: float) -> None:
         """Let the writer have the interpreter, if it has work; called once per wake-up.
@@ -159,7 +164,7 @@ class Writer:
     def _run(self) -> None:
         closing = False
         while not closing or self._queue or self._flushes:
-            if not self._queue and not self._flushes and not self._closing:
+            if not self._unfinished and not self._has_work():
                 self._sleep()
             if self._last_group >= _SIBLINGS and not self._flushes and not self._closing:
                 time.sleep(_GATHER_S)
@@ -177,10 +182,13 @@ class Writer:
         self._busy = False
         self._sleeping = True
         # An operation that was queued before the flag stood has not roused anybody.
-        if not self._queue and not self._flushes and not self._closing:
+        if not self._has_work():
             self._wake.acquire(timeout=_TICK_S)
         self._sleeping = False
         self._busy = True
+
+    def _has_work(self) -> bool:
+        return bool(self._queue or self._flushes or self._closing)
 
     def _take(self, limit: int) -> list[Operation]:
         queue = self._queue
@@ -329,6 +337,7 @@ class Writer:
     def _work_in_background(self, flushes: list[Done], closing: bool) -> None:
         urgent = closing or bool(flushes)
         started = time.monotonic()
+        self._unfinished = False
         fine = not self.trouble or self._probe(started, urgent)
         fine = fine and self._run_background(self._buffer, started, urgent)
         self._complete([(done, fine) for done in flushes])
@@ -343,6 +352,7 @@ class Writer:
         while work.due(now, urgent):
             share = _BACKGROUND_BUSY_S if self._queue else _BACKGROUND_S
             if now - started >= share and not urgent:
+                self._unfinished = True
                 break
             try:
                 connection = self._connected()

@@ -17,13 +17,20 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 import imsnode.storage.migrations
-from imsnode.storage import Database, SchemaOutdated, SchemaTooNew, StorageUnavailable, StoreDamaged
+from imsnode.storage import (
+    Database,
+    SchemaOutdated,
+    SchemaTooNew,
+    StorageUnavailable,
+    StoreDamaged,
+    find_story,
+)
 from imsnode.storage.schema import KNOWN_REVISIONS, REVISION, metadata
 from tests.support.postgres import PostgresServer
-from tests.support.stores import DurableStore, message
+from tests.support.stores import WALL, DurableStore, message
 
 ROOT = Path(__file__).parents[2]
 MIGRATIONS = Path(imsnode.storage.migrations.__file__).parent
@@ -76,6 +83,38 @@ def test_migrations_can_be_taken_back(fresh_url: str) -> None:
             command.downgrade(alembic_config(connection), "base")
         assert tables(database) == {"alembic_version"}
         assert database.upgrade() == ("", REVISION)
+
+
+def test_a_ledger_of_rows_comes_along(fresh_url: str) -> None:
+    with Database(fresh_url) as database:
+        database.upgrade()
+        with database.writing() as connection:
+            command.downgrade(alembic_config(connection), "0001")
+            columns = "seq, message_id, call_id, at, ended, sender, recipient, size, outcome, steps"
+            values = ":seq, :id, :call_id, :at, :ended, 's', 'r', 7, 'relayed', :steps"
+            connection.execute(
+                text(f"INSERT INTO ledger ({columns}) VALUES ({values})"),
+                [
+                    {
+                        "seq": number,
+                        "id": f"m{number}",
+                        "call_id": b"\xff%d" % number,
+                        "at": WALL + number,
+                        "ended": WALL + number + 0.5,
+                        "steps": "0\treceived\t0\tforwarded\t\n500\tanswered\t200\tr\t<a>\tb",
+                    }
+                    for number in range(1, 1501)
+                ],
+            )
+        assert database.upgrade() == ("0001", REVISION)
+        for number in (1, 1024, 1025, 1500):
+            (story,) = find_story(database, f"m{number}")
+            assert find_story(database, f"\udcff{number}") == [story]
+            assert (story.call_id, story.sender, story.size) == (b"\xff%d" % number, "s", 7)
+            assert story.steps == [
+                (WALL + number, "received", "", 0, "forwarded"),
+                (WALL + number + 0.5, "answered", "<a>\tb", 200, "r"),
+            ]
 
 
 def test_a_store_that_is_not_migrated_is_not_checked(fresh_url: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from imsnode.storage import CdrSettings, find_story, list_messages, show_message
-from imsnode.storage.ledger import RUN
+from imsnode.storage.ledger import BLOCK
 from pager.values import MarkState
 from tests.support.stores import WALL, DurableStore, MemoryStore, entry, mark, message
 
@@ -115,10 +115,10 @@ def test_a_device_name_with_separators_is_told_as_it_is(durable: DurableStore) -
     assert stories(durable, "call-1@host")[0].steps == [(WALL + 1, "answered", odd, 200, "r")]
 
 
-def test_an_entry_nobody_can_write_does_not_hold_up_the_others(durable: DurableStore) -> None:
+def test_an_entry_without_sense_does_not_hold_up_the_others(durable: DurableStore) -> None:
     for number in range(20):
-        odd = "\ud800" if number == 7 else "sip:alice@ims.test"
-        durable.storage.ledger.note(entry(number, sender=odd))
+        odd = {"call_id": None} if number == 7 else {}
+        durable.storage.ledger.note(entry(number, **odd))
     assert durable.flush()
     assert durable.storage.ledger.waiting == 0
     assert durable.storage.stats.ledger_dropped == 1
@@ -131,9 +131,9 @@ def fill(store: DurableStore, count: int) -> None:
     assert store.flush()
 
 
-def runs(store: DurableStore) -> int:
+def blocks(store: DurableStore) -> int:
     with store.storage.database.reading() as connection:
-        return int(connection.exec_driver_sql("SELECT count(*) FROM ledger_run").scalar_one())
+        return int(connection.exec_driver_sql("SELECT count(*) FROM ledger_block").scalar_one())
 
 
 def work_until(store: DurableStore, done: Callable[[], bool]) -> None:
@@ -141,34 +141,46 @@ def work_until(store: DurableStore, done: Callable[[], bool]) -> None:
         assert store.flush()
 
 
-def test_full_runs_are_indexed_and_found(durable: DurableStore) -> None:
-    fill(durable, 2 * RUN + 100)
-    work_until(durable, lambda: runs(durable) == 2)
-    for number in (0, RUN - 1, RUN, 2 * RUN, 2 * RUN + 99):
+def test_entries_are_found_in_every_block(durable: DurableStore) -> None:
+    fill(durable, 2 * BLOCK + 100)
+    assert blocks(durable) == 3
+    for number in (0, BLOCK - 1, BLOCK, 2 * BLOCK, 2 * BLOCK + 99):
         assert len(stories(durable, f"call-{number}@host")) == 1
         assert len(stories(durable, entry(number).message_id)) == 1
     durable.reopen()
     durable.storage.ledger.note(entry(99_999_999))
     assert durable.flush()
     assert len(stories(durable, "call-99999999@host")) == 1
-    assert runs(durable) == 2
+    assert blocks(durable) == 4
 
 
-def entries(store: DurableStore) -> int:
-    with store.storage.database.reading() as connection:
-        return int(connection.exec_driver_sql("SELECT count(*) FROM ledger").scalar_one())
+def test_a_call_id_is_told_by_its_octets(durable: DurableStore) -> None:
+    for number, call_id in enumerate((b"\xff\x00'@h", b"\\xff\x00'@h", "\xe4@h".encode())):
+        durable.storage.ledger.note(entry(number, call_id=call_id))
+    assert durable.flush()
+    for number, name in enumerate(("\udcff\x00'@h", "\\xff\x00'@h", "\xe4@h")):
+        (story,) = stories(durable, name)
+        assert story.message_id == entry(number).message_id
+        assert story.call_id == name.encode("utf-8", "surrogateescape")
 
 
-def test_old_entries_are_removed(open_store: OpenStore) -> None:
+def test_more_entries_than_asked_for_are_left_out(durable: DurableStore) -> None:
+    for number in range(30):
+        durable.storage.ledger.note(entry(number, call_id=b"all@host"))
+    assert durable.flush()
+    found = find_story(durable.storage.database, "all@host", limit=2)
+    assert [story.message_id for story in found] == [entry(n).message_id for n in (0, 1)]
+
+
+def test_old_blocks_are_removed(open_store: OpenStore) -> None:
     store = open_store(ledger_retention_s=1000.0)
-    fill(store, RUN + 100)
-    work_until(store, lambda: runs(store) == 1)
-    store.wall = WALL + RUN + 1050
+    fill(store, 2 * BLOCK)
+    store.wall = WALL + BLOCK + 1050
     store.reopen()  # looks at once
-    work_until(store, lambda: entries(store) == 50)
-    assert runs(store) == 0
+    work_until(store, lambda: blocks(store) == 1)
     assert stories(store, "call-1@host") == []
-    assert len(stories(store, f"call-{RUN + 99}@host")) == 1
+    # An entry leaves with the newest of its block.
+    assert len(stories(store, f"call-{BLOCK}@host")) == 1
 
 
 def test_settled_messages_are_forgotten_when_their_time_is_over(open_store: OpenStore) -> None:

@@ -17,7 +17,7 @@ def upgrade() -> None:
     """Create every table."""
     _create_users()
     _create_messages()
-    _create_ledger()
+    create_ledger()
 
 
 def _create_users() -> None:
@@ -88,7 +88,8 @@ def _create_messages() -> None:
     )
 
 
-def _create_ledger() -> None:
+def create_ledger() -> None:
+    """Create the tables of the ledger, a row an entry."""
     op.create_table(
         "ledger",
         sa.Column("seq", _SEQ, primary_key=True, autoincrement=False),

@@ -80,9 +80,9 @@ def test_what_is_noted_just_before_closing_is_written(
     assert store.storage.stats.ledger_rows == 1
 
 
-def test_an_entry_nobody_can_write_costs_only_itself_at_the_end(store: DurableStore) -> None:
+def test_an_entry_without_sense_costs_only_itself_at_the_end(store: DurableStore) -> None:
     for number in range(9):
-        store.storage.ledger.note(entry(number, sender="\ud800" if number == 4 else "sip:a@b"))
+        store.storage.ledger.note(entry(number, call_id=None if number == 4 else b"c"))
     assert store.storage.close()
     assert store.storage.stats.ledger_rows == 8
     assert store.storage.stats.ledger_dropped == 1
