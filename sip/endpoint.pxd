@@ -1,5 +1,7 @@
 # Types for the compiled form of endpoint.py; the interpreter never reads this file.
 
+cimport cython
+
 from .flow cimport Flow
 from .message cimport Message, Request, Response, build_response
 from .parser cimport parse_message
@@ -21,6 +23,7 @@ cdef class Endpoint:
     cdef bytes _tag_key
     cdef object _user
 
+    @cython.locals(remote=tuple)
     cpdef receive_datagram(self, bytes data, Flow flow, double now)
     cpdef receive_message(self, bytes data, Flow flow, double now)
     cpdef handle_timeouts(self, double now)
@@ -37,5 +40,7 @@ cdef class Endpoint:
     )
     cpdef send(self, Flow flow, bytes data, double now)
     cpdef bytes to_tag(self, Request request)
+    @cython.locals(message=Message, remote=tuple, request=Request)
     cdef _receive(self, bytes data, Flow flow, double now, bint stream)
+    @cython.locals(method=str, stats=Stats)
     cdef _on_request(self, Request request, Flow flow, double now)

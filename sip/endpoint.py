@@ -110,7 +110,12 @@ class Endpoint:
                 self.stats.ignored += 1
                 return
         remote = flow.remote
-        if remote[1] in _NEVER_ANSWERED or remote == flow.local or remote in self.own:
+        port = remote[1]
+        if (
+            port in _NEVER_ANSWERED
+            or remote in self.own
+            or (port == flow.local[1] and remote == flow.local)
+        ):
             self.stats.refused_source += 1
             return
         self._receive(data, flow, now, False)

@@ -3,9 +3,13 @@
 from .endpoint cimport Endpoint
 from .flow cimport Flow
 from .message cimport Request, forward_request
-from .routing cimport OwnNames, Refusal, Routed, loop_mark, preprocess
+from .routing cimport OwnNames, Refusal, Routed, check, loop_mark, preprocess
 from .timers cimport Lane
 from .uri cimport Uri, parse_uri
+
+
+cdef class ProxyConfig:
+    cdef public int max_branches, max_breadth, udp_octets
 
 
 cdef class Target:
@@ -21,7 +25,7 @@ cdef class Proxy:
     cdef object _bound
     cdef object _reasons
     cdef public tuple breadth_lines
-    cdef public object config
+    cdef public ProxyConfig config
     cdef public Endpoint endpoint
     cdef public object ids
     cdef public object may_send_to

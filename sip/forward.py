@@ -11,7 +11,6 @@ Spec: RFC 3261 16.5, 16.6 and 16.11; RFC 5393 5.3; RFC 5626 5.3; RFC 5658 (two R
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -96,16 +95,20 @@ class Draft:
         self.body = body
 
 
-@dataclass(frozen=True, slots=True)
 class ProxyConfig:
     """Bounds of forwarding: branches per request, breadth, octets a UDP request may have.
 
     Spec: RFC 5393 5.3.3 (60), RFC 3261 18.1.1 (1300).
     """
 
-    max_branches: int = 10
-    max_breadth: int = 60
-    udp_octets: int = 1300
+    __slots__ = ("max_branches", "max_breadth", "udp_octets")
+
+    def __init__(
+        self, max_branches: int = 10, max_breadth: int = 60, udp_octets: int = 1300
+    ) -> None:
+        self.max_branches = max_branches
+        self.max_breadth = max_breadth
+        self.udp_octets = udp_octets
 
 
 class Proxy:

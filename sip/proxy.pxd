@@ -2,9 +2,12 @@
 # What proxy.py passes on to its importers goes by another name here: a name that is
 # cimported is no attribute of the compiled module.
 
+cimport cython
+
 from .endpoint cimport Endpoint
 from .flow cimport Flow
 from .forward cimport Proxy as _Proxy
+from .forward cimport ProxyConfig as _ProxyConfig
 from .forward cimport Target as _Target
 from .message cimport Request, Response, forward_request, forward_response
 from .routing cimport Routed as _Routed
@@ -16,6 +19,7 @@ from .transaction.server cimport ServerTransaction
 cdef class Branch:
     cdef public Flow fallback
     cdef public Fork fork
+    cdef public bytes id
     cdef public double limit
     cdef public bint provisional
     cdef public Response response
@@ -32,7 +36,9 @@ cdef class Fork:
     cdef object _extra
     cdef bint _final
     cdef bytes _mark
+    cdef str _method
     cdef bint _peer
+    cdef Request _received
     cdef _Routed _routed
     cdef public bint answered
     cdef public list branches
@@ -45,10 +51,18 @@ cdef class Fork:
     cdef public ServerTransaction server_tx
     cdef public object user
 
+    @cython.locals(
+        branch=Branch, config=_ProxyConfig, count=Py_ssize_t, index=Py_ssize_t, proxy=_Proxy,
+        request=Request, share=int, target=_Target,
+    )
     cpdef start(self, object targets, double now)
+    @cython.locals(data=bytes, server_tx=ServerTransaction, status=int)
     cpdef relay(self, Response response, double now)
+    @cython.locals(branch=Branch, status=int, whole=bint)
     cpdef on_response(self, ClientTransaction tx, Response response, double now)
+    @cython.locals(data=bytes, proxy=_Proxy, stream=Flow)
     cdef _send(self, Branch branch, Flow flow, double now)
-    cdef _transact(self, Branch branch, bytes data, bytes branch_id, Flow flow, double now)
-    cdef tuple _build(self, Branch branch, Flow flow)
+    cdef _transact(self, Branch branch, bytes data, Flow flow, double now)
+    @cython.locals(proxy=_Proxy, request=Request, target=_Target)
+    cdef bytes _build(self, Branch branch, Flow flow)
     cdef _ended(self, Branch branch, int status, double now)

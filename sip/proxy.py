@@ -56,16 +56,17 @@ class Branch:
 
     status: the final status, 0 while there is none; response is None where it is our own: 408
     (silence), 487 (given up), 500 (unusable response), 503 (could not be sent). provisional: some
-    1xx came.
+    1xx came. id: the branch of our Via in what was built last.
     """
 
-    __slots__ = ("fallback", "fork", "limit", "provisional", "response", "share", "status",
+    __slots__ = ("fallback", "fork", "id", "limit", "provisional", "response", "share", "status",
                  "target", "tx")  # fmt: skip
 
     def __init__(self, target: Target, share: int) -> None:
         self.fork: Fork | None = None  # while timer C runs
         self.target = target
         self.share = share
+        self.id = b""
         self.status = 0
         self.response: Response | None = None
         self.provisional = False
@@ -102,9 +103,9 @@ class Fork:
     a Draft.
     """
 
-    __slots__ = ("_drop", "_extra", "_final", "_mark", "_peer", "_routed", "answered", "branches",
-                 "cancelled", "invite", "owner", "pending", "proxy", "request", "server_tx",
-                 "user")  # fmt: skip
+    __slots__ = ("_drop", "_extra", "_final", "_mark", "_method", "_peer", "_received", "_routed",
+                 "answered", "branches", "cancelled", "invite", "owner", "pending", "proxy",
+                 "request", "server_tx", "user")  # fmt: skip
 
     def __init__(
         self,
@@ -127,7 +128,9 @@ class Fork:
         self.request = request
         self.owner = owner
         self.user: object | None = None
-        self.invite = request.method == "INVITE"
+        self._method = request.method
+        self._received = request if isinstance(request, Request) else None
+        self.invite = self._method == "INVITE"
         self.branches: list[Branch] = []
         self.pending = 0
         self.answered = False
@@ -148,15 +151,16 @@ class Fork:
         if not targets:
             return Refusal(480)
         proxy = self.proxy
-        request = self.request
+        config = proxy.config
         if len(targets) > 1:
-            targets = _distinct(targets, proxy.config.max_branches)
+            targets = _distinct(targets, config.max_branches)
         count = len(targets)
         shares: Sequence[int] | None = None
-        if isinstance(request, Request):
+        request = self._received
+        if request is not None:
             self._mark = loop_mark(request)
             if count > 1 or request.has("max-breadth"):
-                shares = share_breadth(request, count, proxy.config.max_breadth)
+                shares = share_breadth(request, count, config.max_breadth)
                 if shares is None:
                     return Refusal(440)
                 self._drop = self._drop | DROP_BREADTH
@@ -165,7 +169,7 @@ class Fork:
             self.server_tx.user = self
             proxy.endpoint.respond(self.server_tx, 100, now)
         for index, target in enumerate(targets):
-            share = proxy.config.max_breadth if shares is None else shares[index]
+            share = config.max_breadth if shares is None else shares[index]
             branch = Branch(target, share)
             self.branches.append(branch)
             self._send(branch, target.flow, now)
@@ -261,8 +265,7 @@ class Fork:
         else:
             # The peer has no TCP: large or not, UDP is all there is (18.1.1).
             branch.fallback = None
-            data, branch_id = self._build(branch, fallback)
-            self._transact(branch, data, branch_id, fallback, now)
+            self._transact(branch, self._build(branch, fallback), fallback, now)
 
     def on_timer_c(self, branch: Branch, now: float) -> None:
         """Timer C of `branch`, which may have been put off meanwhile (16.7 item 2, 16.8)."""
@@ -273,7 +276,7 @@ class Fork:
 
     def _send(self, branch: Branch, flow: Flow, now: float) -> None:
         """Start a branch on `flow`, or by TCP when it is too large for UDP (18.1.1)."""
-        data, branch_id = self._build(branch, flow)
+        data = self._build(branch, flow)
         proxy = self.proxy
         if len(data) > proxy.config.udp_octets and not flow.reliable and not branch.target.bound:
             host, port = flow.remote
@@ -281,49 +284,47 @@ class Fork:
             if stream is not None:
                 branch.fallback = flow
                 flow = stream
-                data, branch_id = self._build(branch, flow)
-        self._transact(branch, data, branch_id, flow, now)
+                data = self._build(branch, flow)
+        self._transact(branch, data, flow, now)
 
-    def _transact(
-        self, branch: Branch, data: bytes, branch_id: bytes, flow: Flow, now: float
-    ) -> None:
+    def _transact(self, branch: Branch, data: bytes, flow: Flow, now: float) -> None:
         if self.invite:
             timer_c = self.proxy.timer_c
             branch.fork = self
             branch.limit = now + timer_c.delay
             timer_c.push(now, branch, _TIMER_C)
         tx = self.proxy.endpoint.create_client(
-            data, self.request.method, branch_id, flow, self, now, branch
+            data, self._method, branch.id, flow, self, now, branch
         )
         if branch.status == 0:
             branch.tx = tx
 
-    def _build(self, branch: Branch, flow: Flow) -> tuple[bytes, bytes]:
+    def _build(self, branch: Branch, flow: Flow) -> bytes:
         proxy = self.proxy
-        request = self.request
         target = branch.target
-        branch_id = proxy.ids.branch() + self._mark
-        if not isinstance(request, Request):
-            return proxy.build_draft(request, target, flow, branch_id), branch_id
+        branch.id = proxy.ids.branch() + self._mark
+        request = self._received
+        if request is None:
+            assert isinstance(self.request, Draft)
+            return proxy.build_draft(self.request, target, flow, branch.id)
         record_route = None
-        if self.server_tx is not None and request.method not in NO_RECORD_ROUTE:
+        if self.server_tx is not None and self._method not in NO_RECORD_ROUTE:
             came = self.server_tx.flow
             record_route = proxy.record_route(request, came, target, flow, not self._peer)
         routes = target.routes
         if routes is None and self._routed is not None:
             routes = self._routed.routes
         line = proxy.breadth_lines[branch.share]
-        data = forward_request(
+        return forward_request(
             request,
             uri=target.uri,
-            via_line=flow.via_line(branch_id),
+            via_line=flow.via_line(branch.id),
             max_forwards=request.max_forwards - 1,
             routes=routes,
             drop=self._drop,
             record_route=record_route,
             extra=(*self._extra, *line) if self._extra else line,
         )
-        return data, branch_id
 
     def _on_provisional(self, branch: Branch, response: Response, now: float) -> None:
         branch.provisional = True

@@ -1,5 +1,7 @@
 # Types for the compiled form of routing.py; the interpreter never reads this file.
 
+cimport cython
+
 from .flow cimport Flow
 from .message cimport Request
 from .uri cimport Uri
@@ -29,4 +31,6 @@ cdef class Routed:
 cpdef Routed preprocess(
     Request request, Flow flow, OwnNames own, object tokens, object flows, double now
 )
+cpdef Refusal check(Request request, OwnNames own, object understood=*)
+@cython.locals(seed="unsigned int")
 cpdef bytes loop_mark(Request request)

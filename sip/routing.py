@@ -20,7 +20,6 @@ from .nexthop import canonical_host, maddr_of, next_hop
 from .tokens import NO_TOKEN, FlowName, FlowTokens
 from .uri import Uri, parse_uri
 
-_MARK_WIDTH: Final = 1 << 32  # makes every mark as long as the longest
 _SCHEMES: Final = frozenset(("sip", "sips", "tel"))
 
 
@@ -296,4 +295,4 @@ def loop_mark(request: Request) -> bytes:
         seed = crc32(b",".join(request.get_all("route")), seed)
     if request.has("proxy-require"):
         seed = crc32(b",".join(request.get_all("proxy-require")), seed)
-    return b".%x" % (seed | _MARK_WIDTH)
+    return f".{seed:08x}".encode("ascii")

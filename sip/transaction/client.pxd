@@ -1,5 +1,7 @@
 # Types for the compiled form of client.py; the interpreter never reads this file.
 
+cimport cython
+
 from ..flow cimport Flow
 from ..headers.via cimport Via
 from ..message cimport Response
@@ -34,6 +36,7 @@ cdef class ClientTransaction:
     cpdef receive(self, Response response, double now)
     cpdef on_timer(self, int kind, double now)
     cpdef bint owns(self, Via via) except -1
+    @cython.locals(action=int, index=int, actions=tuple)
     cdef _feed(self, int item, Response response, double now)
     cdef _act_invite(self, int action, Response response, double now)
     cdef _finish(self, double now)

@@ -68,8 +68,8 @@ def server_key(request: Request) -> bytes:
         suffix = b" " + method.encode("utf-8")
     via = request.via
     branch = via.branch
-    if branch[:7] == MAGIC_COOKIE and len(branch) > 7:
-        return branch + b" " + via.sent_by + suffix
+    if branch.startswith(MAGIC_COOKIE) and len(branch) > 7:
+        return b"".join((branch, b" ", via.sent_by, suffix))
     return _old_stem(request) + suffix
 
 

@@ -1,6 +1,9 @@
 # Types for the compiled form of layer.py; the interpreter never reads this file.
 
+cimport cython
+
 from ..flow cimport Flow
+from ..headers.via cimport Via
 from ..message cimport Request, Response
 from ..stats cimport Stats
 from ..timers cimport KeyLane, Lane, TimerQueue
@@ -29,10 +32,14 @@ cdef class TransactionLayer:
 
     cpdef send(self, Flow flow, bytes data, double now)
     cpdef resend(self, Flow flow, bytes data, double now)
+    @cython.locals(done=tuple, home=Flow, server_tx=ServerTransaction)
     cpdef bint absorb(self, Request request, Flow flow, double now) except -1
+    @cython.locals(key=bytes, server_tx=ServerTransaction)
     cpdef ServerTransaction accept(self, Request request, Flow flow, double now)
     cpdef inform_expired(self, ServerTransaction server_tx, double now)
+    @cython.locals(completed=dict, key=bytes, server_tx=ServerTransaction)
     cpdef on_keys(self, int kind, list keys, double now)
+    @cython.locals(key=bytes, tx=ClientTransaction)
     cpdef ClientTransaction create_client(
         self,
         bytes data,
@@ -43,4 +50,5 @@ cdef class TransactionLayer:
         double now,
         object context=*,
     )
+    @cython.locals(method=str, tx=ClientTransaction, via=Via)
     cpdef receive_response(self, Response response, Flow flow, double now)

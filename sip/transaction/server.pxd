@@ -1,5 +1,7 @@
 # Types for the compiled form of server.py; the interpreter never reads this file.
 
+cimport cython
+
 from ..flow cimport Flow
 from ..message cimport Request, build_response
 from ..timers cimport KeyLane, TimerQueue
@@ -26,10 +28,13 @@ cdef class ServerTransaction:
     cdef public int state
     cdef public object user
 
+    @cython.locals(actions=tuple, index=int, item=int)
     cpdef bint respond(self, bytes data, int status, double now) except -1
     cpdef bint receive(self, str method, double now) except -1
     cpdef on_timer(self, int kind, double now)
+    @cython.locals(index=int)
     cdef bint _feed(self, int item, double now) except -1
+    @cython.locals(action=int)
     cdef bint _run(self, tuple actions, double now) except -1
     cdef _act_invite(self, int action, double now)
     cdef _finish(self, double now)
