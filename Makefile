@@ -9,7 +9,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-PYTEST := $(BIN)/python -bb -X dev -m pytest
+STRICT := $(CURDIR)/$(BIN)/python -bb -X dev
+# Two at a time, a file's tests in one of them: most of what takes long is waiting.
+PYTEST := $(STRICT) -m pytest --dist loadfile --tx '2*popen//python=$(STRICT)'
 COMPILED := $(foreach package,sip pager imsnode,$(wildcard $(package)/*.p* $(package)/*/*.p*))
 BOTH_WAYS := $(wildcard tests/unit tests/wire tests/contract tests/sim)
 
