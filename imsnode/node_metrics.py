@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sip.message import REASONS
+
 from .metrics import Metrics
 
 if TYPE_CHECKING:
@@ -17,6 +19,9 @@ ENDPOINT = {
     "malformed": "Messages refused by the parser.",
     "stray_responses": "Responses without a transaction, dropped.",
     "resent": "Requests and responses sent again by a timer.",
+    "ignored": "Datagrams that are not SIP, dropped.",
+    "refused_source": "Datagrams from ports and addresses that are never answered, dropped.",
+    "silent_replies": "Answers not sent: larger than the request allows, or forbidden.",
     "shed": "Requests refused because the transaction table was full.",
     "client_timeouts": "Client transactions that ended without an answer.",
     "transport_failures": "Client transactions that ended with their flow.",
@@ -75,6 +80,9 @@ PAGER = {
 def node_metrics(metrics: Metrics, app: App) -> None:
     """Register the counters of every part of the node."""
     metrics.stats("sip", app.endpoint.stats, ENDPOINT)
+    metrics.labelled(
+        "refusals", "Requests answered with an error of our own.", "reason", lambda: refusals(app)
+    )
     metrics.stats("auth", app.authenticator.stats, AUTH)
     metrics.stats("gate", app.node.stats, GATE)
     metrics.stats("storage", app.storage.stats, STORAGE)
@@ -92,3 +100,13 @@ def node_metrics(metrics: Metrics, app: App) -> None:
     metrics.counter("registrations_failed", "REGISTER not kept.", lambda: app.registrar.failed)
     metrics.counter("echoed", "Messages echoed.", lambda: app.echo.echoed)
     metrics.counter("faults", "Faults of the node's own code.", lambda: app.faults)
+
+
+def refusals(app: App) -> dict[str, float]:
+    """Count the node's own error answers by "STATUS reason"."""
+    counted: dict[str, float] = {}
+    for (status, reason), number in app.endpoint.stats.refusals.items():
+        phrase = reason or REASONS.get(status, b"")
+        line = f"{status} {phrase.decode('ascii', 'replace')}"
+        counted[line] = counted.get(line, 0) + number
+    return counted

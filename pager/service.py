@@ -204,6 +204,8 @@ class Pager:
     ) -> None:
         """Answer a sender in our own name, with neither Contact nor body (RFC 3428 7)."""
         request = answering.request
+        if status >= 300:
+            self._endpoint.stats.refuse(status, reason)
         tag = self._endpoint.to_tag(request)
         data = build_response(request, status, reason, extra, to_tag=tag)
         answering.respond(data, status, now)

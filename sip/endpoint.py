@@ -189,6 +189,8 @@ class Endpoint:
         content_type: bytes | None = None,
     ) -> bool:
         """Build a response and pass it to the server transaction; False when that drops it."""
+        if status >= 300:
+            self.stats.refuse(status, reason)
         request = server_tx.request
         tag = self.to_tag(request) if status > 100 else b""
         data = build_response(request, status, reason, extra, body, content_type, tag)
@@ -220,6 +222,8 @@ class Endpoint:
         if method == "ACK" or (method != "INVITE" and (status == 408 or status < 200)):
             self.stats.silent_replies += 1
             return False
+        if status >= 300:
+            self.stats.refuse(status, reason)
         tag = self.to_tag(request) if status > 100 else b""
         room = 0
         if not (trusted or flow.reliable):
@@ -330,6 +334,7 @@ class Endpoint:
         too_many = isinstance(error, LimitExceeded) and error.name in _FLOODS
         if partial is None or (too_many and not flow.reliable):
             return
+        self.stats.refuse(error.status_hint, error.phrase)
         partial.received_host, partial.received_port = flow.remote
         tag = blake2b(b"\n".join(partial.copied), digest_size=5, key=self._tag_key)
         data = build_error(

@@ -6,3 +6,6 @@ cdef class Stats:
     cdef public long long retransmissions_in, server_created, server_timeouts, shed
     cdef public long long silent_replies, stray_responses, suppressed_responses
     cdef public long long transport_failures
+    cdef public dict refusals
+
+    cpdef refuse(self, int status, bytes reason)

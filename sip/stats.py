@@ -5,9 +5,11 @@ from __future__ import annotations
 
 __all__ = ["Stats"]
 
+_REASONS = 128  # told apart; more count under their status alone
+
 
 class Stats:
-    """Counts since the endpoint was made; integers that only grow."""
+    """Counts since the endpoint was made; they only grow."""
 
     __slots__ = (
         "acks",
@@ -18,6 +20,7 @@ class Stats:
         "faults",
         "ignored",
         "malformed",
+        "refusals",
         "refused_source",
         "replies",
         "requests",
@@ -55,3 +58,11 @@ class Stats:
         self.replies = 0  # stateless answers sent
         self.silent_replies = 0  # stateless answers withheld (size, source, ACK)
         self.suppressed_responses = 0  # answers the transaction rules forbid
+        self.refusals: dict[tuple[int, bytes], int] = {}  # by status and reason, b"" the usual one
+
+    def refuse(self, status: int, reason: bytes | None) -> None:
+        """Count an error answer of our own; behind a colon a reason speaks of one request only."""
+        why = (status, b"" if reason is None else reason.partition(b":")[0])
+        if why not in self.refusals and len(self.refusals) >= _REASONS:
+            why = (status, b"")
+        self.refusals[why] = self.refusals.get(why, 0) + 1

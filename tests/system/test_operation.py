@@ -67,6 +67,22 @@ def test_probes_say_how_the_node_is(shared: RunningNode) -> None:
     assert httpx.post(f"http://{shared.http}/healthz").status_code == 405
 
 
+def test_refusals_are_counted_by_reason(shared: RunningNode) -> None:
+    with phone(shared, "alice") as alice:
+        assert alice.message("sip:nobody@ims.test", "hello").status == 404
+        assert alice.message("sip:bob@elsewhere.test", "hello").status == 403
+    for reason in (
+        "404 Not Found", "403 Domain is not served here", "407 Proxy Authentication Required",
+    ):  # fmt: skip
+        assert _refusals(shared)[reason] >= 1
+
+
+def _refusals(node: RunningNode) -> dict[str, float]:
+    families = text_string_to_metric_families(node.get("/metrics").text)
+    [found] = [family for family in families if family.name == "imsnode_refusals"]
+    return {sample.labels["reason"]: sample.value for sample in found.samples}
+
+
 # ------------------------------------------------------------------------- ends
 
 

@@ -242,6 +242,19 @@ class TestRequests:
         assert node.stats.malformed == 1
         assert node.user.requests == []
 
+    def test_refusals_are_counted_by_reason_in_a_bounded_table(self) -> None:
+        node = Node()
+        node.datagram(request_bytes().replace(b"CSeq: 1 MESSAGE", b"CSeq: 1 OPTIONS"))
+        node.datagram(request_bytes().replace(b"Max-Forwards: 70", b"Max-Forwards: many"))
+        node.endpoint.user = None
+        node.datagram(request_bytes())
+        refusals = node.stats.refusals
+        assert refusals == {(400, b"Bad Request"): 2, (503, b""): 1}
+        for number in range(1000):
+            node.stats.refuse(403, b"reason %d" % number)
+        assert len(refusals) <= 129
+        assert sum(refusals.values()) == 1003
+
     def test_too_large_is_answered_without_parsing_it(self) -> None:
         node = Node(limits=Limits(message_bytes=2000))
         [answer] = node.datagram(request_bytes(body=b"x" * 2000))
