@@ -68,7 +68,7 @@ from .trace import TraceHub
 log = logging.getLogger(__name__)
 
 DRAIN_S = 2.0  # for requests under way; the whole stop stays below the 5 s of the contract
-SWITCH_S = 0.0005
+SWITCH_S = 0.0001
 OWN_ADDRESSES = 1024  # of one machine
 FAULT_LINES = 20  # tracebacks a minute; the counter goes on
 

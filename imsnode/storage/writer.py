@@ -32,6 +32,7 @@ _GROUP_LIMIT = 4096  # operations in one transaction
 # When so many came together the last time, more are on their way: a flush costs as much for one.
 _SIBLINGS = 8
 _GATHER_S = 0.001
+_GATHER_ROUNDS = 4
 _RECONNECT_S = 0.25  # between two attempts to reach a lost store
 _PROBE_S = 1.0  # between two attempts to write to a store that failed, when nobody else tries
 _TICK_S = 0.25  # an idle writer looks for background work so often
@@ -167,7 +168,7 @@ class Writer:
             if not self._unfinished and not self._has_work():
                 self._sleep()
             if self._last_group >= _SIBLINGS and not self._flushes and not self._closing:
-                time.sleep(_GATHER_S)
+                self._gather()
             # In this order: whoever closes or flushes means all that was queued before.
             closing = self._closing
             flushes = [self._flushes.popleft() for _ in range(len(self._flushes))]
@@ -186,6 +187,14 @@ class Writer:
             self._wake.acquire(timeout=_TICK_S)
         self._sleeping = False
         self._busy = True
+
+    def _gather(self) -> None:
+        """Wait while more and more comes, but not for long."""
+        for _ in range(_GATHER_ROUNDS):
+            waiting = len(self._queue)
+            time.sleep(_GATHER_S)
+            if len(self._queue) == waiting:
+                return
 
     def _has_work(self) -> bool:
         return bool(self._queue or self._flushes or self._closing)
