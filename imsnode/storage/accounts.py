@@ -10,11 +10,22 @@ from collections.abc import Callable, Iterable, Iterator
 from sys import intern
 from typing import Any
 
-from sqlalchemy import delete, exc, func, insert, select, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    MetaData,
+    Table,
+    delete,
+    exc,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from imsnode.identity.accounts import Account, make_account
 
-from .database import Database
+from .database import Database, read_only
 from .errors import AccountExists, AccountUnknown, ImportRefused
 from .schema import (
     DUE_EXPIRY,
@@ -31,6 +42,15 @@ __all__ = ["Accounts"]
 
 _CHUNK = 5000
 _COLUMNS = tuple(column.name for column in account.columns)
+# Accounts on their way in. In their order they go to the end of one page after the other.
+_STAGED = Table(
+    "imported",
+    MetaData(),
+    *(Column(column.name, column.type) for column in account.columns),
+    prefixes=["TEMPORARY"],
+)
+_TAKEN = select(account.c.aor).join(_STAGED, account.c.aor == _STAGED.c.aor)
+_TAKE_OVER = insert(account).from_select(_COLUMNS, select(_STAGED).order_by(_STAGED.c.aor))
 
 
 class Accounts:
@@ -155,23 +175,20 @@ class Accounts:
         Raises: ImportRefused for addresses that are given twice or exist already.
         """
         rows = list(accounts)
-        problems = _repeated(rows)
         try:
-            with self._database.writing() as connection:
-                taken = set(connection.execute(select(account.c.aor)).scalars())
-                problems += [
-                    (index, f"{row.aor} exists already")
-                    for index, row in enumerate(rows)
-                    if row.aor in taken
-                ]
-                if problems:
-                    raise ImportRefused(sorted(problems))
-                lines = InsertRows(account, _COLUMNS, connection.dialect)
-                for start in range(0, len(rows), _CHUNK):
-                    part = rows[start : start + _CHUNK]
-                    lines.run(connection, [_row(one) for one in part])
-                    if progress is not None:
-                        progress(len(part))
+            with self._database.opened() as connection:
+                _stage(connection, rows, progress)
+                # All that a node beside us has to wait for.
+                with connection.begin():
+                    taken = set(connection.execute(_TAKEN).scalars())
+                    problems = _repeated(rows) + [
+                        (index, f"{row.aor} exists already")
+                        for index, row in enumerate(rows)
+                        if row.aor in taken
+                    ]
+                    if problems:
+                        raise ImportRefused(sorted(problems))
+                    connection.execute(_TAKE_OVER)
         except exc.IntegrityError:
             # Somebody else added one of them between our look and our commit.
             raise ImportRefused([(0, "accounts were added by somebody else meanwhile")]) from None
@@ -187,6 +204,20 @@ class Accounts:
                 known = connection.execute(look).first() is not None
         if not known:
             raise AccountUnknown(aor)
+
+
+def _stage(
+    connection: Connection, rows: list[Account], progress: Callable[[int], None] | None
+) -> None:
+    """Put accounts into a table that this connection alone has, without a lock on the store."""
+    with read_only(connection), connection.begin():
+        _STAGED.create(connection)
+        lines = InsertRows(_STAGED, _COLUMNS, connection.dialect)
+        for start in range(0, len(rows), _CHUNK):
+            part = rows[start : start + _CHUNK]
+            lines.run(connection, [_row(one) for one in part])
+            if progress is not None:
+                progress(len(part))
 
 
 def _repeated(rows: list[Account]) -> list[tuple[int, str]]:

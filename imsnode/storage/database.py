@@ -130,32 +130,34 @@ class Database:
             raise self._failure(error) from error
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """Give a connection that takes no write lock, inside one transaction.
+    def opened(self) -> Iterator[Connection]:
+        """Give a connection; transactions are the caller's.
 
-        Raises: StorageUnavailable, StoreDamaged, also for what goes wrong inside the block.
+        Raises: StorageUnavailable, StoreDamaged, also for what goes wrong inside the block;
+            sqlalchemy's IntegrityError passes.
         """
         with self.connect() as connection:
             try:
-                with read_only(connection), connection.begin():
-                    yield connection
+                yield connection
+            except exc.IntegrityError:
+                raise
             except exc.DBAPIError as error:
                 raise self._failure(error) from error
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection that takes no write lock, inside one transaction; see `opened`."""
+        with self.opened() as connection, read_only(connection), connection.begin():
+            yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Give a connection inside one transaction that commits when the block ends well.
 
-        Raises: StorageUnavailable, StoreDamaged; sqlalchemy's IntegrityError passes.
+        Raises: see `opened`.
         """
-        with self.connect() as connection:
-            try:
-                with connection.begin():
-                    yield connection
-            except exc.IntegrityError:
-                raise
-            except exc.DBAPIError as error:
-                raise self._failure(error) from error
+        with self.opened() as connection, connection.begin():
+            yield connection
 
     def revision(self, connection: Connection) -> str:
         """Return the schema revision, "" for an empty store.
