@@ -3,6 +3,7 @@
 cimport cython
 
 from .flow cimport Flow
+from .headers.via cimport Via
 from .message cimport Message, Request, Response, build_response
 from .parser cimport parse_message
 from .stats cimport Stats
@@ -39,7 +40,9 @@ cdef class Endpoint:
         object context=*,
     )
     cpdef send(self, Flow flow, bytes data, double now)
+    @cython.locals(text=bytes, via=Via)
     cpdef bytes to_tag(self, Request request)
+    cdef bytes _tag(self, bytes text)
     @cython.locals(message=Message, remote=tuple, request=Request)
     cdef _receive(self, bytes data, Flow flow, double now, bint stream)
     @cython.locals(method=str, stats=Stats)

@@ -8,6 +8,7 @@ cdef class Lane:
 
 
 cdef class _Bucket:
+    cdef bint closed
     cdef public object owner
     cdef public list keys
 
@@ -19,6 +20,7 @@ cdef class KeyLane:
     cdef int _kind
     cdef Lane _lane
     cdef object _owner
+    cdef double _slack
     cdef double _until
 
     cpdef add(self, double now, bytes key)

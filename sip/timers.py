@@ -97,36 +97,40 @@ class Lane:
 class _Bucket:
     """The keys added to a lane within one slack interval; falls due as a whole."""
 
-    __slots__ = ("keys", "owner")
+    __slots__ = ("closed", "keys", "owner")
 
     def __init__(self, owner: KeyOwner) -> None:
         self.owner = owner
         self.keys: list[bytes] = []
+        self.closed = False
 
     def on_timer(self, kind: int, now: float) -> None:
+        self.closed = True
         self.owner.on_keys(kind, self.keys, now)
 
 
 class KeyLane:
     """A lane that keeps keys instead of objects, so that what they name can be freed early.
 
-    Keys are bundled: one falls due between ``delay`` and ``delay`` + 20 ms after it was added,
-    never before. A million waiting keys cost eight octets each beside the key itself.
+    Keys are bundled: one falls due between ``delay`` and ``delay`` + ``slack`` after it was added,
+    never before; without slack those added at the same ``now`` share a bundle. A million waiting
+    keys cost eight octets each beside the key itself.
     """
 
-    __slots__ = ("_bucket", "_kind", "_lane", "_owner", "_until")
+    __slots__ = ("_bucket", "_kind", "_lane", "_owner", "_slack", "_until")
 
-    def __init__(self, lane: Lane, owner: KeyOwner, kind: int) -> None:
+    def __init__(self, lane: Lane, owner: KeyOwner, kind: int, slack: float) -> None:
         self._lane = lane
         self._owner = owner
         self._kind = kind
+        self._slack = slack
         self._bucket = _Bucket(owner)
         self._until = -inf
 
     def add(self, now: float, key: bytes) -> None:
-        if now > self._until:
+        if now > self._until or self._bucket.closed:
             self._bucket = _Bucket(self._owner)
-            self._until = now + _KEY_SLACK_S
+            self._until = now + self._slack
             self._lane.push(self._until, self._bucket, self._kind)
         self._bucket.keys.append(key)
 
@@ -160,11 +164,13 @@ class TimerQueue:
             self._order.append(lane)
         return lane
 
-    def key_lane(self, delay: float, owner: KeyOwner, kind: int) -> KeyLane:
+    def key_lane(
+        self, delay: float, owner: KeyOwner, kind: int, slack: float = _KEY_SLACK_S
+    ) -> KeyLane:
         """Make a lane of keys; ``owner.on_keys(kind, keys, now)`` hears of the ones due."""
         lane = Lane(delay)
         self._order.append(lane)
-        return KeyLane(lane, owner, kind)
+        return KeyLane(lane, owner, kind, slack)
 
     def schedule(self, at: float, target: TimerTarget, kind: int) -> None:
         """Arm ``target`` for the monotonic time ``at``; a past ``at`` is due at once."""

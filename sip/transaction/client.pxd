@@ -33,6 +33,7 @@ cdef class ClientTransaction:
     cdef public int state
     cdef public object user
 
+    cpdef start(self, double now)
     cpdef receive(self, Response response, double now)
     cpdef on_timer(self, int kind, double now)
     cpdef bint owns(self, Via via) except -1

@@ -134,7 +134,7 @@ class ClientTransaction:
             # F alone would keep this object for 32 s; looked at every T2 it goes earlier.
             layer.resend_last.push(now, self, TIMER_E)
         else:
-            layer.resend_first.push(now, self, TIMER_E)
+            layer.resend_first.add(now, self.key)
 
     def cancel(self, now: float) -> None:
         """Ask the next hop to give up an INVITE; any other method: no effect.
@@ -266,7 +266,7 @@ class ClientTransaction:
         pending = self.flow.pending
         if pending is not None:
             pending.pop(self, None)
-        layer.timer_k.push(now, self, TIMER_K)
+        layer.timer_k.add(now, self.key)
 
     def _arm_resend(self, now: float) -> None:
         layer = self._layer

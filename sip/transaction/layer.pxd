@@ -12,7 +12,7 @@ from .keys cimport client_key, server_key
 from .server cimport ServerTransaction
 
 
-cdef int _TRANSPORT_ERROR, _TIMER_E, _TIMER_J, _TIMER_TRYING, _TIMER_EXPIRES
+cdef int _TRANSPORT_ERROR, _TIMER_E, _TIMER_J, _TIMER_K, _TIMER_TRYING, _TIMER_EXPIRES
 
 
 cdef class TransactionLayer:
@@ -24,8 +24,8 @@ cdef class TransactionLayer:
     cdef public double transaction_s
     cdef public list resend_lanes
     cdef public int resend_steps
-    cdef public Lane resend_first, resend_last, timer_k
-    cdef public KeyLane timer_j
+    cdef public Lane resend_last
+    cdef public KeyLane resend_first, timer_j, timer_k
     cdef KeyLane _trying, _expires
     cdef Request _seen
     cdef bytes _seen_key
@@ -37,8 +37,10 @@ cdef class TransactionLayer:
     @cython.locals(key=bytes, server_tx=ServerTransaction)
     cpdef ServerTransaction accept(self, Request request, Flow flow, double now)
     cpdef inform_expired(self, ServerTransaction server_tx, double now)
-    @cython.locals(completed=dict, key=bytes, server_tx=ServerTransaction)
+    @cython.locals(completed=dict, key=bytes)
     cpdef on_keys(self, int kind, list keys, double now)
+    @cython.locals(server_tx=ServerTransaction, tx=ClientTransaction)
+    cdef _on_key(self, int kind, bytes key, double now)
     @cython.locals(key=bytes, tx=ClientTransaction)
     cpdef ClientTransaction create_client(
         self,

@@ -23,6 +23,7 @@ __all__ = ["TransactionLayer"]
 _TRANSPORT_ERROR = int(Input.TRANSPORT_ERROR)
 _TIMER_E = int(Input.TIMER_E)
 _TIMER_J = int(Input.TIMER_J)
+_TIMER_K = int(Input.TIMER_K)
 _TIMER_TRYING = int(Input.TIMER_TRYING)
 _TIMER_EXPIRES = int(Input.TIMER_EXPIRES)
 
@@ -59,9 +60,10 @@ class TransactionLayer:
         self.transaction_s: float = config.transaction
         self.resend_lanes = [timers.lane(delay) for delay in config.resend_delays]
         self.resend_steps: int = len(self.resend_lanes) - 1
-        self.resend_first = self.resend_lanes[0]
+        # a retransmission is due to the moment, unlike the end of a transaction
+        self.resend_first = timers.key_lane(config.t1, self, _TIMER_E, 0.0)
         self.resend_last = self.resend_lanes[-1]
-        self.timer_k = timers.lane(config.t4)
+        self.timer_k = timers.key_lane(config.t4, self, _TIMER_K)
         self.timer_j = timers.key_lane(config.transaction, self, _TIMER_J)
         self._trying = timers.key_lane(config.trying, self, _TIMER_TRYING)
         self._expires = timers.key_lane(
@@ -166,7 +168,7 @@ class TransactionLayer:
             self.user.on_expired(server_tx, now)
 
     def on_keys(self, kind: int, keys: list[bytes], now: float) -> None:
-        """Fire a timer of non-INVITE server transactions that are known by key only.
+        """Fire a timer of non-INVITE transactions that are known by key only.
 
         An exception of the user for one key does not keep the timer from the others.
         """
@@ -177,17 +179,25 @@ class TransactionLayer:
             return
         failure: Exception | None = None
         for key in keys:
-            server_tx = self.servers.get(key)
-            if server_tx is None or server_tx.invite:
-                continue
-            if kind == _TIMER_TRYING:
-                self._expires.add(now, key)
             try:
-                server_tx.on_timer(kind, now)
+                self._on_key(kind, key, now)
             except Exception as error:  # noqa: BLE001 - raised again below
                 failure = error
         if failure is not None:
             raise failure
+
+    def _on_key(self, kind: int, key: bytes, now: float) -> None:
+        if kind in (_TIMER_E, _TIMER_K):
+            tx = self.clients.get(key)
+            if tx is not None and not tx.invite:
+                tx.on_timer(kind, now)
+            return
+        server_tx = self.servers.get(key)
+        if server_tx is None or server_tx.invite:
+            return
+        if kind == _TIMER_TRYING:
+            self._expires.add(now, key)
+        server_tx.on_timer(kind, now)
 
     # --- client side
 
@@ -218,10 +228,7 @@ class TransactionLayer:
             flow.pending = {tx: None}
         else:
             pending[tx] = None
-        if tx.invite or flow.reliable:
-            tx.start(now)
-        else:
-            self.resend_first.push(now, tx, _TIMER_E)
+        tx.start(now)
         if flow.closed:
             self.timers.schedule(now, tx, _TRANSPORT_ERROR)
         else:

@@ -134,3 +134,24 @@ class TestKeyLane:
         for _, target, kind in queue.pop_due(1.0):
             target.on_timer(kind, 1.0)
         assert [keys for _, keys, _ in owner.due] == [[b"a"], [b"b"]]
+
+    @pytest.mark.parametrize("slack", [0.0, 0.02])
+    def test_a_key_added_at_the_moment_its_bucket_fell_due_is_not_lost(self, slack: float) -> None:
+        queue = TimerQueue()
+        owner = Keys()
+        lane = queue.key_lane(0.0, owner, 1, slack)
+        for key in (b"a", b"b"):
+            lane.add(slack, key)
+            for _, target, kind in queue.pop_due(2 * slack):
+                target.on_timer(kind, slack)
+        assert [keys for _, keys, _ in owner.due] == [[b"a"], [b"b"]]
+
+    def test_without_slack_keys_fall_due_to_the_moment(self) -> None:
+        queue = TimerQueue()
+        owner = Keys()
+        lane = queue.key_lane(0.5, owner, 1, 0.0)
+        for at, key in ((1.0, b"a"), (1.0, b"b"), (1.25, b"c")):
+            lane.add(at, key)
+        for at, target, kind in queue.pop_due(9.0):
+            target.on_timer(kind, at)
+        assert owner.due == [(1, [b"a", b"b"], 1.5), (1, [b"c"], 1.75)]

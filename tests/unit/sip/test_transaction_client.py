@@ -82,7 +82,7 @@ class TestNonInvite:
         bench.run_to(4.9)
         bench.answer(data, 200, flow)
         assert bench.stats.stray_responses == 0
-        bench.run_to(5.0)
+        bench.run_to(5.02)
         assert bench.layer.clients == {}
         bench.answer(data, 200, flow)
         assert bench.stats.stray_responses == 1
