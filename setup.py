@@ -17,6 +17,7 @@ from setuptools.command.build_ext import build_ext
 
 #: Modules every message passes.
 HOT = (
+    "sip/limits.py",
     "sip/grammar.py",
     "sip/uri.py",
     "sip/head.py",

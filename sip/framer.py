@@ -123,7 +123,7 @@ class StreamFramer:
             return 0
         head = bytes(buffer[:end])
         length: int | None = None
-        for line in join_folds(split_head(head, limits)[1:]):
+        for line in join_folds(split_head(head, end, limits)[1:]):
             # Every spelling of the name starts with one of these letters.
             if line[:1] not in (b"c", b"C", b"l", b"L"):
                 continue

@@ -2,9 +2,9 @@
 
 cimport cython
 
+from . cimport octets
+from .limits cimport Limits
 
-cdef bytes _ONLY_TEXT
 
-
-@cython.locals(lines=list, text=bytes)
-cpdef list split_head(bytes head, object limits)
+@cython.locals(lines=list, first=bytes)
+cpdef list split_head(bytes data, Py_ssize_t end, Limits limits)

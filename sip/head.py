@@ -3,23 +3,24 @@
 
 from __future__ import annotations
 
+from . import octets
 from .errors import LimitExceeded, ParseError
-from .grammar import TEXT, only
+from .grammar import TEXT
 from .limits import Limits
 
-_ONLY_TEXT = only(TEXT)
 
+def split_head(data: bytes, end: int, limits: Limits) -> list[bytes]:
+    """Cut the header block, ``data`` up to ``end``, at its line ends.
 
-def split_head(head: bytes, limits: Limits) -> list[bytes]:
-    """Cut the header block at its line ends; continuation lines are still lines of their own.
-
+    Continuation lines are still lines of their own.
     Raises: ParseError with ``close`` for control octets and bare CR or LF, LimitExceeded.
     """
-    lines = head.split(b"\r\n")
-    text = b"".join(lines)
-    if text.translate(_ONLY_TEXT) != text:
+    lines = octets.text_lines(data, end)
+    if lines is None:
+        lines = data[:end].split(b"\r\n")
         _check_controls(lines)
-    if len(lines[0]) > limits.start_line_bytes:
+    first = lines[0]
+    if len(first) > limits.start_line_bytes:
         raise LimitExceeded("start_line_bytes", limits.start_line_bytes, "Start line is too long")
     return lines
 

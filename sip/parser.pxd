@@ -2,36 +2,43 @@
 
 cimport cython
 
+from . cimport octets
 from .grammar cimport is_token, parse_uint, split_commas
 from .head cimport split_head
 from .headers.address cimport read_uri_and_tag
 from .headers.layout cimport Layout, find_layout
 from .headers.via cimport Via, parse_via
+from .limits cimport Limits
 from .message cimport Message, Request, Response, unfold
 from .uri cimport Uri, parse_uri
 
-cdef dict _METHODS, _STATUS_CODES, _good
+cdef dict _METHODS, _good, _status_lines
 cdef bytes _ONLY_CALL_ID
 
 
-cpdef Message parse_message(bytes data, object limits, bint stream=*)
+cpdef Message parse_message(bytes data, Limits limits, bint stream=*)
 @cython.locals(
-    head=bytes, empty_line=bytes, rest=bytes, start=bytes, text=bytes, line=bytes, lines=list, layout=Layout,
-    request=Request, response=Response, size=Py_ssize_t, at=Py_ssize_t,
+    start=bytes, text=bytes, line=bytes, lines=list, layout=Layout, request=Request,
+    response=Response, method=str, size=Py_ssize_t, at=Py_ssize_t, maximum=Py_ssize_t,
 )
-cdef Message _parse(bytes data, object limits, bint stream)
+cdef Message _parse(bytes data, Limits limits, bint stream)
 @cython.locals(layout=Layout, flat=list)
-cdef list _index(Message message, list lines, object limits, Py_ssize_t size)
+cdef list _index(Message message, list lines, Limits limits, Py_ssize_t size)
 @cython.locals(words=list, name=bytes, uri=bytes, ruri=Uri)
-cdef _read_request_line(Request request, bytes start, object limits)
+cdef _read_request_line(Request request, bytes start, Limits limits)
+@cython.locals(known=tuple)
 cdef _read_status_line(Response response, bytes start)
-@cython.locals(
-    layout=Layout, cuts=tuple, value=bytes, line=bytes, number=bytes, name=bytes, at=Py_ssize_t,
-)
-cdef list _read_headers(Message message, list lines, object limits, Py_ssize_t size)
+@cython.locals(layout=Layout, cuts=tuple, value=bytes, at=Py_ssize_t)
+cdef list _read_headers(Message message, list lines, Limits limits, Py_ssize_t size)
+@cython.locals(text="const char*", name=bytes, method=str, at=Py_ssize_t)
+cdef _read_cseq(Message message, bytes value)
 @cython.locals(
     rest=list, layout=Layout, ours=bint, count=Py_ssize_t, line=bytes, values=list, at=Py_ssize_t,
 )
-cdef _read_vias(Message message, bytes value, list lines, object limits)
-@cython.locals(layout=Layout, text=bytes, line=bytes, at=Py_ssize_t)
-cdef _read_body(Message message, list lines, bytes rest, Py_ssize_t maximum, bint stream)
+cdef _read_vias(Message message, bytes value, list lines, Limits limits)
+@cython.locals(layout=Layout, whole="const char*", at=Py_ssize_t, size=Py_ssize_t, length=Py_ssize_t)
+cdef _read_body(
+    Message message, list lines, bytes data, Py_ssize_t begin, Py_ssize_t maximum, bint stream
+)
+@cython.locals(text=bytes)
+cdef Py_ssize_t _length_of(bytes line, Layout layout, Py_ssize_t maximum) except -1

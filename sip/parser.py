@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from . import octets
 from .errors import BadMessage, LimitExceeded, ParseError
 from .grammar import WORD, is_token, only, parse_uint, split_commas
 from .head import join_folds, split_head
 from .headers.address import read_uri_and_tag
 from .headers.content_length import parse_content_length
-from .headers.layout import find_layout, learn_layout
+from .headers.layout import Layout, find_layout, learn_layout
 from .headers.structure import check_content_type, check_header
 from .headers.via import parse_via
 from .limits import Limits
@@ -30,7 +31,6 @@ _METHODS: Final[dict[bytes, str]] = {
     )
 }  # fmt: skip
 _MAX_CSEQ: Final = 2**31 - 1
-_STATUS_CODES: Final[dict[bytes, int]] = {b"%d" % code: code for code in range(100, 700)}
 _ONLY_CALL_ID: Final = only(WORD + b"@")
 
 # Whole lines of Max-Forwards, Content-Length and Content-Type that were found good, with the number
@@ -38,6 +38,7 @@ _ONLY_CALL_ID: Final = only(WORD + b"@")
 _GOOD_LINES: Final = 8192
 _GOOD_BYTES: Final = 128
 _good: dict[bytes, int] = {}
+_status_lines: dict[bytes, tuple[int, bytes, bytes]] = {}
 
 
 def parse_message(data: bytes, limits: Limits, stream: bool = False) -> Request | Response:
@@ -62,20 +63,18 @@ def parse_message(data: bytes, limits: Limits, stream: bool = False) -> Request 
 def _parse(data: bytes, limits: Limits, stream: bool) -> Request | Response:
     if len(data) > limits.message_bytes:
         raise LimitExceeded("message_bytes", limits.message_bytes, "Message is too large")
-    if data.startswith(b"\r\n"):
+    if octets.starts(data, b"\r\n", 0):
         data = _skip_empty_lines(data)
-    head, empty_line, rest = data.partition(b"\r\n\r\n")
-    size = len(head)
-    if size > limits.head_bytes or not empty_line:
-        raise _no_head(size, limits)
-    lines = split_head(head, limits)
-    start = lines[0]
-    del lines[0]
-    if start.startswith(b"SIP/2.0 "):
+    size = octets.find(data, b"\r\n\r\n", 0)
+    if size < 0 or size > limits.head_bytes:
+        raise _no_head(data if size < 0 else data[:size], limits)
+    lines = split_head(data, size, limits)
+    start = lines.pop(0)
+    if octets.starts(start, b"SIP/2.0 ", 0):
         response = Response()
         _read_status_line(response, start)
         lines = _read_headers(response, lines, limits, size)
-        _read_body(response, lines, rest, limits.body_bytes, stream)
+        _read_body(response, lines, data, size + 4, limits.body_bytes, stream)
         return response
     request = Request()
     _read_request_line(request, start, limits)
@@ -89,19 +88,19 @@ def _parse(data: bytes, limits: Limits, stream: bool) -> Request | Response:
         line = lines[at]
         count = _good.get(line)
         if count is None:
-            text = line[layout.cuts[at] :].strip(b" \t")
+            text = octets.value_after(line, layout.cuts[at])
             count = _remember(line, parse_uint(text, 255, "Max-Forwards"))
         request.max_forwards = count
     at = layout.content_type
     if at >= 0:
         line = lines[at]
         if line not in _good:
-            check_content_type(line[layout.cuts[at] :].strip(b" \t"))
+            check_content_type(octets.value_after(line, layout.cuts[at]))
             _remember(line, 0)
     for name in layout.checked:
         check_header(request, name)
     maximum = limits.message_body_bytes if method == "MESSAGE" else limits.body_bytes
-    _read_body(request, lines, rest, maximum, stream)
+    _read_body(request, lines, data, size + 4, maximum, stream)
     return request
 
 
@@ -121,8 +120,8 @@ def _skip_empty_lines(data: bytes) -> bytes:
     return rest
 
 
-def _no_head(size: int, limits: Limits) -> BadMessage:
-    if size > limits.head_bytes:
+def _no_head(head: bytes, limits: Limits) -> BadMessage:
+    if len(head) > limits.head_bytes:
         error: BadMessage = LimitExceeded("head_bytes", limits.head_bytes, "Headers are too large")
     else:
         error = ParseError("message", "Headers do not end with an empty line")
@@ -152,7 +151,7 @@ def _index(message: Message, lines: list[bytes], limits: Limits, size: int) -> l
 
 
 def _read_request_line(request: Request, start: bytes, limits: Limits) -> None:
-    words = start.split(b" ")
+    words = octets.split(start, b" ")
     if len(words) != 3 or words[2] != b"SIP/2.0":
         _check_version(words)
     name = words[0]
@@ -185,12 +184,23 @@ def _check_version(words: list[bytes]) -> None:
 
 
 def _read_status_line(response: Response, start: bytes) -> None:
-    status = _STATUS_CODES.get(start[8:11])
-    if status is None or start[11:12] not in (b" ", b""):
+    known = _status_lines.get(start)
+    if known is None:
+        known = _parse_status_line(start)
+        if len(start) <= _GOOD_BYTES:
+            if len(_status_lines) >= _GOOD_LINES:
+                _status_lines.clear()
+            _status_lines[start] = known
+    response.status, response.reason, response.start = known
+
+
+def _parse_status_line(start: bytes) -> tuple[int, bytes, bytes]:
+    """Return status, reason phrase and the line as it is sent on."""
+    code = start[8:11]
+    status = octets.number(code)
+    if len(code) != 3 or not 100 <= status < 700 or start[11:12] not in (b" ", b""):
         raise ParseError("status line", "Status code is out of range")
-    response.status = status
-    response.reason = start[12:]
-    response.start = start if len(start) > 11 else start + b" "
+    return status, start[12:], start if len(start) > 11 else start + b" "
 
 
 def _read_headers(message: Message, lines: list[bytes], limits: Limits, size: int) -> list[bytes]:
@@ -199,8 +209,8 @@ def _read_headers(message: Message, lines: list[bytes], limits: Limits, size: in
     layout = message._layout
     cuts = layout.cuts
     at = layout.via
-    value = lines[at][cuts[at] :]
-    if layout.more_vias or b"," in value:
+    value = octets.value_after(lines[at], cuts[at])
+    if layout.more_vias or octets.find(value, b",", 0) >= 0:
         _read_vias(message, value, lines, limits)
     else:
         message.via = parse_via(value)
@@ -209,23 +219,29 @@ def _read_headers(message: Message, lines: list[bytes], limits: Limits, size: in
     at = layout.target
     message.to_uri, message.to_tag = read_uri_and_tag(lines[at], "To", cuts[at])
     at = layout.call_id
-    value = lines[at][cuts[at] :]
-    if not value or value.translate(_ONLY_CALL_ID) != value:
-        value = value.strip(b" \t")
-        if not value or value.translate(_ONLY_CALL_ID) != value:
-            raise ParseError("Call-ID", "Call-ID is malformed")
+    value = octets.value_after(lines[at], cuts[at])
+    if not value or not octets.is_only(value, _ONLY_CALL_ID):
+        raise ParseError("Call-ID", "Call-ID is malformed")
     message.call_id = value
-    at = layout.cseq
-    line = lines[at]
-    number, _, name = line[cuts[at] :].partition(b" ")
+    _read_cseq(message, octets.value_after(lines[layout.cseq], cuts[layout.cseq]))
+    return lines
+
+
+def _read_cseq(message: Message, value: bytes) -> None:
+    at = octets.find(value, b" ", 0)
+    if at < 0:
+        at = len(value)
+    text = value
+    name = text[at + 1 : len(value)] if at < len(value) else b""
     method = _METHODS.get(name)
     if method is None:
-        value = line[cuts[at] :].replace(b"\t", b" ")
-        number, _, name = value.strip(b" ").partition(b" ")
-        method = _read_method(name)
-    message.cseq = parse_uint(number, _MAX_CSEQ, "CSeq")
+        value = value.replace(b"\t", b" ")
+        at = octets.find(value, b" ", 0)
+        at = at if at >= 0 else len(value)
+        method = _read_method(value[at + 1 :])
+        text = value
+    message.cseq = parse_uint(text[:at], _MAX_CSEQ, "CSeq")
     message.method = method
-    return lines
 
 
 def _read_method(name: bytes) -> str:
@@ -238,7 +254,7 @@ def _read_method(name: bytes) -> str:
 def _read_vias(message: Message, value: bytes, lines: list[bytes], limits: Limits) -> None:
     """Read the topmost of several Via values; count all, and in a request check them all."""
     rest: list[bytes] = []
-    if b"," in value:
+    if octets.find(value, b",", 0) >= 0:
         rest = split_commas(value, "Via")
         value = rest.pop(0)
         message._via_rest = b", ".join(rest)
@@ -249,10 +265,10 @@ def _read_vias(message: Message, value: bytes, lines: list[bytes], limits: Limit
     count = 1 + len(rest)
     for at in layout.more_vias:
         line = lines[at]
-        if ours and b"," not in line:
+        if ours and octets.find(line, b",", 0) < 0:
             count += 1
         else:
-            values = split_commas(line[layout.cuts[at] :], "Via")
+            values = split_commas(octets.value_after(line, layout.cuts[at]), "Via")
             count += len(values)
             rest += values
     message.via_count = count
@@ -264,25 +280,30 @@ def _read_vias(message: Message, value: bytes, lines: list[bytes], limits: Limit
 
 
 def _read_body(
-    message: Message, lines: list[bytes], rest: bytes, maximum: int, stream: bool
+    message: Message, lines: list[bytes], data: bytes, begin: int, maximum: int, stream: bool
 ) -> None:
-    """Cut the body out of the octets after the headers by Content-Length (RFC 3261 18.3)."""
+    """Cut the body out of the octets from ``begin`` on by Content-Length (RFC 3261 18.3)."""
     layout = message._layout
     at = layout.content_length
+    size = len(data) - begin
     if at >= 0:
-        line = lines[at]
-        length = _good.get(line)
-        if length is None or length > maximum:
-            text = line[layout.cuts[at] :].strip(b" \t")
-            length = _remember(line, parse_content_length(text, maximum))
-        if length != len(rest):
-            if stream or length > len(rest):
-                raise ParseError(
-                    "Content-Length", "Content-Length does not fit the message", close=True
-                )
-            rest = rest[:length]
+        length = _length_of(lines[at], layout, maximum)
+        if length != size and (stream or length > size):
+            raise ParseError(
+                "Content-Length", "Content-Length does not fit the message", close=True
+            )
+        size = length
     elif stream:
         raise ParseError("Content-Length", "Content-Length is missing", close=True)
-    elif len(rest) > maximum:
+    elif size > maximum:
         raise LimitExceeded("body_bytes", maximum, "Body is too large", 413)
-    message.body = rest
+    whole = data
+    message.body = whole[begin : begin + size]
+
+
+def _length_of(line: bytes, layout: Layout, maximum: int) -> int:
+    length = _good.get(line)
+    if length is None or length > maximum:
+        text = octets.value_after(line, layout.cuts[layout.content_length])
+        length = _remember(line, parse_content_length(text, maximum))
+    return length

@@ -1,5 +1,9 @@
 # Types for the compiled form of uri.py; the interpreter never reads this file.
 
+cimport cython
+
+from .grammar cimport is_token
+
 
 cdef class Uri:
     cdef str _aor
@@ -13,4 +17,9 @@ cdef class Uri:
     cdef public str scheme
     cdef public bytes user
 
+@cython.locals(known=dict, uri=Uri)
 cpdef Uri parse_uri(bytes raw)
+@cython.locals(name=bytes, colon=bytes, rest=bytes, uri=Uri)
+cdef Uri _parse(bytes raw)
+@cython.locals(known=dict, host=str)
+cpdef str parse_host(bytes text, object where)

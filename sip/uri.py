@@ -148,13 +148,14 @@ def parse_uri(raw: bytes) -> Uri:
     Raises: ParseError (status_hint 400).
     Spec: RFC 3261 19.1.1, RFC 3966, RFC 3986 3.1.
     """
-    uri = _uris.get(raw)
+    known = _uris
+    uri = known.get(raw)
     if uri is None:
         uri = _parse(raw)
         if len(raw) <= _CACHED_BYTES:
-            if len(_uris) >= _CACHE_ITEMS:
-                _uris.clear()
-            _uris[raw] = uri
+            if len(known) >= _CACHE_ITEMS:
+                known.clear()
+            known[raw] = uri
     return uri
 
 
@@ -270,12 +271,13 @@ def parse_host(text: bytes, where: str) -> str:
 
     Returns: lower-case; IPv6 without brackets in its shortest form. Raises: ParseError.
     """
-    host = _hosts.get(text)
+    known = _hosts
+    host = known.get(text)
     if host is None:
         host = _read_host(text, where)
-        if len(_hosts) >= _CACHE_ITEMS:
-            _hosts.clear()
-        _hosts[text] = host
+        if len(known) >= _CACHE_ITEMS:
+            known.clear()
+        known[text] = host
     return host
 
 

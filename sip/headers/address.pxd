@@ -2,6 +2,7 @@
 
 cimport cython
 
+from .. cimport octets
 from ..grammar cimport is_token, parse_params, skip_quoted, split_commas
 from ..uri cimport Uri, parse_uri
 
@@ -20,7 +21,10 @@ cdef class Address:
 
 cpdef Address parse_address(bytes value, object where=*)
 cdef Address _bracketed(bytes value, bytes display, bytes tail, object where)
-@cython.locals(front=bytes, bracket=bytes, params=bytes, tag=bytes, uri=Uri, address=Address, value=bytes, text=bytes)
+@cython.locals(
+    known=dict, at=Py_ssize_t, whole="const char*", tag=bytes, uri=Uri, address=Address, value=bytes, text=bytes,
+    end=Py_ssize_t, found=bytes,
+)
 cpdef tuple read_uri_and_tag(bytes line, object where, Py_ssize_t cut=*)
 cpdef list parse_addresses(object values, object where)
 cpdef parse_contacts(object values)

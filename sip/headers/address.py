@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Final
 
+from .. import octets
 from ..errors import ParseError
 from ..grammar import (
     DISPLAY,
@@ -129,22 +130,26 @@ def read_uri_and_tag(line: bytes, where: str, cut: int = 0) -> tuple[Uri, bytes]
     The usual shapes, ``"name" <uri>;tag=x`` and the same without name or tag, are taken apart
     without building an Address. Args: line: unfolded; the value starts at ``cut``.
     """
-    front, bracket, params = line.partition(b">")
-    uri = _fronts.get(front)
-    if uri is not None and bracket:
-        if not params:
-            return uri, b""
-        tag = params[5:]
-        if params.startswith(b";tag=") and is_token(tag):
-            return uri, tag
+    known = _fronts
+    at = octets.find(line, b">", 0)
+    if at > 0:
+        whole = line
+        uri = known.get(whole[:at])
+        if uri is not None:
+            if at + 1 == len(line):
+                return uri, b""
+            if octets.starts(line, b";tag=", at + 1):
+                tag = whole[at + 6 : len(line)]
+                if is_token(tag):
+                    return uri, tag
     value = line[cut:]
     text = value.strip(b" \t")
     address = parse_address(text, where)
     end = address.end
-    if 0 <= end <= _FRONT_BYTES and cut + end == len(front) and value.startswith(text):
-        if len(_fronts) >= _FRONTS:
-            _fronts.clear()
-        _fronts[front] = address.uri
+    if 0 <= end <= _FRONT_BYTES and cut + end == at and value.startswith(text):
+        if len(known) >= _FRONTS:
+            known.clear()
+        known[line[:at]] = address.uri
     found = address.param(b"tag")
     if found is None:
         return address.uri, b""

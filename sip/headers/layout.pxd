@@ -2,6 +2,8 @@
 
 cimport cython
 
+from .. cimport octets
+
 
 cdef class Layout:
     cdef public dict at
@@ -19,7 +21,7 @@ cdef class Layout:
     cdef public Py_ssize_t target
     cdef public Py_ssize_t via
 
-@cython.locals(candidates=list, layout=Layout, place=Py_ssize_t)
+@cython.locals(known=dict, candidates=list, layout=Layout, place=Py_ssize_t)
 cpdef Layout find_layout(list lines)
 @cython.locals(line=bytes, start=bytes, at=Py_ssize_t)
 cdef bint _follows(list lines, tuple starts) except -1

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from .. import octets
 from ..errors import ParseError
 from .names import KNOWN, SINGLE, canonical_name
 from .structure import CHECKED
@@ -72,9 +73,11 @@ def find_layout(lines: list[bytes]) -> Layout | None:
     A match vouches for every line: it starts with a known good name and its colon, so none is a
     continuation of the one before.
     """
-    candidates = _layouts.get(len(lines))
+    known = _layouts
+    candidates = known.get(len(lines))
     if candidates is not None:
-        for place, layout in enumerate(candidates):
+        for place in range(len(candidates)):
+            layout = candidates[place]
             if _follows(lines, layout.starts):
                 if place:
                     candidates[place] = candidates[place - 1]
@@ -87,7 +90,7 @@ def _follows(lines: list[bytes], starts: tuple[bytes, ...]) -> bool:
     # A plain loop: a generator costs on every message.
     for at, start in enumerate(starts):
         line = lines[at]
-        if not line.startswith(start):
+        if not octets.starts(line, start, 0):
             return False
     return True
 

@@ -2,9 +2,10 @@
 
 cimport cython
 
+from .. cimport octets
 from ..grammar cimport check_param_value, is_token, split_list
 
-cdef dict _shapes
+cdef dict _shapes, _sources
 
 
 cdef class Via:
@@ -18,14 +19,19 @@ cdef class Via:
     cdef public bytes sent_by
     cdef public str transport
 
+    @cython.locals(raw=bytes, end=Py_ssize_t)
     cpdef bytes stamped(self, str host, int port)
 
 
+@cython.locals(key=tuple, text=bytes)
+cdef bytes _source(str host, int port)
 @cython.locals(
-    front=bytes, mark=bytes, rest=bytes, branch=bytes, semicolon=bytes, tail=bytes, shape=bytes,
-    known=Via, via=Via, text=bytes,
+    at=Py_ssize_t, end=Py_ssize_t, text="const char*", shape=bytes, branch=bytes, trimmed=bytes,
+    known=Via, via=Via,
 )
 cpdef Via parse_via(bytes value)
+@cython.locals(via=Via)
+cdef Via _copy(Via known, bytes raw, bytes branch)
 @cython.locals(via=Via)
 cdef Via _read(bytes value)
 cdef list _split(bytes value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from .. import octets
 from ..errors import ParseError
 from ..grammar import check_param_value, is_token, split_list
 from ..uri import parse_host, parse_hostport
@@ -15,6 +16,10 @@ _HOPS: Final = 4096
 _HOP_BYTES: Final = 128
 _hops: dict[bytes, tuple[str, bytes, str, int | None]] = {}
 _shapes: dict[bytes, Via] = {}
+
+# ``=port;received=host`` by source. Emptied when full.
+_SOURCES: Final = 16384
+_sources: dict[tuple[str, int], bytes] = {}
 
 
 class Via:
@@ -71,9 +76,12 @@ class Via:
                 if host == self.host:
                     return raw
                 return b"%b;received=%b" % (raw, host.encode("ascii"))
-            end = raw.find(b";rport") + 6
-            if (end == len(raw) or raw[end] == 0x3B) and b'"' not in raw:
-                return raw[:end] + f"={port};received={host}".encode("ascii") + raw[end:]
+            end = octets.find(raw, b";rport", 0) + 6
+            if octets.find(raw, b'"', 0) < 0:
+                if end == len(raw):
+                    return raw + _source(host, port)
+                if octets.starts(raw, b";", end):
+                    return raw[:end] + _source(host, port) + raw[end:]
         kept = [raw.partition(b";")[0].rstrip(b" \t")]
         for piece in self.params:
             name = piece.partition(b"=")[0].rstrip(b" \t").lower()
@@ -85,29 +93,60 @@ class Via:
         return b";".join(kept)
 
 
+def _source(host: str, port: int) -> bytes:
+    key = (host, port)
+    text = _sources.get(key)
+    if text is None:
+        text = f"={port};received={host}".encode("ascii")
+        if len(_sources) >= _SOURCES:
+            _sources.clear()
+        _sources[key] = text
+    return text
+
+
 def parse_via(value: bytes) -> Via:
     """Parse one via-parm, unfolded; white space around it is left out.
 
     Raises: ParseError. received may be an IPv6 address with or without brackets (RFC 5118 4.5).
     """
-    front, mark, rest = value.partition(b";branch=")
-    branch, semicolon, tail = rest.partition(b";")
-    shape = front + semicolon + tail
+    at = octets.find(value, b";branch=", 0)
+    if at < 0:
+        return _read(octets.value_after(value, 0))
+    text = value
+    end = octets.find(value, b";", at + 8)
+    shape = text[:at]
+    if end < 0:
+        end = len(value)
+    else:
+        shape += text[end : len(value)]
+    branch = text[at + 8 : end]
     known = _shapes.get(shape)
-    if known is not None and mark and is_token(branch):
-        return Via(
-            value, branch, known.transport, known.sent_by, known.host, known.port, known.rport,
-            known.received, known.maddr,
-        )  # fmt: skip
-    text = value.strip(b" \t")
-    if text != value:
-        return parse_via(text)
+    if known is not None and is_token(branch):
+        return _copy(known, value, branch)
+    trimmed = octets.value_after(value, 0)
+    if len(trimmed) != len(value):
+        return parse_via(trimmed)
     via = _read(value)
     # Only what can be put together again in one way: the branch is what was cut out.
-    if mark and via.branch == branch and len(shape) <= _HOP_BYTES and b'"' not in value:
+    if via.branch == branch and len(shape) <= _HOP_BYTES and b'"' not in value:
         if len(_shapes) >= _HOPS:
             _shapes.clear()
         _shapes[shape] = via
+    return via
+
+
+def _copy(known: Via, raw: bytes, branch: bytes) -> Via:
+    # Field by field: handing nine arguments to __init__ takes twice as long.
+    via = Via.__new__(Via)
+    via.raw = raw
+    via.branch = branch
+    via.transport = known.transport
+    via.sent_by = known.sent_by
+    via.host = known.host
+    via.port = known.port
+    via.rport = known.rport
+    via.received = known.received
+    via.maddr = known.maddr
     return via
 
 

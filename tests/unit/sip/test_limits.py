@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
 from sip.limits import Limits
@@ -14,6 +12,8 @@ def test_defaults_fit_each_other() -> None:
     assert limits.message_body_bytes <= limits.body_bytes
 
 
-def test_frozen() -> None:
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        Limits().vias = 3  # type: ignore[misc]
+def test_misspelt_limit_is_refused() -> None:
+    with pytest.raises(TypeError):
+        Limits(via=3)  # type: ignore[call-arg]
+    with pytest.raises(AttributeError):
+        Limits().via = 3  # type: ignore[attr-defined]
