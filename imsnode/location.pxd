@@ -1,5 +1,7 @@
 # Types for the compiled form of location.py; the interpreter never reads this file.
 
+cimport cython
+
 from sip.flow cimport Flow
 from sip.forward cimport Target
 from sip.registrar cimport Binding
@@ -31,4 +33,18 @@ cdef class Location:
 
     cpdef targets(self, str aor, double now)
     cpdef str device_of(self, Target target)
+    @cython.locals(record=AorRecord)
+    cpdef AorRecord claim(self, str aor, object again)
+    @cython.locals(record=AorRecord)
+    cpdef Py_ssize_t waiting(self, str aor) except -1
+    @cython.locals(devices=dict, binding=Binding)
+    cpdef commit(self, AorRecord record, tuple bindings, double now, double wall, object done)
+    cpdef apply(self, AorRecord record, tuple bindings, double now, double wall)
     cpdef release(self, AorRecord record, double now)
+    @cython.locals(old=tuple, first=double, binding=Binding)
+    cdef _place(self, AorRecord record, tuple bindings, double now)
+    cdef _count_hosts(self, tuple old, tuple new)
+
+
+@cython.locals(a=Binding, b=Binding)
+cdef bint _same_device(tuple old, tuple new) except -1

@@ -193,7 +193,10 @@ class Location:
     ) -> None:
         """Journal the new bindings of a claimed AoR; then call `apply` (or `release`)."""
         devices: dict[str, float] = dict(record.absent) if record.absent else {}
-        for binding in (*record.bindings, *bindings):
+        for binding in record.bindings:
+            if binding.instance:
+                devices[binding.instance] = wall
+        for binding in bindings:
             if binding.instance:
                 devices[binding.instance] = wall
         self.journal.append(record.aor, AorState(bindings, devices), now, wall, done)
@@ -202,11 +205,10 @@ class Location:
         self, record: AorRecord, bindings: tuple[Binding, ...], now: float, wall: float
     ) -> None:
         """Make committed bindings the current ones and remember the devices that left."""
-        absent = record.absent
-        left = {b.instance for b in record.bindings if b.instance}
-        here = {b.instance for b in bindings if b.instance}
-        if absent or left - here:
-            absent = {d: seen for d, seen in (absent or {}).items() if d not in here}
+        if record.absent or not _same_device(record.bindings, bindings):
+            left = {b.instance for b in record.bindings if b.instance}
+            here = {b.instance for b in bindings if b.instance}
+            absent = {d: seen for d, seen in (record.absent or {}).items() if d not in here}
             absent.update(dict.fromkeys(left - here, wall))
             record.absent = _newest(absent)
         self._place(record, bindings, now)
@@ -239,24 +241,31 @@ class Location:
     # --------------------------------------------------------------- internal
 
     def _place(self, record: AorRecord, bindings: tuple[Binding, ...], now: float) -> None:
-        self.binding_count += len(bindings) - len(record.bindings)
+        old = record.bindings
+        if not (len(old) == 1 == len(bindings) and old[0].received is bindings[0].received):
+            self.binding_count += len(bindings) - len(old)
+            self._count_hosts(old, bindings)
+        record.bindings = bindings
+        record.targets = None
+        if bindings:
+            # One armed timer per AoR: a later one is armed when this one fires.
+            first = bindings[0].expires_at
+            for binding in bindings:
+                first = min(first, binding.expires_at)
+            if not record.checked_at or first < record.checked_at or record.checked_at < now:
+                record.checked_at = first
+                self.timers.schedule(first, record, EXPIRY)
+
+    def _count_hosts(self, old: tuple[Binding, ...], new: tuple[Binding, ...]) -> None:
         hosts = self.hosts
-        for binding in bindings:
+        for binding in new:
             hosts[binding.received[1]] = hosts.get(binding.received[1], 0) + 1
-        for binding in record.bindings:
+        for binding in old:
             left = hosts[binding.received[1]] - 1
             if left:
                 hosts[binding.received[1]] = left
             else:
                 del hosts[binding.received[1]]
-        record.bindings = bindings
-        record.targets = None
-        if bindings:
-            # One armed timer per AoR: a later one is armed when this one fires.
-            first = min(binding.expires_at for binding in bindings)
-            if not record.checked_at or first < record.checked_at or record.checked_at < now:
-                record.checked_at = first
-                self.timers.schedule(first, record, EXPIRY)
 
     def _build_targets(self, record: AorRecord, now: float) -> list[Target]:
         """One target per device, best q first, newest registration first among equals."""
@@ -328,6 +337,14 @@ class Location:
         if flow is None:
             return None
         return Target(binding.contact, flow, binding.path, binding.q, binding, False)
+
+
+def _same_device(old: tuple[Binding, ...], new: tuple[Binding, ...]) -> bool:
+    """Tell the usual refresh: one binding for one, of the same device."""
+    if not len(old) == 1 == len(new):
+        return False
+    a, b = old[0], new[0]
+    return a.instance == b.instance
 
 
 def _newest(devices: dict[str, float]) -> dict[str, float] | None:

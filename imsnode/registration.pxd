@@ -1,9 +1,16 @@
 # Types for the compiled form of registration.py; the interpreter never reads this file.
 
+cimport cython
+
 from sip.endpoint cimport Endpoint
 from sip.flow cimport Flow
 from sip.message cimport Request
-from sip.registrar cimport Registration
+from sip.registrar cimport (
+    RegistrarLimits,
+    Registration,
+    plan_register,
+    register_response_lines,
+)
 from sip.transaction.server cimport ServerTransaction
 
 from .location cimport AorRecord, Location
@@ -15,7 +22,7 @@ cdef class Registrar:
     cdef public object contact_allowed
     cdef public Endpoint endpoint
     cdef public long long failed
-    cdef public object limits
+    cdef public RegistrarLimits limits
     cdef public Location location
     cdef public long long refused
     cdef public object registered
@@ -35,6 +42,8 @@ cdef class Change:
     cdef public ServerTransaction transaction
     cdef public bint trusted
 
+    @cython.locals(registrar=Registrar, location=Location, record=AorRecord, plan=Registration)
     cpdef run(self, double now)
+    @cython.locals(registrar=Registrar, record=AorRecord, plan=Registration, now=double, wall=double)
     cpdef committed(self, bint durable)
     cpdef answer(self, Registration plan, double planned_at, double now, double wall)

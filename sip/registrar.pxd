@@ -1,5 +1,7 @@
 # Types for the compiled form of registrar.py; the interpreter never reads this file.
 
+cimport cython
+
 from .flow cimport Flow
 from .headers.address cimport Address
 from .message cimport Request
@@ -22,7 +24,17 @@ cdef class Binding:
     cdef public bint secure
     cdef public bytes user_agent
 
+    @cython.locals(new=Binding)
+    cpdef Binding renewed(self, double expires_at, bytes call_id, long long cseq, bint secure)
+    @cython.locals(left=double, seconds=cython.longlong)
     cpdef bytes line(self, double now)
+
+
+cdef class RegistrarLimits:
+    cdef public long long default_s
+    cdef public long long max_bindings
+    cdef public long long max_s
+    cdef public long long min_s
 
 
 cdef class Registration:
@@ -38,7 +50,7 @@ cdef class _Plan:
     cdef public str aor
     cdef public long long default_s
     cdef public Flow flow
-    cdef public object limits
+    cdef public RegistrarLimits limits
     cdef public list live
     cdef public double now
     cdef public tuple path
@@ -56,3 +68,23 @@ cdef class _Plan:
 
 
 cpdef long long _seconds(bytes value, long long default) except -1
+cdef bytes _shared(bytes user_agent)
+@cython.locals(asked=cython.longlong)
+cdef Binding _renew(Request request, Binding binding, Flow flow, double now, RegistrarLimits limits)
+@cython.locals(uri=bytes, rest=bytes, params=bytes, expires=bytes)
+cdef long long _asked_again(
+    Request request, Binding binding, bytes value, RegistrarLimits limits
+) except -2
+@cython.locals(live=list, binding=Binding, renewed=Binding, plan=_Plan)
+cpdef Registration plan_register(
+    Request request,
+    str aor,
+    object current,
+    Flow flow,
+    double now,
+    RegistrarLimits limits=*,
+    object contact_allowed=*,
+    bint path_trusted=*,
+)
+@cython.locals(lines=list, binding=Binding)
+cpdef list register_response_lines(Registration registration, double now, double wall)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from .errors import BadMessage, SipError
 from .flow import Flow
@@ -26,6 +25,7 @@ _HOUR = 3600
 _MOST = (1 << 32) - 1
 _NO_PATH: tuple[bytes, ...] = ()
 _INSTANCE_OCTETS = 255
+_USER_AGENTS = 1024  # names of clients that are shared by their bindings
 
 
 class Binding:
@@ -76,24 +76,52 @@ class Binding:
     def __repr__(self) -> str:
         return f"<Binding {self.aor} {self.contact!r}>"
 
+    def renewed(self, expires_at: float, call_id: bytes, cseq: int, secure: bool) -> Binding:
+        """The binding after a refresh of the same contact over the same flow."""
+        new = Binding.__new__(Binding)
+        new.aor = self.aor
+        new.contact = self.contact
+        new.params = self.params
+        new.q = self.q
+        new.expires_at = expires_at
+        new.call_id = self.call_id if call_id == self.call_id else call_id
+        new.cseq = cseq
+        new.instance = self.instance
+        new.reg_id = self.reg_id
+        new.path = self.path
+        new.flow = self.flow
+        new.received = self.received
+        new.user_agent = self.user_agent
+        new.secure = secure
+        return new
+
     def line(self, now: float) -> bytes:
         """Print the Contact line of a 200, with the whole seconds that are left (at least 1)."""
         left = self.expires_at - now
         seconds = max(1, int(left + 0.5))
         if self.q == 1000:
-            return b"Contact: <%b>;expires=%d%b" % (self.contact, seconds, self.params)
+            return b"".join(
+                (b"Contact: <", self.contact, b">;expires=", str(seconds).encode(), self.params)
+            )
         text = (b"%d.%03d" % divmod(self.q, 1000)).rstrip(b"0").rstrip(b".")
         return b"Contact: <%b>;q=%b;expires=%d%b" % (self.contact, text, seconds, self.params)
 
 
-@dataclass(frozen=True, slots=True)
 class RegistrarLimits:
     """Shortest, longest and usual life of a binding in seconds, and bindings per AoR."""
 
-    min_s: int = 60
-    max_s: int = 3600
-    default_s: int = 3600
-    max_bindings: int = 10
+    __slots__ = ("default_s", "max_bindings", "max_s", "min_s")
+
+    def __init__(
+        self, min_s: int = 60, max_s: int = 3600, default_s: int = 3600, max_bindings: int = 10
+    ) -> None:
+        self.min_s = min_s
+        self.max_s = max_s
+        self.default_s = default_s
+        self.max_bindings = max_bindings
+
+
+_USUAL_LIMITS = RegistrarLimits()
 
 
 class RegisterRefused(SipError):
@@ -195,8 +223,13 @@ def plan_register(
     Raises: RegisterRefused.
     Spec:   RFC 3261 section 10.3 steps 6 to 8, RFC 3327 section 5.3.
     """
+    limits = limits or _USUAL_LIMITS
     live = [binding for binding in current if binding.expires_at > now]
     try:
+        if len(live) == 1:
+            renewed = _renew(request, live[0], flow, now, limits)
+            if renewed is not None:
+                return Registration(aor, (renewed,), (renewed,))
         contacts = request.contacts()
         if contacts == []:
             return Registration(aor, tuple(live))
@@ -205,7 +238,6 @@ def plan_register(
             path = _path(request, flow, path_trusted, contact_allowed)
         if contacts is STAR:
             return _remove_all(request, aor, live)
-        limits = limits or RegistrarLimits()
         if len(contacts) > 2 * limits.max_bindings:
             raise RegisterRefused(403, b"Too Many Contacts")
         plan = _Plan(request, aor, live, flow, now, limits, path)
@@ -250,6 +282,53 @@ def date_line(wall: float) -> bytes:
     return _date.line
 
 
+def _renew(
+    request: Request, binding: Binding, flow: Flow, now: float, limits: RegistrarLimits
+) -> Binding | None:
+    """The usual refresh: the only contact of a user, over its flow, in the octets it had before.
+
+    Nothing has to be parsed or judged again then. None when it is anything else.
+    """
+    if binding.flow is not flow or binding.path or request.has("path"):
+        return None
+    if not request.has("contact") or request.names.count("contact") > 1:
+        return None
+    asked = _asked_again(request, binding, request.get("contact") or b"", limits)
+    if asked <= 0 or asked < min(limits.min_s, _HOUR):
+        return None
+    if request.call_id == binding.call_id and request.cseq <= binding.cseq:
+        return None
+    if (request.get("user-agent") or b"") != binding.user_agent:
+        return None
+    return binding.renewed(
+        now + min(asked, limits.max_s), request.call_id, request.cseq, request.to_uri.secure
+    )
+
+
+def _asked_again(request: Request, binding: Binding, value: bytes, limits: RegistrarLimits) -> int:
+    """Seconds that ``value`` asks for the contact of ``binding``, -1 when it names another.
+
+    It names the same one when it is the URI in brackets, the same parameters, and before or behind
+    them expires or nothing.
+    """
+    uri = b"<" + binding.contact + b">"
+    if binding.q != 1000 or not value.startswith(uri):
+        return -1
+    rest = value[len(uri) :]
+    params = binding.params
+    if rest.endswith(params):
+        expires = rest[: len(rest) - len(params)]
+    elif rest.startswith(params):
+        expires = rest[len(params) :]
+    else:
+        return -1
+    if not expires:
+        return _seconds(request.get("expires"), limits.default_s)
+    if not expires.startswith(b";expires=") or not expires[9:].isdigit():
+        return -1
+    return _seconds(expires[9:], limits.default_s)
+
+
 class _Plan:
     """The bindings while the contacts of one request are applied to them, in order."""
 
@@ -274,7 +353,7 @@ class _Plan:
         self.limits = limits
         self.path = path
         self.received = (flow.transport, *flow.remote)
-        self.user_agent = request.get("user-agent") or b""
+        self.user_agent = _shared(request.get("user-agent") or b"")
         self.default_s = _seconds(request.get("expires"), limits.default_s)
         self.updated: list[Binding] = []
         self.removed: list[Binding] = []
@@ -405,6 +484,16 @@ def _path(
         ):
             return _NO_PATH
     return tuple(values)
+
+
+_user_agents: dict[bytes, bytes] = {}
+
+
+def _shared(user_agent: bytes) -> bytes:
+    """The same octets, kept once: thousands of devices have the same client."""
+    if len(_user_agents) >= _USER_AGENTS:
+        _user_agents.clear()
+    return _user_agents.setdefault(user_agent, user_agent)
 
 
 def _seconds(value: bytes | None, default: int) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -137,8 +137,7 @@ def _account(row: dict[str, str], canonical: Callable[[str], str]) -> Account:
     for column, value in hashes.items():
         if value and (len(value) != HASH_COLUMNS[column] or not _HEX.fullmatch(value)):
             raise UsageError(f"{column} is not {HASH_COLUMNS[column]} hexadecimal digits")
-    return replace(
-        make_account(aor, "", display_name=name, enabled=enabled),
+    return make_account(aor, "", display_name=name, enabled=enabled).changed(
         ha1_md5=hashes["ha1_md5"],
         ha1_sha256=hashes["ha1_sha256"],
         ha1_sha512_256=hashes["ha1_sha512_256"],

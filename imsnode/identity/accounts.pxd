@@ -3,14 +3,29 @@
 from sip.uri cimport Uri
 
 
+cdef class Account:
+    cdef public tuple algorithms
+    cdef public str aor
+    cdef public str display_name
+    cdef public bint enabled
+    cdef public str ha1_md5
+    cdef public str ha1_sha256
+    cdef public str ha1_sha512_256
+    cdef public str realm
+    cdef public bint rfc2069
+    cdef public str user
+
+    cpdef bytes ha1(self, str algorithm)
+
+
 cdef class Directory:
     cdef public list on_change
     cdef dict _accounts
     cdef dict _unusual
-    cdef long long _choosing
+    cdef public long long choosing
 
-    cpdef get(self, str aor)
-    cpdef login(self, str realm, bytes user)
+    cpdef Account get(self, str aor)
+    cpdef Account login(self, str realm, bytes user)
 
 
 cdef class LocalNames:

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from sys import intern
+from typing import Any
 
 from sip.digest import MD5, SHA_256, SHA_512_256, ha1
 from sip.grammar import unescape
@@ -14,29 +14,58 @@ from sip.uri import Uri, parse_uri
 OnChange = Callable[[str, "Account | None"], None]
 
 
-@dataclass(frozen=True, slots=True)
 class Account:
     """One user. Passwords are not kept, only what digest needs (HA1, lower-case hexadecimal).
 
     aor: canonical address of record. user, realm: digest user name and realm, the user part and
     the domain of the AoR. ha1_*: "" when there is none for that algorithm. algorithms: what is
     offered to this user, strongest first; empty means the choice of the domain or listener.
-    rfc2069: answers without qop are taken, for clients that know nothing newer.
+    rfc2069: answers without qop are taken, for clients that know nothing newer. Not changed once
+    made; ``changed`` makes another one.
     """
 
-    aor: str
-    user: str
-    realm: str
-    ha1_md5: str = ""
-    ha1_sha256: str = ""
-    ha1_sha512_256: str = ""
-    display_name: str = ""
-    enabled: bool = True
-    algorithms: tuple[str, ...] = ()
-    rfc2069: bool = False
+    __slots__ = ("algorithms", "aor", "display_name", "enabled", "ha1_md5", "ha1_sha256",
+                 "ha1_sha512_256", "realm", "rfc2069", "user")  # fmt: skip
+
+    def __init__(
+        self,
+        aor: str,
+        user: str,
+        realm: str,
+        ha1_md5: str = "",
+        ha1_sha256: str = "",
+        ha1_sha512_256: str = "",
+        display_name: str = "",
+        enabled: bool = True,
+        algorithms: tuple[str, ...] = (),
+        rfc2069: bool = False,
+    ) -> None:
+        self.aor = aor
+        self.user = user
+        self.realm = realm
+        self.ha1_md5 = ha1_md5
+        self.ha1_sha256 = ha1_sha256
+        self.ha1_sha512_256 = ha1_sha512_256
+        self.display_name = display_name
+        self.enabled = enabled
+        self.algorithms = algorithms
+        self.rfc2069 = rfc2069
 
     def __repr__(self) -> str:
         return f"<Account {self.aor}{'' if self.enabled else ' disabled'}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Account) and self._fields() == other._fields()
+
+    def __hash__(self) -> int:
+        return hash(self.aor)
+
+    def changed(self, **values: Any) -> Account:
+        """The same account with other values in some of its fields."""
+        return Account(**(self._fields() | values))
+
+    def _fields(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in Account.__slots__}
 
     def ha1(self, algorithm: str) -> bytes:
         """The secret for an algorithm name of ``sip.digest``, b"" when there is none."""
@@ -88,17 +117,17 @@ class Directory:
     """All accounts in memory, by address of record and by digest user name.
 
     Functions in ``on_change`` are called after a change with the AoR and the account, None when it
-    is gone.
+    is gone. choosing: how many accounts have algorithms of their own.
     """
 
-    __slots__ = ("_accounts", "_choosing", "_unusual", "on_change")
+    __slots__ = ("_accounts", "_unusual", "choosing", "on_change")
 
     def __init__(self, accounts: Iterable[Account] = ()) -> None:
         self.on_change: list[OnChange] = []
         self._accounts: dict[str, Account] = {}
         # Only accounts whose AoR is not simply made of user and realm need a second index.
         self._unusual: dict[tuple[str, str], Account] = {}
-        self._choosing = 0
+        self.choosing = 0
         for account in accounts:
             self._insert(account)
 
@@ -107,11 +136,6 @@ class Directory:
 
     def __iter__(self) -> Iterator[Account]:
         return iter(self._accounts.values())
-
-    @property
-    def choosing(self) -> bool:
-        """True when some account has algorithms of its own."""
-        return self._choosing > 0
 
     def get(self, aor: str) -> Account | None:
         """The account of a canonical address of record, enabled or not."""
@@ -152,7 +176,7 @@ class Directory:
         if account.aor != f"sip:{account.user}@{account.realm}":
             self._unusual[account.realm, account.user] = account
         if account.algorithms:
-            self._choosing += 1
+            self.choosing += 1
 
     def _remove(self, aor: str) -> bool:
         account = self._accounts.pop(aor, None)
@@ -160,7 +184,7 @@ class Directory:
             return False
         self._unusual.pop((account.realm, account.user), None)
         if account.algorithms:
-            self._choosing -= 1
+            self.choosing -= 1
         return True
 
     def _changed(self, aor: str, account: Account | None) -> None:

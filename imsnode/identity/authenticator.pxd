@@ -1,13 +1,19 @@
 # Types for the compiled form of authenticator.py; the interpreter never reads this file.
 
+cimport cython
+
+from sip.digest.algorithms cimport algorithm_name, verify
+from sip.digest.credentials cimport Credentials, nonce_count, parse_credentials
+from sip.digest.nonce cimport NonceCounter, NonceSource
 from sip.flow cimport Flow
 from sip.message cimport Request
 from sip.routing cimport Refusal as _Refusal
 from sip.uri cimport Uri, parse_uri
 
-from .accounts cimport Directory, LocalNames
+from .accounts cimport Account, Directory, LocalNames
 from .peers cimport PeerTable
 from .rates cimport SourceLimiter
+from .throttle cimport FailureThrottle
 
 
 cdef class Principal:
@@ -24,25 +30,41 @@ cdef class AuthStats:
 cdef class Authenticator:
     cdef public Directory directory
     cdef public LocalNames names
-    cdef public object nonces
+    cdef public NonceSource nonces
     cdef public PeerTable peers
     cdef public object settings
     cdef public SourceLimiter sources
     cdef public AuthStats stats
-    cdef public object throttle
-    cdef object _counter
+    cdef public FailureThrottle throttle
+    cdef NonceCounter _counter
+    cdef tuple _default_offer
     cdef dict _frames
-    cdef tuple _last
+    cdef Credentials _last
+    cdef bytes _last_value
     cdef set _listeners
-    cdef object _nobody
+    cdef Account _nobody
     cdef str _one_realm
     cdef frozenset _realm_names
     cdef dict _realms
     cdef set _resends
     cdef double _resends_until
 
+    @cython.locals(realm=str, status=int, credentials=Credentials)
     cpdef check(self, Request request, Flow flow, double now, double wall, bint served_here=*)
     cpdef tuple consumed(self, Request request)
+    @cython.locals(
+        source=str,
+        account=Account,
+        judged=Account,
+        throttle=FailureThrottle,
+        wait=double,
+        count=cython.longlong,
+        problem=bytes,
+        algorithm=str,
+        secret=bytes,
+        right=bint,
+        found=int,
+    )
     cdef _check_digest(
         self,
         Request request,
@@ -51,10 +73,11 @@ cdef class Authenticator:
         double wall,
         str realm,
         int status,
-        object credentials,
+        Credentials credentials,
     )
-    cdef bytes _problem(self, Request request, object credentials, long long count)
-    cdef _authorise(self, Request request, object account)
+    cdef bytes _problem(self, Request request, Credentials credentials, long long count)
+    cdef _authorise(self, Request request, Account account)
+    @cython.locals(account=Account, offer=tuple, frames=tuple, nonce=bytes)
     cdef _Refusal _challenge(
         self,
         Request request,
@@ -66,8 +89,13 @@ cdef class Authenticator:
         bint stale,
     )
     cdef bint _admit(self, Flow flow, double now) except -1
-    cdef tuple _offer(self, object account, str realm, Flow flow)
+    cdef tuple _offer(self, Account account, str realm, Flow flow)
     cdef str _realm_of(self, Request request)
-    cdef _find_credentials(self, Request request, str realm, int status)
-    cdef _parse(self, bytes value)
+    @cython.locals(
+        first=str, second=str, wanted=bytes, left=Py_ssize_t, values=list, ours=Credentials,
+        credentials=Credentials,
+    )
+    cdef Credentials _find_credentials(self, Request request, str realm, int status)
+    cdef Credentials _parse(self, bytes value)
     cdef str _asserted_identity(self, Request request)
+    cdef bint _is_ours(self, bytes value) except -1

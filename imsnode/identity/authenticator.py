@@ -7,19 +7,10 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from sip.digest import (
-    FRESH,
-    MD5,
-    STALE,
-    Credentials,
-    NonceCounter,
-    NonceSource,
-    algorithm_name,
-    challenge_frame,
-    nonce_count,
-    parse_credentials,
-    verify,
-)
+from sip.digest.algorithms import MD5, algorithm_name, verify
+from sip.digest.challenge import challenge_frame
+from sip.digest.credentials import Credentials, nonce_count, parse_credentials
+from sip.digest.nonce import FRESH, STALE, NonceCounter, NonceSource
 from sip.errors import BadMessage
 from sip.flow import Flow
 from sip.headers.address import parse_address
@@ -146,6 +137,7 @@ class Authenticator:
         self.peers = peers
         self.names = names
         self.settings = settings or AuthSettings()
+        self._default_offer = _only_offer(self.settings)
         self.throttle = throttle
         self.sources = sources
         self.stats = AuthStats()
@@ -156,16 +148,18 @@ class Authenticator:
         self._realm_names = frozenset(self._realms.values())
         self._one_realm = names.first if len(names.domains) == 1 else ""
         self._frames: dict[
-            tuple[str, tuple[str, ...], bool, bool], tuple[tuple[bytes, bytes], ...]
+            tuple[str, tuple[str, ...], int, bool], tuple[tuple[bytes, bytes], ...]
         ] = {}
         self._nobody = _dummy_account(secret)
-        self._last: tuple[bytes, Credentials | None] = (b"", None)
+        self._last_value = b""
+        self._last: Credentials | None = None
         self._resends_until = resends_until
         self._resends: set[tuple[bytes, int]] = set()
 
     def configure(self, settings: AuthSettings) -> None:
         """Take new settings; nonces made before stay good. ``nonce_memory`` is not changed."""
         self.settings = settings
+        self._default_offer = _only_offer(settings)
         self.nonces.lifetime_s = settings.nonce_lifetime_s
         self._frames.clear()
 
@@ -195,7 +189,7 @@ class Authenticator:
         except BadMessage as error:
             self.stats.malformed += 1
             return self._refuse(flow, now, Refusal(400, error.phrase))
-        if credentials is None or credentials.blank:
+        if credentials is None or not credentials.nonce or not credentials.response:
             return self._challenge(request, flow, now, wall, realm, status, False)
         return self._check_digest(request, flow, now, wall, realm, status, credentials)
 
@@ -209,6 +203,10 @@ class Authenticator:
         places: list[int] = []
         for header in AUTH_LINES:
             if not request.has(header):
+                continue
+            if request.names.count(header) == 1:
+                if self._is_ours(request.get(header) or b""):
+                    places.append(request.names.index(header))
                 continue
             values = iter(request.get_all(header))
             for place, name in enumerate(request.names):
@@ -332,17 +330,17 @@ class Authenticator:
         if self.directory.choosing:
             claimed = request.to_uri if request.method == "REGISTER" else request.from_uri
             account = self.directory.get(self.names.aor_of(claimed))
-        key = (realm, self._offer(account, realm, flow), status == 407, stale)
+        offer = self._offer(account, realm, flow)
+        key = (realm, offer, status, stale)
         frames = self._frames.get(key)
         if frames is None:
             frames = self._frames[key] = tuple(
-                challenge_frame(realm, algorithm, b"auth", stale, status == 407)
-                for algorithm in key[1]
+                [
+                    challenge_frame(realm, algorithm, b"auth", stale, status == 407)
+                    for algorithm in offer
+                ]
             )
         nonce = self.nonces.make(wall, self._realms[realm])
-        if len(frames) == 1:
-            head, tail = frames[0]
-            return Refusal(status, None, (head + nonce + tail,))
         return Refusal(status, None, tuple([head + nonce + tail for head, tail in frames]))
 
     def _refuse(self, flow: Flow, now: float, refusal: Refusal) -> Refusal:
@@ -360,6 +358,8 @@ class Authenticator:
         """The algorithms that are good for this account, domain and listener."""
         if account is not None and account.algorithms:
             return account.algorithms
+        if self._default_offer:
+            return self._default_offer
         settings = self.settings
         if settings.domain_algorithms:
             chosen = settings.domain_algorithms.get(realm)
@@ -396,10 +396,12 @@ class Authenticator:
         wanted = self._realms[realm]
         left = CREDENTIAL_LINES
         for name in (first, second):
-            lines = request.names.count(name)
-            if not lines or left <= 0:
+            if left <= 0 or not request.has(name):
                 continue
-            values = [request.get(name) or b""] if lines == 1 else request.get_all(name)[:left]
+            if request.names.count(name) == 1:
+                values = [request.get(name) or b""]
+            else:
+                values = request.get_all(name)[:left]
             left -= len(values)
             ours: Credentials | None = None
             for value in values:
@@ -418,9 +420,10 @@ class Authenticator:
 
     def _parse(self, value: bytes) -> Credentials | None:
         """Parse one header value; the same one is asked for twice, by check and by consumed."""
-        if value != self._last[0]:
-            self._last = (value, parse_credentials(value))
-        return self._last[1]
+        if value != self._last_value:
+            self._last = parse_credentials(value)
+            self._last_value = value
+        return self._last
 
     def _same_target(self, request: Request, text: bytes) -> bool:
         """Say whether a digest uri that differs in its octets still means the Request-URI."""
@@ -481,6 +484,13 @@ def challenge_status(method: str, served_here: bool) -> int:
     if method == "REGISTER":
         return 401
     return 401 if served_here and method != "MESSAGE" else 407
+
+
+def _only_offer(settings: AuthSettings) -> tuple[str, ...]:
+    """What is offered wherever an account does not choose; () when that depends on where."""
+    if settings.domain_algorithms or settings.listener_algorithms:
+        return ()
+    return settings.algorithms
 
 
 def _login(account: Account | None, credentials: Credentials, realm: str) -> str:

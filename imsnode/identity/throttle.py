@@ -58,9 +58,6 @@ class _Table:
         self._records: dict[str, _Record] = {}
         self._shared: _Record | None = None
 
-    def __bool__(self) -> bool:
-        return bool(self._records)
-
     def delay(self, key: str, now: float) -> float:
         record = self._records.get(key, self._shared)
         return 0.0 if record is None or record.until <= now else record.until - now
@@ -115,9 +112,12 @@ class _Table:
 
 
 class FailureThrottle:
-    """Watches failed log-ins. ``source`` is a host address, ``user`` a name within a realm."""
+    """Watches failed log-ins. ``source`` is a host address, ``user`` a name within a realm.
 
-    __slots__ = ("_friends", "_sources", "_users")
+    idle: no failure is on record, there is nothing to ask.
+    """
+
+    __slots__ = ("_friends", "_sources", "_users", "idle")
 
     def __init__(self, settings: ThrottleSettings | None = None) -> None:
         self._friends = array("q", bytes(8 * _FRIENDS))
@@ -127,11 +127,7 @@ class FailureThrottle:
         """Take new settings; what was noted so far is forgotten."""
         self._sources = _Table(settings, settings.failures + 1)
         self._users = _Table(settings, max(1, settings.failures // 2))
-
-    @property
-    def idle(self) -> bool:
-        """True while no failure is on record: there is nothing to ask."""
-        return not self._sources
+        self.idle = True
 
     def delay(self, source: str, user: str, now: float) -> float:
         """Seconds this user from this source still has to wait; 0.0: go on."""
@@ -142,6 +138,7 @@ class FailureThrottle:
 
     def failed(self, source: str, user: str, now: float) -> None:
         """Note that credentials were wrong."""
+        self.idle = False
         key = source_key(source)
         self._sources.failed(key, key, now)
         self._users.failed(user, key, now)

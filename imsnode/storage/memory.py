@@ -239,8 +239,7 @@ class MemoryAccounts:
     def passwd(self, aor: str, password: str) -> None:
         """Replace the HA1s of an account. Raises: AccountUnknown."""
         old, made = self._known(aor), make_account(aor, password)
-        self._accounts[aor] = replace(
-            old,
+        self._accounts[aor] = old.changed(
             ha1_md5=made.ha1_md5,
             ha1_sha256=made.ha1_sha256,
             ha1_sha512_256=made.ha1_sha512_256,
@@ -248,11 +247,11 @@ class MemoryAccounts:
 
     def enable(self, aor: str) -> None:
         """Switch an account on. Raises: AccountUnknown."""
-        self._accounts[aor] = replace(self._known(aor), enabled=True)
+        self._accounts[aor] = self._known(aor).changed(enabled=True)
 
     def disable(self, aor: str) -> None:
         """Switch an account off. Raises: AccountUnknown."""
-        self._accounts[aor] = replace(self._known(aor), enabled=False)
+        self._accounts[aor] = self._known(aor).changed(enabled=False)
 
     def configure(
         self,
@@ -263,8 +262,7 @@ class MemoryAccounts:
     ) -> None:
         """Change what is given. Raises: AccountUnknown."""
         old = self._known(aor)
-        self._accounts[aor] = replace(
-            old,
+        self._accounts[aor] = old.changed(
             algorithms=old.algorithms if algorithms is None else algorithms,
             rfc2069=old.rfc2069 if rfc2069 is None else rfc2069,
             display_name=old.display_name if display_name is None else display_name,

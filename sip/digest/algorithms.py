@@ -54,6 +54,11 @@ _HEXERS: dict[str, Hexer] = {
     SHA_512_256 + "-sess": _sha512_256_hex,
 }
 
+# Hash of method and digest uri by algorithm: the same for every registration of a domain, say.
+_TARGETS: dict[str, dict[bytes, bytes]] = {name: {} for name in _HEXERS}
+_TARGETS_KEPT = 1024  # of one algorithm; the table is emptied when full
+_TARGET_OCTETS = 256
+
 _NAMES: dict[bytes, str] = {name.lower().encode(): name for name in _HEXERS}
 _NAMES.update({name.encode(): name for name in _HEXERS})
 _NAMES[b""] = MD5  # RFC 7616 3.3: an absent algorithm means MD5
@@ -83,16 +88,29 @@ def response_hex(
     """
     hexer = _hexer(algorithm)
     qop = credentials.qop
-    if algorithm[-5:] == "-sess":
+    if algorithm.endswith("-sess"):
         secret = hexer(b":".join((secret, credentials.nonce, credentials.cnonce)))
     a2 = method + b":" + credentials.uri
-    if not qop:
-        return hexer(b":".join((secret, credentials.nonce, hexer(a2))))
     if qop == b"auth-int":
         a2 += b":" + hexer(body)
+    target = _target_hash(algorithm, hexer, a2)
+    if not qop:
+        return hexer(b":".join((secret, credentials.nonce, target)))
     return hexer(
-        b":".join((secret, credentials.nonce, credentials.nc, credentials.cnonce, qop, hexer(a2)))
+        b":".join((secret, credentials.nonce, credentials.nc, credentials.cnonce, qop, target))
     )
+
+
+def _target_hash(algorithm: str, hexer: Hexer, a2: bytes) -> bytes:
+    known = _TARGETS[algorithm]
+    digest = known.get(a2)
+    if digest is None:
+        digest = hexer(a2)
+        if len(a2) <= _TARGET_OCTETS:
+            if len(known) >= _TARGETS_KEPT:
+                known.clear()
+            known[a2] = digest
+    return digest
 
 
 def verify(credentials: Credentials, method: bytes, secret: bytes, body: bytes = b"") -> bool:

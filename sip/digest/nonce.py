@@ -25,6 +25,9 @@ _MASK = (1 << 64) - 1
 _HALF = 1 << 63
 _HEAD = 24  # hexadecimal digits: 8 of time, 16 of the series
 _SIZE = 40
+_BLOCK = 8  # nonces one hash is enough for
+_BLOCKS = 512  # remembered of those made last
+_DIGITS = b"0123456789abcdef"
 _SKEW_S = 5.0  # how far a clock that was set back may make a nonce come from the future
 
 
@@ -34,10 +37,15 @@ class NonceSource:
     ``secret``: 16 octets or more. ``start``: 64 random bits, fresh in every process; processes that
     share a secret tell their own nonces by the series. Two nonces of one source tell how many
     challenges were made between them, nothing else.
+
+    The hash over time and number gives 64 octets, so it is taken once for eight numbers in a row,
+    each of which has eight octets of it for its own. The last blocks are remembered: most nonces
+    come back while they are.
     Spec: RFC 7616 section 3.3 (nonce) and 5.4.
     """
 
-    __slots__ = ("_made", "_secret", "_start", "_states", "lifetime_s")
+    __slots__ = ("_blocks", "_made", "_ready", "_realm", "_second", "_secret", "_start", "_states",
+                 "lifetime_s")  # fmt: skip
 
     def __init__(self, secret: bytes, start: int, lifetime_s: float = 300.0) -> None:
         if len(secret) < 16:
@@ -47,26 +55,36 @@ class NonceSource:
         self._made = 0
         self.lifetime_s = lifetime_s
         self._states: dict[bytes, blake2b] = {}  # one per realm of the configuration
+        self._blocks: dict[bytes, list[bytes]] = {}  # by realm and first number
+        self._ready: list[bytes] = []  # the next ones, for this second and realm, the last first
+        self._second = -1
+        self._realm = b""
 
     def make(self, wall: float, realm: bytes) -> bytes:
         """Return a new nonce of 40 hexadecimal digits for ``realm``; ``wall`` in epoch seconds."""
-        stamp = (int(wall) & 0xFFFFFFFF) << 64 | (self._start + self._made) & _MASK
+        second = int(wall)
+        if not self._ready or second != self._second or realm != self._realm:
+            self._prepare(second, realm)
         self._made += 1
-        head = stamp.to_bytes(12, "big").hex().encode()
-        return head + self._mac(head, realm)
+        return self._ready.pop()
 
     def check(self, nonce: bytes, realm: bytes, wall: float) -> int:
         """Classify a nonce that came with credentials for ``realm``: FRESH, STALE or FOREIGN."""
         if len(nonce) != _SIZE:
             return FOREIGN
-        head = nonce[:_HEAD]
-        if not compare_digest(self._mac(head, realm), nonce[_HEAD:]):
+        place = _DIGITS.find(nonce[_HEAD - 1])
+        if place < 0:
             return FOREIGN
-        stamp = int(head, 16)
-        age = wall - (stamp >> 64)
+        first = nonce[: _HEAD - 1] + (b"8" if place >= _BLOCK else b"0")
+        block = self._blocks.get(realm + first)
+        if block is None:
+            block = self._block(first, realm)
+        if not compare_digest(block[place % _BLOCK], nonce):
+            return FOREIGN
+        age = wall - int(nonce[:8], 16)
         if age >= self.lifetime_s or age < -_SKEW_S:
             return STALE
-        if (stamp - self._start) & _MASK >= self._made:
+        if (self.sequence(nonce) - self._start) & _MASK >= self._made:
             return STALE
         return FRESH
 
@@ -79,14 +97,34 @@ class NonceSource:
         """Number of a nonce that ``check`` found FRESH; the key for NonceCounter."""
         return int(nonce[8:_HEAD], 16)
 
-    def _mac(self, head: bytes, realm: bytes) -> bytes:
+    def _prepare(self, second: int, realm: bytes) -> None:
+        """Make what is left of the block the next number is in."""
+        number = (self._start + self._made) & _MASK
+        first = b"%08x%016x" % (second & 0xFFFFFFFF, number - number % _BLOCK)
+        blocks = self._blocks
+        block = blocks.get(realm + first)
+        if block is None:
+            if len(blocks) >= _BLOCKS:
+                del blocks[next(iter(blocks))]
+            block = blocks[realm + first] = self._block(first, realm)
+        self._ready = block[number % _BLOCK :][::-1]
+        self._second = second
+        self._realm = realm
+
+    def _block(self, first: bytes, realm: bytes) -> list[bytes]:
+        """The eight nonces of the block whose first number ends ``first``."""
         state = self._states.get(realm)
         if state is None:
-            state = blake2b(realm, key=self._secret, digest_size=8)
-            self._states[realm] = state
+            state = self._states[realm] = blake2b(realm, key=self._secret, digest_size=64)
         state = state.copy()
-        state.update(head)
-        return state.hexdigest().encode()
+        state.update(first)
+        macs = state.hexdigest().encode()
+        front = first[:-1]
+        digit = _DIGITS.find(first[-1])
+        return [
+            front + _DIGITS[digit + place : digit + place + 1] + macs[16 * place : 16 * place + 16]
+            for place in range(_BLOCK)
+        ]
 
 
 class NonceCounter:

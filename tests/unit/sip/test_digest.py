@@ -223,6 +223,26 @@ class TestNonceSource:
         assert {source.check(nonce, REALM, WALL) for nonce in nonces} == {FRESH}
         assert [source.sequence(n) for n in nonces] == [(1 << 64) - 2, (1 << 64) - 1, 0, 1, 2]
 
+    def test_realms_and_seconds_in_turn(self) -> None:
+        source = NonceSource(SECRET, 5)
+        made = [
+            (realm, source.make(WALL + step // 3, realm))
+            for step in range(40)
+            for realm in (REALM, b"other.test")
+        ]
+        assert [source.sequence(nonce) for _, nonce in made] == list(range(5, 85))
+        assert all(source.check(nonce, realm, WALL + 15) == FRESH for realm, nonce in made)
+        assert all(source.check(nonce, b"third.test", WALL) == FOREIGN for _, nonce in made)
+
+    def test_memory_is_bounded_and_not_needed(self) -> None:
+        source = NonceSource(SECRET, 5)
+        first = source.make(WALL, REALM)
+        for _ in range(8 * 600):
+            source.make(WALL, REALM)
+        assert source.check(first, REALM, WALL) == FRESH
+        fresh = NonceSource(SECRET, 5)
+        assert fresh.check(first, REALM, WALL) == STALE, "recognised by another run"
+
     def test_bound_to_realm_and_secret(self) -> None:
         source = NonceSource(SECRET, 7)
         nonce = source.make(WALL, REALM)

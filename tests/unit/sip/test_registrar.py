@@ -103,6 +103,41 @@ class TestBindings:
         assert again.removed == ()
         assert first.bindings[0].expires_at == NOW + 3600, "the old one is not touched"
 
+    @pytest.mark.parametrize(
+        "again",
+        [
+            PHONE + b';expires=120;+sip.instance="<urn:uuid:1>";x',
+            PHONE + b';+sip.instance="<urn:uuid:1>";x;expires=120',
+            PHONE + b';+sip.instance="<urn:uuid:1>";x',
+            PHONE + b';expires=soon;+sip.instance="<urn:uuid:1>";x',
+            PHONE + b';expires=99999;+sip.instance="<urn:uuid:1>";x',
+            PHONE + b';expires=0;+sip.instance="<urn:uuid:1>";x',
+            PHONE + b';expires=60;+sip.instance="<urn:uuid:1>";x;y',
+            PHONE + b';Expires=60;+sip.instance="<urn:uuid:1>"',
+            PHONE + b';q=0.5;expires=60;+sip.instance="<urn:uuid:1>";x',
+            PHONE[:-1] + b'0>;expires=60;+sip.instance="<urn:uuid:1>";x',
+            b"<sip:other@198.51.100.7>, " + PHONE + b';+sip.instance="<urn:uuid:1>";x',
+            PHONE + b';+sip.instance="<urn:uuid:1>";x, <sip:other@198.51.100.7>;x',
+            PHONE + b';expires=60;+sip.instance="<urn:uuid:1>";x;x',
+        ],
+    )
+    def test_a_refresh_is_what_it_is_over_another_flow(self, again: bytes) -> None:
+        """Nothing depends on whether the contact came in the octets it had before."""
+        first = plan(register(PHONE + b';expires=90;+sip.instance="<urn:uuid:1>";x'))
+        request = register(again, cseq=2, more=[b"Expires: 600"])
+        other = Flow("UDP", FLOW.local, FLOW.remote)
+        plans = [
+            plan_register(request, AOR, first.bindings, flow, NOW + 5) for flow in (FLOW, other)
+        ]
+        lines = [register_response_lines(outcome, NOW + 5, WALL) for outcome in plans]
+        assert lines[0] == lines[1]
+        keys = [
+            [(b.instance, b.expires_at, b.cseq, b.received, b.user_agent) for b in p.bindings]
+            for p in plans
+        ]
+        assert keys[0] == keys[1]
+        assert len(plans[0].removed) == len(plans[1].removed)
+
     def test_contacts_compare_as_uris(self) -> None:
         first = plan(register(b"<sip:al%69ce@HOST.example:5070;Lr>;expires=90"))
         again = plan(register(b"<sip:alice@host.example:5070;lr>", cseq=2), first.bindings)

@@ -4,7 +4,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -53,7 +52,7 @@ async def test_a_long_reading_does_not_bring_back_what_changed_meanwhile() -> No
     plane.remove_binding = nothing_bound  # type: ignore[method-assign]
     everything = asyncio.create_task(plane.users_changed(None))
     await loop.run_in_executor(None, accounts.reading.wait, 5)
-    accounts.held[ALICE.aor] = replace(ALICE, enabled=False)
+    accounts.held[ALICE.aor] = ALICE.changed(enabled=False)
     one = asyncio.create_task(plane.users_changed([ALICE.aor]))
     await asyncio.sleep(0.05)
     accounts.go_on.set()

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from imsnode.identity.accounts import Account, Directory, LocalNames, make_account
@@ -69,7 +67,7 @@ class TestDirectory:
         directory = Directory([ALICE])
         heard: list[tuple[str, Account | None]] = []
         directory.on_change.append(lambda aor, account: heard.append((aor, account)))
-        off = replace(ALICE, enabled=False)
+        off = ALICE.changed(enabled=False)
         directory.put(off)
         directory.put(BOB)
         directory.remove(ALICE.aor)
@@ -81,14 +79,14 @@ class TestDirectory:
         heard: list[str] = []
         directory.on_change.append(lambda aor, _account: heard.append(aor))
         carol = make_account("sip:carol@ims.test", "pw")
-        assert directory.replace_all([replace(ALICE), carol]) == 2
+        assert directory.replace_all([ALICE.changed(), carol]) == 2
         assert heard == [BOB.aor, carol.aor]
         assert {account.aor for account in directory} == {ALICE.aor, carol.aor}
 
     def test_accounts_with_a_choice_of_their_own(self) -> None:
         directory = Directory([ALICE])
         choosing = [directory.choosing]
-        for account in (BOB, BOB, replace(BOB, algorithms=())):
+        for account in (BOB, BOB, BOB.changed(algorithms=())):
             directory.put(account)
             choosing.append(directory.choosing)
         assert choosing == [False, True, True, False]

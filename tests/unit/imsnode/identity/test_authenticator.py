@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import replace
 from time import perf_counter
 
 import pytest
@@ -221,7 +220,7 @@ class TestChallenge:
             )
         )
         assert [c.algorithm for c in scene.challenges()] == [SHA_256]
-        scene.directory.put(replace(scene.alice, algorithms=(MD5,)))
+        scene.directory.put(scene.alice.changed(algorithms=(MD5,)))
         assert [c.algorithm for c in scene.challenges()] == [MD5]
         assert [
             c.algorithm for c in scene.challenges(request(sender=b"sip:bob@ims.test"))
@@ -293,12 +292,12 @@ class TestDigest:
         assert scene.authenticator.stats.failed == 1
 
     def test_disabled_account(self, scene: Scene) -> None:
-        scene.directory.put(replace(scene.alice, enabled=False))
+        scene.directory.put(scene.alice.changed(enabled=False))
         assert scene.refused(scene.answered()).status == 403
         assert scene.refused(scene.answered(password="wrong")).status == 407
 
     def test_an_account_without_a_secret_of_that_kind(self, scene: Scene) -> None:
-        scene.directory.put(replace(scene.alice, ha1_md5=""))
+        scene.directory.put(scene.alice.changed(ha1_md5=""))
         challenge = scene.challenges()[0]
         value = answer(challenge, "alice", b"", "MESSAGE", BOB, b"c", 1)
         message = request(more=[b"Proxy-Authorization: " + value])
@@ -404,7 +403,7 @@ class TestReplayCases:
         assert scene.refused(scene.answered(bare)).status == 407
 
     def test_qop_strip_with_the_compatibility_switch(self, scene: Scene) -> None:
-        scene.directory.put(replace(scene.alice, rfc2069=True))
+        scene.directory.put(scene.alice.changed(rfc2069=True))
         nonce = scene.challenges()[0].nonce
         message = scene.answered(Challenge("ims.test", nonce, MD5, qop=b""))
         assert principal(scene.check(message))
@@ -413,7 +412,7 @@ class TestReplayCases:
 
     @pytest.mark.parametrize("compatible", [True, False])
     def test_qop_copied_into_an_answer_without_it(self, scene: Scene, compatible: bool) -> None:
-        scene.directory.put(replace(scene.alice, rfc2069=compatible))
+        scene.directory.put(scene.alice.changed(rfc2069=compatible))
         value = scene.value(Challenge("ims.test", scene.challenges()[0].nonce, MD5, qop=b""))
         message = request(more=[b"Proxy-Authorization: " + value + b', qop="auth"'])
         if compatible:
