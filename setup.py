@@ -54,6 +54,7 @@ HOT = (
     "imsnode/identity/accounts.py",
     "imsnode/identity/throttle.py",
     "imsnode/identity/authenticator.py",
+    "imsnode/storage/binding_codec.py",
     "imsnode/location.py",
     "imsnode/registration.py",
     "imsnode/node.py",

@@ -7,6 +7,8 @@ from sip.forward cimport Target
 from sip.registrar cimport Binding
 from sip.timers cimport TimerQueue
 
+from .storage.binding_codec cimport AorState
+
 
 cdef class AorRecord:
     cdef public dict absent

@@ -18,7 +18,7 @@ from sip.registrar import Binding
 from sip.timers import TimerQueue
 from sip.uri import Uri, parse_uri
 
-from .storage import AorState
+from .storage.binding_codec import AorState
 
 EXPIRY = 1
 ABSENT_DEVICES = 16  # remembered for one AoR; the ones seen longest ago are forgotten

@@ -49,21 +49,21 @@ def encode_state(state: AorState, now: float, wall: float) -> bytes:
         transport, host, port = binding.received
         path = binding.path
         lines += len(path)
+        expires_ms = int((binding.expires_at + offset) * 1000 + 0.5)
         text = (
-            f"{binding.q}\n{round((binding.expires_at + offset) * 1000)}\n{binding.cseq}\n"
+            f"{binding.q}\n{expires_ms}\n{binding.cseq}\n"
             f"{binding.instance}\n{binding.reg_id}\n{transport}\n{host}\n{port}\n"
             f"{1 if binding.secure else 0}\n{len(path)}"
         )
-        parts += (
-            binding.contact,
-            binding.params,
-            binding.call_id,
-            binding.user_agent,
-            text.encode("utf-8", "surrogateescape"),
-            *path,
-        )
+        parts.append(binding.contact)
+        parts.append(binding.params)
+        parts.append(binding.call_id)
+        parts.append(binding.user_agent)
+        parts.append(text.encode("utf-8", "surrogateescape"))
+        parts.extend(path)
     for device, seen in devices.items():
-        parts.append(f"{device}\n{round(seen * 1000)}".encode("utf-8", "surrogateescape"))
+        seen_ms = int(seen * 1000 + 0.5)
+        parts.append(f"{device}\n{seen_ms}".encode("utf-8", "surrogateescape"))
     parts.append(b"")
     data = b"\n".join(parts)
     if data.count(b"\n") != lines:
@@ -110,7 +110,8 @@ def _decode_lines(
 def _decode_binding(aor: str, lines: list[bytes], at: int, offset: float) -> tuple[Binding, int]:
     end = at + _BINDING_LINES
     path_end = end + int(lines[end - 1])
-    q, expires, cseq, instance, reg_id, transport, host, port, secure = lines[at + 4 : end - 1]
+    numbers = lines[at + 4 : end - 1]
+    q, expires, cseq, instance, reg_id, transport, host, port, secure = numbers
     binding = Binding(
         aor,
         lines[at],

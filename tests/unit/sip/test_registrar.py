@@ -115,28 +115,27 @@ class TestBindings:
             PHONE + b';expires=60;+sip.instance="<urn:uuid:1>";x;y',
             PHONE + b';Expires=60;+sip.instance="<urn:uuid:1>"',
             PHONE + b';q=0.5;expires=60;+sip.instance="<urn:uuid:1>";x',
-            PHONE[:-1] + b'0>;expires=60;+sip.instance="<urn:uuid:1>";x',
+            PHONE[:-2] + b'1>;expires=60;+sip.instance="<urn:uuid:1>";x',
             b"<sip:other@198.51.100.7>, " + PHONE + b';+sip.instance="<urn:uuid:1>";x',
             PHONE + b';+sip.instance="<urn:uuid:1>";x, <sip:other@198.51.100.7>;x',
-            PHONE + b';expires=60;+sip.instance="<urn:uuid:1>";x;x',
         ],
     )
     def test_a_refresh_is_what_it_is_over_another_flow(self, again: bytes) -> None:
         """Nothing depends on whether the contact came in the octets it had before."""
         first = plan(register(PHONE + b';expires=90;+sip.instance="<urn:uuid:1>";x'))
         request = register(again, cseq=2, more=[b"Expires: 600"])
-        other = Flow("UDP", FLOW.local, FLOW.remote)
-        plans = [
-            plan_register(request, AOR, first.bindings, flow, NOW + 5) for flow in (FLOW, other)
-        ]
-        lines = [register_response_lines(outcome, NOW + 5, WALL) for outcome in plans]
-        assert lines[0] == lines[1]
-        keys = [
-            [(b.instance, b.expires_at, b.cseq, b.received, b.user_agent) for b in p.bindings]
-            for p in plans
-        ]
-        assert keys[0] == keys[1]
-        assert len(plans[0].removed) == len(plans[1].removed)
+        seen = []
+        for flow in (FLOW, Flow("UDP", FLOW.local, FLOW.remote)):
+            try:
+                outcome = plan_register(request, AOR, first.bindings, flow, NOW + 5)
+            except RegisterRefused as refusal:
+                seen.append((refusal.status, list(refusal.lines), []))
+                continue
+            fields = [(b.instance, b.expires_at, b.cseq, b.received) for b in outcome.bindings]
+            seen.append(
+                (len(outcome.removed), register_response_lines(outcome, NOW + 5, WALL), fields)
+            )
+        assert seen[0] == seen[1]
 
     def test_contacts_compare_as_uris(self) -> None:
         first = plan(register(b"<sip:al%69ce@HOST.example:5070;Lr>;expires=90"))
