@@ -27,8 +27,8 @@ cdef class TransactionLayer:
     cdef public Lane resend_last
     cdef public KeyLane resend_first, timer_j, timer_k
     cdef KeyLane _trying, _expires
-    cdef Request _seen
-    cdef bytes _seen_key
+    cdef Request _new
+    cdef bytes _new_key
 
     cpdef send(self, Flow flow, bytes data, double now)
     cpdef resend(self, Flow flow, bytes data, double now)

@@ -69,8 +69,9 @@ class TransactionLayer:
         self._expires = timers.key_lane(
             max(config.transaction - config.trying, 0.0), self, _TIMER_EXPIRES
         )
-        self._seen: Request | None = None
-        self._seen_key = b""
+        # the last request no transaction was found for, until one is made: it needs no look-up
+        self._new: Request | None = None
+        self._new_key = b""
 
     @property
     def server_count(self) -> int:
@@ -115,8 +116,6 @@ class TransactionLayer:
         the source of the original, whoever sent the copy. Spec: RFC 3261 17.2.3, 18.2.1.
         """
         key = server_key(request)
-        self._seen = request
-        self._seen_key = key
         done = self.completed.get(key)
         if done is not None:
             # the rows of NIST Completed: a retransmission gets the last response again
@@ -125,20 +124,26 @@ class TransactionLayer:
             self.resend(flow if home.closed else home, done[0], now)
             return True
         server_tx = self.servers.get(key)
-        if server_tx is None:
-            return False
-        return server_tx.receive(request.method, now)
+        if server_tx is not None:
+            return server_tx.receive(request.method, now)
+        self._new = request
+        self._new_key = key
+        return False
 
     def accept(self, request: Request, flow: Flow, now: float) -> ServerTransaction:
         """Make the server transaction of a new request.
 
         Raises: LocalProtocolError for an ACK, or when the request has a transaction already.
         """
-        key = self._seen_key if request is self._seen else server_key(request)
         if request.method == "ACK":
             raise LocalProtocolError("ACK has no server transaction")
-        if key in self.servers or key in self.completed:
-            raise LocalProtocolError("the request has a server transaction already")
+        if request is self._new:
+            key = self._new_key
+        else:
+            key = server_key(request)
+            if key in self.servers or key in self.completed:
+                raise LocalProtocolError("the request has a server transaction already")
+        self._new = None
         server_tx = ServerTransaction(self, request, key, flow, now)
         self.servers[key] = server_tx
         self.stats.server_created += 1

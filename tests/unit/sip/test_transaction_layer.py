@@ -107,3 +107,27 @@ def test_exception_of_the_user_keeps_no_other_transaction_from_expiring() -> Non
     with pytest.raises(RuntimeError):
         bench.run_to(40.0)
     assert bench.layer.servers == {}
+
+
+def test_copies_that_came_before_a_decision_make_one_transaction() -> None:
+    bench = Bench()
+    flow = udp_flow()
+    first, copy = request(), request()
+    assert not bench.layer.absorb(first, flow, 0.0)
+    assert not bench.layer.absorb(copy, flow, 0.1)
+    server_tx = bench.layer.accept(first, flow, 0.2)
+    for again in (first, copy):
+        with pytest.raises(LocalProtocolError):
+            bench.layer.accept(again, flow, 0.2)
+    assert bench.layer.find_server(copy) is server_tx
+    assert bench.layer.absorb(copy, flow, 0.3)
+
+
+def test_a_request_that_no_transaction_was_found_for_has_one_only() -> None:
+    bench = Bench()
+    flow = udp_flow()
+    message = request()
+    assert not bench.layer.absorb(message, flow, 0.0)
+    bench.layer.accept(message, flow, 0.0)
+    with pytest.raises(LocalProtocolError):
+        bench.layer.accept(message, flow, 0.0)
