@@ -90,7 +90,20 @@ def parse_credentials(value: bytes) -> Credentials | None:
     values, seen = _TABLE.split(rest)
     if seen & _EXTENDED and seen & _USERNAME:
         raise ParseError("Authorization", "username and username* together")
-    credentials = Credentials(*values[:10])
+    credentials = Credentials.__new__(Credentials)
+    (
+        credentials.username,
+        credentials.realm,
+        credentials.nonce,
+        credentials.uri,
+        credentials.response,
+        credentials.algorithm,
+        credentials.qop,
+        credentials.nc,
+        credentials.cnonce,
+        credentials.opaque,
+        _,
+    ) = values
     if BACKSLASH in rest:
         credentials.username = unescape(credentials.username)
         credentials.realm = unescape(credentials.realm)

@@ -2,6 +2,12 @@
 
 cimport cython
 
+cdef Py_ssize_t _BLOCK
+cdef bytes _DIGITS
+cdef Py_ssize_t _HEAD
+cdef Py_ssize_t _SIZE
+cdef double _SKEW_S
+
 
 cdef class NonceSource:
     cdef dict _blocks
@@ -15,7 +21,7 @@ cdef class NonceSource:
     cdef public double lifetime_s
 
     cpdef bytes make(self, double wall, bytes realm)
-    @cython.locals(place=Py_ssize_t, first=bytes, block=list, age=double)
+    @cython.locals(place=Py_ssize_t, first=bytes, block=list, known=list, age=double)
     cpdef int check(self, bytes nonce, bytes realm, double wall) except -1
     cpdef bint of_another_run(self, bytes nonce, double wall) except -1
     cpdef sequence(self, bytes nonce)

@@ -76,15 +76,15 @@ class NonceSource:
         if place < 0:
             return FOREIGN
         first = nonce[: _HEAD - 1] + (b"8" if place >= _BLOCK else b"0")
-        block = self._blocks.get(realm + first)
-        if block is None:
-            block = self._block(first, realm)
+        known = self._blocks.get(realm + first)
+        block = known if known is not None else self._block(first, realm)
         if not compare_digest(block[place % _BLOCK], nonce):
             return FOREIGN
         age = wall - int(nonce[:8], 16)
         if age >= self.lifetime_s or age < -_SKEW_S:
             return STALE
-        if (self.sequence(nonce) - self._start) & _MASK >= self._made:
+        # A block that is remembered is of our own series.
+        if known is None and (self.sequence(nonce) - self._start) & _MASK >= self._made:
             return STALE
         return FRESH
 
