@@ -2,6 +2,7 @@
 
 cimport cython
 
+from . cimport octets
 from .headers.layout cimport Layout
 from .headers.via cimport Via
 from .uri cimport Uri
@@ -33,7 +34,7 @@ cdef class Message:
     cdef public Via via
     cdef public int via_count
 
-    @cython.locals(value=bytes)
+    @cython.locals(line=bytes, value=bytes)
     cdef bytes _value(self, Py_ssize_t at)
     cpdef bint has(self, str name) except -1
     cpdef bytes get(self, str name)
@@ -72,7 +73,7 @@ cpdef bytes build_response(
     bytes to_tag=*,
     bint record_route=*,
 )
-@cython.locals(layout=Layout, parts=list, added=list)
+@cython.locals(layout=Layout, start=bytes, parts=list, added=list)
 cpdef bytes forward_request(
     Request request,
     bytes uri,
@@ -83,5 +84,7 @@ cpdef bytes forward_request(
     bytes record_route=*,
     object extra=*,
 )
+@cython.locals(places=dict, names=tuple, kept=list, at=Py_ssize_t)
+cdef list _without(list parts, Layout layout, frozenset drop)
 @cython.locals(layout=Layout, parts=list)
 cpdef bytes forward_response(Response response)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from . import octets
 from .errors import LocalProtocolError
 from .grammar import split_commas
 from .headers.address import Address, Star, parse_address, parse_addresses, parse_contacts
@@ -89,7 +90,7 @@ _EMPTY: Final = b"Content-Length: 0\r\n\r\n"
 
 def unfold(line: bytes) -> bytes:
     """Return a header line or value with each fold replaced by one space (RFC 3261 7.3.1)."""
-    if b"\r\n" not in line:
+    if octets.find(line, b"\r\n", 0) < 0:
         return line
     return b" ".join([part.strip(b" \t") for part in line.split(b"\r\n")])
 
@@ -165,8 +166,9 @@ class Message:
         return values
 
     def _value(self, at: int) -> bytes:
-        value = self.lines[at][self._layout.cuts[at] :]
-        return trim(value) if self._folded else value.strip(b" \t")
+        line = self.lines[at]
+        value = octets.value_after(line, self._layout.cuts[at])
+        return trim(value) if self._folded else value
 
     def has(self, name: str) -> bool:
         """Say whether a header of this canonical name is present."""
@@ -179,9 +181,11 @@ class Message:
 
     def get_all(self, name: str) -> list[bytes]:
         """Return the trimmed values of all lines of that name, one per line, in order."""
-        if name not in self._layout.at:
+        first = self._layout.at.get(name)
+        if first is None:
             return []
-        return [self._value(at) for at, known in enumerate(self.names) if known == name]
+        names = self.names
+        return [self._value(at) for at in range(first, len(names)) if names[at] == name]
 
     def items(self, name: str) -> list[bytes]:
         """Return the comma-separated items of all lines of that name, in order, without empty ones.
@@ -244,7 +248,15 @@ class Request(Message):
     _ruri: Uri
 
     def __init__(self) -> None:
-        Message.__init__(self)
+        # What Message sets, once more: a call would cost as much as all of it.
+        self.via_count = 1
+        self._via_rest = b""
+        self._folded = False
+        self._values = None
+        self._from = None
+        self._to = None
+        self._routes = None
+        self._contacts = None
         self.max_forwards: int = 70
         self.received_host: str = ""
         self.received_port: int = 0
@@ -346,7 +358,7 @@ def status_line(status: int, reason: bytes | None) -> bytes:
 
 
 def _harmless(text: bytes) -> bytes:
-    if b"\r" in text or b"\n" in text:
+    if octets.find(text, b"\r", 0) >= 0 or octets.find(text, b"\n", 0) >= 0:
         raise LocalProtocolError("line break in a header line or reason phrase")
     return text
 
@@ -376,7 +388,7 @@ def build_response(
         parts += [lines[at] for at, name in enumerate(layout.names) if name == "record-route"]
     to_line = lines[layout.target]
     if to_tag and status > 100 and not request.to_tag:
-        to_line = b"%b;tag=%b" % (to_line, to_tag)
+        to_line = to_line + b";tag=" + to_tag
     parts.append(lines[layout.sender])
     parts.append(to_line)
     parts.append(lines[layout.call_id])
@@ -464,7 +476,8 @@ def forward_request(
         exist. extra: whole header lines put after all others.
     """
     layout = request._layout
-    parts = [request.method.encode("ascii") + b" " + uri + b" SIP/2.0", via_line]
+    start = b"".join((request.method.encode("ascii"), b" ", uri, b" SIP/2.0"))
+    parts = [start, via_line]
     parts += request.lines
     parts[2 + layout.via] = request.top_via_line()
     added: list[bytes] = []
@@ -477,9 +490,8 @@ def forward_request(
         drop = drop | {"route"}
     if record_route is not None:
         added.append(b"Record-Route: " + record_route)
-    if drop and not drop.isdisjoint(layout.at):
-        names = layout.names
-        parts[2:] = [parts[2 + at] for at, name in enumerate(names) if name not in drop]
+    if drop:
+        parts = _without(parts, layout, drop)
     if added:
         parts[2:2] = added
     parts += extra
@@ -488,6 +500,22 @@ def forward_request(
     parts.append(b"")
     parts.append(request.body)
     return b"\r\n".join(parts)
+
+
+def _without(parts: list[bytes], layout: Layout, drop: frozenset[str]) -> list[bytes]:
+    """Leave the lines of some headers out of a message whose header lines start at index 2."""
+    places = layout.at
+    for name in drop:
+        if name in places:
+            break
+    else:
+        return parts
+    names = layout.names
+    kept = parts[:2]
+    for at in range(len(names)):
+        if names[at] not in drop:
+            kept.append(parts[2 + at])
+    return kept
 
 
 def forward_response(response: Response) -> bytes:

@@ -28,6 +28,14 @@ cdef inline bint starts(bytes text, bytes prefix, Py_ssize_t start) noexcept:
     ) == 0
 
 
+cdef inline bint all_start(list lines, tuple prefixes) noexcept:
+    cdef Py_ssize_t at
+    for at in range(len(prefixes)):
+        if not starts(<bytes>lines[at], <bytes>prefixes[at], 0):
+            return False
+    return True
+
+
 cdef inline list split(bytes text, bytes separator):
     cdef list pieces = []
     cdef const char* base = PyBytes_AS_STRING(text)

@@ -20,6 +20,11 @@ _TEXT: Final = bytes(
 )
 
 
+def all_start(lines: list[bytes], prefixes: tuple[bytes, ...]) -> bool:
+    """Say whether each line starts with the prefix in its place; there are as many of both."""
+    return all(map(starts, lines, prefixes))
+
+
 def is_only(text: bytes, table: bytes) -> bool:
     """Say whether ``table``, made by ``grammar.only``, leaves ``text`` as it is."""
     return text.translate(table) == text

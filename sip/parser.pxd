@@ -28,17 +28,19 @@ cdef list _index(Message message, list lines, Limits limits, Py_ssize_t size)
 cdef _read_request_line(Request request, bytes start, Limits limits)
 @cython.locals(known=tuple)
 cdef _read_status_line(Response response, bytes start)
-@cython.locals(layout=Layout, cuts=tuple, value=bytes, at=Py_ssize_t)
+@cython.locals(
+    layout=Layout, cuts=tuple, line=bytes, value=bytes, whole="const char*", method=str,
+    at=Py_ssize_t, blank=Py_ssize_t,
+)
 cdef list _read_headers(Message message, list lines, Limits limits, Py_ssize_t size)
-@cython.locals(text="const char*", name=bytes, method=str, at=Py_ssize_t)
-cdef _read_cseq(Message message, bytes value)
+cdef _read_odd_cseq(Message message, bytes value)
 @cython.locals(
     rest=list, layout=Layout, ours=bint, count=Py_ssize_t, line=bytes, values=list, at=Py_ssize_t,
 )
 cdef _read_vias(Message message, bytes value, list lines, Limits limits)
-@cython.locals(layout=Layout, whole="const char*", at=Py_ssize_t, size=Py_ssize_t, length=Py_ssize_t)
+@cython.locals(
+    layout=Layout, line=bytes, text=bytes, whole="const char*", at=Py_ssize_t, size=Py_ssize_t,
+)
 cdef _read_body(
     Message message, list lines, bytes data, Py_ssize_t begin, Py_ssize_t maximum, bint stream
 )
-@cython.locals(text=bytes)
-cdef Py_ssize_t _length_of(bytes line, Layout layout, Py_ssize_t maximum) except -1

@@ -15,7 +15,7 @@ from .grammar import WORD, is_token, only, parse_uint, split_commas
 from .head import join_folds, split_head
 from .headers.address import read_uri_and_tag
 from .headers.content_length import parse_content_length
-from .headers.layout import Layout, find_layout, learn_layout
+from .headers.layout import find_layout, learn_layout
 from .headers.structure import check_content_type, check_header
 from .headers.via import parse_via
 from .limits import Limits
@@ -209,7 +209,9 @@ def _read_headers(message: Message, lines: list[bytes], limits: Limits, size: in
     layout = message._layout
     cuts = layout.cuts
     at = layout.via
-    value = octets.value_after(lines[at], cuts[at])
+    line = lines[at]
+    whole = line
+    value = whole[cuts[at] : len(line)]
     if layout.more_vias or octets.find(value, b",", 0) >= 0:
         _read_vias(message, value, lines, limits)
     else:
@@ -219,28 +221,32 @@ def _read_headers(message: Message, lines: list[bytes], limits: Limits, size: in
     at = layout.target
     message.to_uri, message.to_tag = read_uri_and_tag(lines[at], "To", cuts[at])
     at = layout.call_id
-    value = octets.value_after(lines[at], cuts[at])
+    line = lines[at]
+    whole = line
+    value = whole[cuts[at] : len(line)]
     if not value or not octets.is_only(value, _ONLY_CALL_ID):
-        raise ParseError("Call-ID", "Call-ID is malformed")
+        value = octets.value_after(value, 0)
+        if not value or not octets.is_only(value, _ONLY_CALL_ID):
+            raise ParseError("Call-ID", "Call-ID is malformed")
     message.call_id = value
-    _read_cseq(message, octets.value_after(lines[layout.cseq], cuts[layout.cseq]))
+    at = layout.cseq
+    line = lines[at]
+    blank = octets.find(line, b" ", cuts[at])
+    whole = line
+    method = _METHODS.get(whole[blank + 1 : len(line)]) if blank >= 0 else None
+    if method is None:
+        _read_odd_cseq(message, octets.value_after(line, cuts[at]))
+    else:
+        message.cseq = parse_uint(whole[cuts[at] : blank], _MAX_CSEQ, "CSeq")
+        message.method = method
     return lines
 
 
-def _read_cseq(message: Message, value: bytes) -> None:
-    at = octets.find(value, b" ", 0)
-    if at < 0:
-        at = len(value)
-    text = value
-    name = text[at + 1 : len(value)] if at < len(value) else b""
-    method = _METHODS.get(name)
-    if method is None:
-        value = value.replace(b"\t", b" ")
-        at = octets.find(value, b" ", 0)
-        at = at if at >= 0 else len(value)
-        method = _read_method(value[at + 1 :])
-        text = value
-    message.cseq = parse_uint(text[:at], _MAX_CSEQ, "CSeq")
+def _read_odd_cseq(message: Message, value: bytes) -> None:
+    """Read a CSeq with other white space than one blank, or with a method of its own."""
+    number, _, name = value.replace(b"\t", b" ").partition(b" ")
+    method = _read_method(name)
+    message.cseq = parse_uint(number, _MAX_CSEQ, "CSeq")
     message.method = method
 
 
@@ -287,7 +293,11 @@ def _read_body(
     at = layout.content_length
     size = len(data) - begin
     if at >= 0:
-        length = _length_of(lines[at], layout, maximum)
+        line = lines[at]
+        length = _good.get(line)
+        if length is None or length > maximum:
+            text = octets.value_after(line, layout.cuts[at])
+            length = _remember(line, parse_content_length(text, maximum))
         if length != size and (stream or length > size):
             raise ParseError(
                 "Content-Length", "Content-Length does not fit the message", close=True
@@ -299,11 +309,3 @@ def _read_body(
         raise LimitExceeded("body_bytes", maximum, "Body is too large", 413)
     whole = data
     message.body = whole[begin : begin + size]
-
-
-def _length_of(line: bytes, layout: Layout, maximum: int) -> int:
-    length = _good.get(line)
-    if length is None or length > maximum:
-        text = octets.value_after(line, layout.cuts[layout.content_length])
-        length = _remember(line, parse_content_length(text, maximum))
-    return length

@@ -6,6 +6,7 @@ from .. cimport octets
 from ..grammar cimport is_token, parse_params, skip_quoted, split_commas
 from ..uri cimport Uri, parse_uri
 
+cdef bytes _ONLY_TOKEN
 cdef dict _contacts
 
 

@@ -14,8 +14,10 @@ from .. import octets
 from ..errors import ParseError
 from ..grammar import (
     DISPLAY,
+    TOKEN,
     Params,
     is_token,
+    only,
     parse_params,
     skip_quoted,
     split_commas,
@@ -31,6 +33,8 @@ class Star(Enum):
 
 
 STAR: Final = Star.STAR
+
+_ONLY_TOKEN: Final = only(TOKEN)
 
 # What stands before the closing bracket in From and To lines that parsed, header name included.
 # Emptied when full.
@@ -140,7 +144,7 @@ def read_uri_and_tag(line: bytes, where: str, cut: int = 0) -> tuple[Uri, bytes]
                 return uri, b""
             if octets.starts(line, b";tag=", at + 1):
                 tag = whole[at + 6 : len(line)]
-                if is_token(tag):
+                if tag and octets.is_only(tag, _ONLY_TOKEN):
                     return uri, tag
     value = line[cut:]
     text = value.strip(b" \t")

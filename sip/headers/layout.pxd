@@ -23,5 +23,3 @@ cdef class Layout:
 
 @cython.locals(known=dict, candidates=list, layout=Layout, place=Py_ssize_t)
 cpdef Layout find_layout(list lines)
-@cython.locals(line=bytes, start=bytes, at=Py_ssize_t)
-cdef bint _follows(list lines, tuple starts) except -1

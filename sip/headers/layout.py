@@ -78,21 +78,12 @@ def find_layout(lines: list[bytes]) -> Layout | None:
     if candidates is not None:
         for place in range(len(candidates)):
             layout = candidates[place]
-            if _follows(lines, layout.starts):
+            if octets.all_start(lines, layout.starts):
                 if place:
                     candidates[place] = candidates[place - 1]
                     candidates[place - 1] = layout
                 return layout
     return None
-
-
-def _follows(lines: list[bytes], starts: tuple[bytes, ...]) -> bool:
-    # A plain loop: a generator costs on every message.
-    for at, start in enumerate(starts):
-        line = lines[at]
-        if not octets.starts(line, start, 0):
-            return False
-    return True
 
 
 def learn_layout(lines: list[bytes]) -> Layout:

@@ -5,6 +5,7 @@ cimport cython
 from .. cimport octets
 from ..grammar cimport check_param_value, is_token, split_list
 
+cdef bytes _ONLY_TOKEN
 cdef dict _shapes, _sources
 
 

@@ -7,8 +7,10 @@ from typing import Final
 
 from .. import octets
 from ..errors import ParseError
-from ..grammar import check_param_value, is_token, split_list
+from ..grammar import TOKEN, check_param_value, is_token, only, split_list
 from ..uri import parse_host, parse_hostport
+
+_ONLY_TOKEN: Final = only(TOKEN)
 
 # What stands before the parameters repeats from message to message, and so does all of a value but
 # its branch. Both tables are emptied when full.
@@ -121,7 +123,7 @@ def parse_via(value: bytes) -> Via:
         shape += text[end : len(value)]
     branch = text[at + 8 : end]
     known = _shapes.get(shape)
-    if known is not None and is_token(branch):
+    if known is not None and branch and octets.is_only(branch, _ONLY_TOKEN):
         return _copy(known, value, branch)
     trimmed = octets.value_after(value, 0)
     if len(trimmed) != len(value):
