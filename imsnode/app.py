@@ -88,17 +88,38 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
 async def _run(config: Config, announce: Callable[[str], None]) -> int:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    # Asked for before there is something to reload; the file may have changed since it was read.
+    early: list[int] = []
+    loop.add_signal_handler(signal.SIGHUP, early.append, signal.SIGHUP)
     app = App(config, loop)
-    await app.start()
+    if not await _started(app, stopping):
+        return 0
     try:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stopping.set)
         loop.add_signal_handler(signal.SIGHUP, app.plane.reload_soon)
+        if early:
+            app.plane.reload_soon()
         announce(app.ready_line())
         await stopping.wait()
     finally:
         await app.stop()
     return 0
+
+
+async def _started(app: App, stopping: asyncio.Event) -> bool:
+    """Start the node; False when it was told to stop before it was ready, and is stopped."""
+    starting = asyncio.ensure_future(app.start())
+    told = asyncio.ensure_future(stopping.wait())
+    await asyncio.wait((starting, told), return_when=asyncio.FIRST_COMPLETED)
+    if not told.done():
+        told.cancel()
+    elif starting.cancel():
+        await asyncio.wait((starting,))
+        log.info("stopped while starting")
+        return False
+    await starting
+    return True
 
 
 class App:
@@ -122,9 +143,11 @@ class App:
         config = self.config
         self.storage = self._open_storage()
         try:
+            await asyncio.sleep(0)  # here and below: to be stopped between two long steps
             self._build()
             # The control socket also says that no other node works on this store.
             self._bind_http()
+            await asyncio.sleep(0)
             now, wall = self.clock.now(), self.clock.wall()
             states = self._of_users(self.storage.locations.load(now, wall))
             self.pager.start(self.location.restore(states, now, wall), now, wall)

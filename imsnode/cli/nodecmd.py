@@ -6,10 +6,11 @@ from __future__ import annotations
 import gc
 import json
 import os
+import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -65,6 +66,10 @@ def create(directory: Path, domains: list[str]) -> Path:
     return file
 
 
+def _stopped_early(_number: int, _frame: object) -> NoReturn:
+    raise SystemExit(0)
+
+
 def serve(config: ConfigOption = None) -> None:
     """Run the node in the foreground until SIGTERM or SIGINT."""
     raise typer.Exit(run_node(load_config(config), say))
@@ -73,6 +78,10 @@ def serve(config: ConfigOption = None) -> None:
 def run_node(settings: Config, announce: Callable[[str], None]) -> int:
     """Run a node and turn what keeps it from starting into one line; gives the exit code."""
     os.umask(0o077)  # messages, bindings and keys are for the node's own user alone
+    # Until the loop takes signals over nothing is open that would have to be closed.
+    signal.signal(signal.SIGTERM, _stopped_early)
+    signal.signal(signal.SIGINT, _stopped_early)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     gc.disable()  # nothing of what is loaded now is garbage, and looking takes a tenth of a second
     from imsnode.app import serve as run
     from imsnode.storage import StorageError

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .. import settings as settings_of
 from ..config import Config, ConfigError, changes, load
 from ..logs import configure
+from ..storage import StorageError
 from .server import ControlRefused, ReloadResult, SubmitMessage, SubmitResult
 
 if TYPE_CHECKING:
@@ -42,17 +43,21 @@ class Plane:
     async def reload(self) -> ReloadResult:
         """Apply what can change while the node runs; name what needs a restart.
 
-        Raises: ControlRefused when the file is not valid; the old settings stay.
+        Raises: ControlRefused when the file is not valid or the accounts cannot be read; the old
+            settings stay.
         """
-        old = self.app.config
         try:
-            new = load(old.path)
+            new = load(self.app.config.path)
         except ConfigError as error:
             raise ControlRefused(str(error)) from error
-        applied = [change.key for change in changes(old, new) if change.live]
+        # What can fail comes first.
+        try:
+            await self.users_changed(None)
+        except StorageError as error:
+            raise ControlRefused(f"the accounts cannot be read: {error}") from error
+        applied = [change.key for change in changes(self.app.config, new) if change.live]
         if applied:
             self._apply(new)
-        await self.users_changed(None)
         # What needs a restart differs from what the process began with, not from the last reload.
         since_start = changes(self.started_with, new)
         restart = [change.key for change in since_start if not change.live]
@@ -60,26 +65,33 @@ class Plane:
         return ReloadResult(applied=applied, needs_restart=restart)
 
     def _apply(self, config: Config) -> None:
+        """Put all live settings in force, or raise and leave all as they were."""
         app = self.app
-        old, app.config = app.config, config
+        old = app.config
+        # Everything is made of the new settings before the first of them counts.
+        peers, routes = settings_of.peers(config), settings_of.routes(config)
+        auth, throttle = settings_of.auth_settings(config), settings_of.throttle(config)
+        rates, limits = settings_of.rates(config), settings_of.registrar_limits(config)
+        proxy, pager = settings_of.proxy_config(config), settings_of.pager_settings(config)
+        next_hops, contacts = app.next_hops(config), app.contact_policy(config)
+        app.peers.configure(peers)  # refuses a bad table as a whole
+        app.config = config
         configure(config.log.level, config.log.format, lines_per_source=config.limits.log_lines)
-        app.peers.configure(settings_of.peers(config))
-        app.node.routes = settings_of.routes(config)
-        app.authenticator.configure(settings_of.auth_settings(config))
+        app.node.routes = routes
+        app.authenticator.configure(auth)
         # These forget what they have counted: not for a change of something else.
-        rates = settings_of.rates(config)
         if rates != settings_of.rates(old):
             app.users.configure(rates)
         if rates != settings_of.rates(old) or config.peer != old.peer:
             app.sources.configure(rates)
-        if settings_of.throttle(config) != settings_of.throttle(old):
-            app.throttle.configure(settings_of.throttle(config))
-        app.registrar.limits = settings_of.registrar_limits(config)
-        app.registrar.contact_allowed = app.contact_policy(config)
+        if throttle != settings_of.throttle(old):
+            app.throttle.configure(throttle)
+        app.registrar.limits = limits
+        app.registrar.contact_allowed = contacts
         app.location.device_memory_s = config.registrar.device_memory
-        app.proxy.config = settings_of.proxy_config(config)
-        app.proxy.may_send_to = app.next_hops(config)
-        app.pager.configure(settings_of.pager_settings(config))
+        app.proxy.config = proxy
+        app.proxy.may_send_to = next_hops
+        app.pager.configure(pager)
         app.echo.configure(self.started_with.domains if config.pager.echo else ())
         app.storage.configure(config.pager.duplicate_memory, config.ledger.retention)
 

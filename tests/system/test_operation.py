@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -131,6 +132,34 @@ def test_sigterm_with_a_call_that_rings_and_a_client_that_does_not_read(node: Ru
         assert time.monotonic() - started < STOP_S
 
 
+def _catches(pid: int, number: int) -> bool:
+    """Tell whether a process handles a signal; before that it is a command like any other."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
+
+
+def test_sigterm_while_it_starts_ends_it(tmp_path: Path) -> None:
+    made = RunningNode(tmp_path / "node")
+    said = (tmp_path / "said").open("w+")
+    for milliseconds in range(0, 1000, 200):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "imsnode", "serve", "--config", str(made.config)],
+            cwd=ROOT, stdout=subprocess.DEVNULL, stderr=said, text=True,
+        )  # fmt: skip
+        eventually(partial(_catches, process.pid, signal.SIGTERM), what="the command has begun")
+        time.sleep(milliseconds / 1000)
+        process.send_signal(signal.SIGHUP)
+        process.terminate()
+        assert process.wait(STOP_S) == 0, milliseconds
+    said.seek(0)
+    assert "Traceback" not in said.read()
+    said.close()
+    # It left nothing behind that keeps the next from starting.
+    with made:
+        assert made.get("/readyz").status_code == 200
+
+
 def test_sigint_ends_it_too(node: RunningNode) -> None:
     assert node.process is not None
     node.process.send_signal(signal.SIGINT)
@@ -187,6 +216,21 @@ def test_a_bad_file_changes_nothing(node: RunningNode) -> None:
     eventually(lambda: "reload refused" in node.log())
     with phone(node, "alice") as alice:
         assert [alice.message("bob", "x").status for _ in range(3)] == [202] * 3
+
+
+def test_a_reload_without_the_store_changes_nothing(node: RunningNode) -> None:
+    node.extra = '[pager]\nstore = "off"\necho = false\n'
+    node.write_config()
+    store, away = node.directory / "imsnode.db", node.directory / "away.db"
+    store.rename(away)
+    done = node.command("reload", check=False)
+    assert done.returncode == 1
+    assert "the accounts cannot be read" in done.stderr
+    with phone(node, "alice") as alice:
+        assert alice.message("echo", "still there").status == 200
+        away.rename(store)
+        assert "applied pager.echo" in node.command("reload").stdout
+        assert alice.message("echo", "gone").status == 404
 
 
 def test_sighup_reloads(node: RunningNode) -> None:
