@@ -2,7 +2,7 @@
 """The lanes that store messages and read what waits, many messages to a statement.
 
 A message is a row of ``message`` in the order of commits, an entry of ``mailbox`` under its
-recipient and idempotency key, and an entry of ``due`` for its deadline.
+recipient and idempotency key; an entry of ``due`` reminds of its deadline and its neighbours'.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Dialect, bindparam, func, select
 
 from pager.values import PendingMessage, StoredMessage, StoreKind, StoreResult
 
-from .schema import COPIES, DUE_EXPIRY, OPEN, SETTLED, due, fate, mailbox, message
+from .schema import COPIES, DUE_EXPIRY, NEIGHBOURS, OPEN, SETTLED, due, fate, mailbox, message
 from .statements import InsertRows, PerCount, Query
 
 __all__ = ["PendingLane", "StoreLane", "stored_message"]
@@ -47,7 +47,12 @@ class StoreLane:
             lambda insert: insert.on_conflict_do_nothing(),
         )
         self._insert = InsertRows(message, _MESSAGE_COLUMNS, dialect)
-        self._remind = InsertRows(due, ("kind", "at", "seq"), dialect)
+        self._remind = InsertRows(
+            due,
+            ("kind", "at", "seq"),
+            dialect,
+            lambda insert: insert.on_conflict_do_nothing(),
+        )
         self._owner = Query(
             select(mailbox.c.seq).where(
                 mailbox.c.recipient == bindparam("recipient"), mailbox.c.key == bindparam("key")
@@ -90,7 +95,11 @@ class StoreLane:
                 for seq, m in numbered
             ],
         )  # fmt: skip
-        self._remind.run(connection, [(DUE_EXPIRY, m.expires_at, seq) for seq, m in numbered])
+        deadlines: dict[int, float] = {}
+        for seq, m in numbered:
+            first = seq - seq % NEIGHBOURS
+            deadlines[first] = min(m.expires_at, deadlines.get(first, m.expires_at))
+        self._remind.run(connection, [(DUE_EXPIRY, at, first) for first, at in deadlines.items()])
 
     def _sort_out(
         self, connection: Connection, numbered: Sequence[tuple[int, StoredMessage]]

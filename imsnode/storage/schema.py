@@ -26,6 +26,7 @@ __all__ = [
     "DUE_EXPIRY",
     "DUE_FORGET",
     "KNOWN_REVISIONS",
+    "NEIGHBOURS",
     "OPEN",
     "REVISION",
     "SETTLED",
@@ -49,8 +50,11 @@ OPEN = 0  # waits, nobody took it
 COPIES = 1  # somebody took it, further devices wait
 SETTLED = 2  # kept to recognise a resend
 
+# Messages with consecutive numbers, from a multiple on, that share an entry of due where they can.
+NEIGHBOURS = 64
+
 # due.kind
-DUE_EXPIRY = 0  # at expires_at: settle it if it still waits
+DUE_EXPIRY = 0  # at a deadline: settle what is overdue among the neighbours of a message
 DUE_FORGET = 1  # at settled_at: forget it once duplicate_memory has passed
 
 metadata = MetaData()
@@ -126,7 +130,8 @@ fate = Table(
     sqlite_with_rowid=False,
 )
 
-# What has to be looked at when its time comes; entries of settled messages are passed over.
+# What has to be looked at when its time comes. No message waits without an entry, not later than
+# its deadline, that names it or a neighbour; settled ones are passed over.
 due = Table(
     "due",
     metadata,

@@ -15,6 +15,7 @@ from sqlalchemy import (
     ClauseElement,
     Connection,
     Dialect,
+    and_,
     bindparam,
     delete,
     func,
@@ -25,14 +26,14 @@ from sqlalchemy import (
 
 from pager.values import DeliveryMark, ExpiredMessage, MarkState
 
-from .schema import COPIES, DUE_EXPIRY, DUE_FORGET, SETTLED, due, fate, mailbox, message
+from .schema import COPIES, DUE_EXPIRY, DUE_FORGET, NEIGHBOURS, SETTLED, due, fate, mailbox, message
 from .statements import InsertRows, PerCount, Query
 from .stats import StorageStats
 
 __all__ = ["ExpireLane", "Forgetting", "MarkLane"]
 
 _EXPIRY_ROWS = 256  # entries of due looked at in one go
-_EXPIRY_ROUNDS = 40  # of these in one call: most entries are of messages settled long ago
+_EXPIRY_LOOKS = 1024  # at neighbours, in one call: most were settled long ago
 _FORGET_ROWS = 256
 _FORGET_PAUSE_S = 1.0
 
@@ -161,30 +162,41 @@ class ExpireLane:
     def __init__(self, dialect: Dialect) -> None:
         entry = due.c
         self._due = Query(
+            select(entry.at, entry.seq)
+            .where(entry.kind == DUE_EXPIRY, entry.at <= bindparam("before"))
+            .order_by(entry.at, entry.seq)
+            .limit(_EXPIRY_ROWS),
+            dialect,
+        )
+        self._done = Query(_delete_due(DUE_EXPIRY), dialect)
+        waiting = and_(
+            message.c.seq.between(bindparam("first"), bindparam("last")),
+            message.c.settled_at.is_(None),
+        )
+        self._overdue = Query(
             select(
-                entry.at,
-                entry.seq,
+                message.c.seq,
                 message.c.id,
                 message.c.call_id,
                 message.c.sender,
                 message.c.recipient,
                 message.c.size,
-                message.c.expires_at,
-                message.c.settled_at,
                 mailbox.c.state,
             )
-            .select_from(
-                due.outerjoin(message, message.c.seq == entry.seq).outerjoin(
-                    mailbox,
-                    (mailbox.c.recipient == message.c.recipient) & (mailbox.c.key == message.c.key),
-                )
+            .join_from(
+                message,
+                mailbox,
+                (mailbox.c.recipient == message.c.recipient) & (mailbox.c.key == message.c.key),
             )
-            .where(entry.kind == DUE_EXPIRY, entry.at <= bindparam("before"))
-            .order_by(entry.at, entry.seq)
+            .where(waiting, message.c.expires_at <= bindparam("before"))
+            .order_by(message.c.expires_at, message.c.seq)
             .limit(bindparam("limit")),
             dialect,
         )
-        self._done = Query(_delete_due(DUE_EXPIRY), dialect)
+        self._deadline = Query(select(func.min(message.c.expires_at)).where(waiting), dialect)
+        self._remind = InsertRows(
+            due, ("kind", "at", "seq"), dialect, lambda insert: insert.on_conflict_do_nothing()
+        )
         self._settling = _Settling(dialect)
 
     def attach(self, connection: Connection) -> None:
@@ -198,24 +210,41 @@ class ExpireLane:
 
     def _expire(self, connection: Connection, before: float, limit: int) -> list[ExpiredMessage]:
         expired: list[ExpiredMessage] = []
-        for _ in range(_EXPIRY_ROUNDS):
-            count = min(limit - len(expired), _EXPIRY_ROWS)
-            rows = self._due.run(connection, before, count).fetchall() if count > 0 else []
+        seen: set[int] = set()
+        while len(seen) < _EXPIRY_LOOKS:
+            rows = self._due.run(connection, before).fetchall()
             if not rows:
                 break
-            found = [
-                ExpiredMessage(
-                    row.id, row.seq, row.call_id, row.sender, row.recipient, row.size,
-                    row.state == COPIES,
-                )
-                for row in rows
-                if row.id is not None and row.settled_at is None and row.expires_at <= before
-            ]  # fmt: skip
-            self._done.run(connection, rows[-1].at, rows[-1].seq)
-            if found:
-                self._settling.expired(connection, [m.seq for m in found], before)
-                expired += found
+            for _at, seq in rows:
+                first = seq - seq % NEIGHBOURS
+                if first in seen:
+                    continue
+                expired += self._settle_overdue(connection, first, before, limit - len(expired))
+                if len(expired) == limit:
+                    return expired  # the entries still stand
+                seen.add(first)
+            self._done.run(connection, *rows[-1])
         return expired
+
+    def _settle_overdue(
+        self, connection: Connection, first: int, before: float, limit: int
+    ) -> list[ExpiredMessage]:
+        """Settle what is overdue among neighbours, and come back when the next of them is."""
+        last = first + NEIGHBOURS - 1
+        rows = self._overdue.run(connection, first, last, before, limit).fetchall()
+        if rows:
+            self._settling.expired(connection, [row.seq for row in rows], before)
+        if len(rows) < limit:
+            deadline = self._deadline.run(connection, first, last).scalar()
+            if deadline is not None:
+                self._remind.run(connection, [(DUE_EXPIRY, deadline, first)])
+        return [
+            ExpiredMessage(
+                row.id, row.seq, row.call_id, row.sender, row.recipient, row.size,
+                row.state == COPIES,
+            )
+            for row in rows
+        ]  # fmt: skip
 
     def committed(self) -> None:
         """Nothing is kept in memory."""

@@ -198,6 +198,25 @@ def test_expiry_stops_at_its_limit_and_goes_on(store: Store) -> None:
     assert [one.seq for one in second] == [made[1].seq, made[0].seq]
 
 
+def test_each_of_a_group_expires_in_its_own_time(store: Store) -> None:
+    count = 150
+    results: list[StoreResult] = []
+    for number in range(count):
+        late = WALL + 10 + number * 37 % 50
+        store.storage.messages.store(message(number, expires_at=late), results.append)
+    store.run_until(lambda: len(results) == count)
+    settle(store, *[mark(one) for one in results[::3]])
+    due = {message(n).id: WALL + 10 + n * 37 % 50 for n in range(count) if n % 3}
+    for wall in (WALL + 9, WALL + 10, WALL + 31, WALL + 45, WALL + 59):
+        told: list[ExpiredMessage] = []
+        while batch := store.call(store.storage.messages.expire, wall, 7):
+            told += batch
+        assert sorted(one.id for one in told) == sorted(i for i, at in due.items() if at <= wall)
+        due = {identity: at for identity, at in due.items() if at > wall}
+        store.reopen()
+    assert waiting(store) == []
+
+
 def test_expiry_passes_over_settled_messages(store: Store) -> None:
     made = [put(store, message(number, expires_at=WALL + number)) for number in range(6)]
     settle(store, *[mark(one) for one in made[:5]])
