@@ -69,6 +69,8 @@ log = logging.getLogger(__name__)
 
 DRAIN_S = 2.0  # for requests under way; the whole stop stays below the 5 s of the contract
 SWITCH_S = 0.0001
+CLOCK_STEP_S = 60.0  # what a clock may be off without a word
+CLOCK_LOOK_S = 30.0
 OWN_ADDRESSES = 1024  # of one machine
 FAULT_LINES = 20  # tracebacks a minute; the counter goes on
 
@@ -149,6 +151,8 @@ class App:
             self._bind_http()
             await asyncio.sleep(0)
             now, wall = self.clock.now(), self.clock.wall()
+            if self.storage.newest() > wall + CLOCK_STEP_S:
+                log.warning("the clock is behind the newest message in the store: is it set?")
             states = self._of_users(self.storage.locations.load(now, wall))
             self.pager.start(self.location.restore(states, now, wall), now, wall)
             self.readiness.watch("storage", self._storage_trouble)
@@ -159,6 +163,7 @@ class App:
             await self.stop()
             raise
         self.readiness.set("listeners", None)
+        self._watch_clock(0.0)
         # What lives as long as the process need not be walked by every collection.
         gc.collect()
         gc.freeze()
@@ -183,6 +188,17 @@ class App:
         return open_storage(
             settings, self._deliver, self.clock.wall, os.environ.get("IMSNODE_FAIL_POINT")
         )
+
+    def _watch_clock(self, known: float) -> None:
+        """Say it when the machine's clock was set: this node goes on by the old date."""
+        behind = self.clock.behind()
+        if abs(behind - known) > CLOCK_STEP_S:
+            known = behind
+            log.warning(
+                "the machine's clock was set; the node keeps its own time until it is restarted",
+                extra={"seconds": round(behind)},
+            )
+        self.clock_watch = self.loop.call_later(CLOCK_LOOK_S, self._watch_clock, known)
 
     def _deliver(self, callbacks: Callable[[], None]) -> None:
         self.loop.call_soon_threadsafe(callbacks)
@@ -372,6 +388,8 @@ class App:
             layer = self.endpoint.layer
             while layer.server_count and self.clock.now() < deadline:  # noqa: ASYNC110  # a count
                 await asyncio.sleep(0.02)
+        if hasattr(self, "clock_watch"):
+            self.clock_watch.cancel()
         if hasattr(self, "trace"):
             self.trace.close()
         servers = [getattr(self, name) for name in ("http", "control") if hasattr(self, name)]

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sqlalchemy import select
+
 from .accounts import Accounts
 from .cdr import CdrFile, CdrSettings
 from .database import Database
@@ -15,6 +17,7 @@ from .lanes import Done, Item, Lane
 from .ledger import LedgerRetention, LedgerWriter
 from .locations import BindingLane, Locations
 from .messages import Messages
+from .schema import message
 from .settling import Forgetting
 from .stats import StorageStats
 from .writer import Deliver, Writer
@@ -92,10 +95,11 @@ class Storage:
         """Why the last group failed; "" once one has been committed since."""
         return self.writer.trouble
 
-    @property
-    def healthy(self) -> bool:
-        """False while the store does not take what it is given."""
-        return not self.writer.trouble
+    def newest(self) -> float:
+        """Return the wall time of the newest message in the store, 0.0 without any; blocks."""
+        last = select(message.c.received_at).order_by(message.c.seq.desc()).limit(1)
+        with self.database.reading() as connection:
+            return connection.execute(last).scalar() or 0.0
 
     @property
     def waiting(self) -> int:

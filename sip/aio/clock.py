@@ -7,14 +7,30 @@ import time
 
 
 class SystemClock:
-    """Monotonic seconds for deadlines, epoch seconds for dates."""
+    """Monotonic seconds for deadlines, epoch seconds for dates and for what outlives the process.
 
-    __slots__ = ()
+    The date is read once and goes on by itself: when somebody sets the machine's clock, by hours or
+    years, nothing that is kept falls due at once (threats.md section 11). Time that the machine
+    slept counts.
+    """
+
+    __slots__ = ("_offset",)
+
+    def __init__(self) -> None:
+        self._offset = time.time() - _running()  # noqa: TID251  # the one clock that all are handed
 
     def now(self) -> float:
         """Return monotonic seconds; a change of the date does not touch them."""
         return time.monotonic()
 
     def wall(self) -> float:
-        """Return seconds since the epoch, UTC."""
-        return time.time()  # noqa: TID251  # the one clock everybody else is handed
+        """Return seconds since the epoch, UTC, by the date that was set when this was made."""
+        return _running() + self._offset
+
+    def behind(self) -> float:
+        """Return by how many seconds the machine's clock has been set forward since."""
+        return time.time() - self.wall()  # noqa: TID251
+
+
+def _running() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)

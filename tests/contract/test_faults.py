@@ -37,7 +37,7 @@ def put(store: DurableStore, number: int, **values: Any) -> StoreResult:
 
 
 def until_healthy(storage: Storage) -> None:
-    eventually(lambda: storage.healthy, 20, "the store is healthy again")
+    eventually(lambda: not storage.trouble, 20, "the store is healthy again")
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_a_file_without_room_refuses_and_recovers(sqlite_store: DurableStore) ->
     assert results[-1].kind is StoreKind.FAILED
     assert "full" in results[-1].detail
     assert store.call(store.storage.messages.pending, BOB, 0, 10) is not None
-    assert not store.storage.healthy
+    assert store.storage.trouble
     limit[0] = 2**30
     with store.storage.database.reading() as connection:
         raise_limit = connection.exec_driver_sql(f"PRAGMA max_page_count={limit[0]}")
@@ -114,7 +114,7 @@ def test_a_file_that_goes_is_not_written_to(how: str, tmp_path: Path) -> None:
         until_healthy(store.storage)
         assert put(store, 2).kind is not StoreKind.FAILED
     else:
-        assert not store.storage.healthy
+        assert store.storage.trouble
     store.storage.close()
 
 
@@ -147,7 +147,7 @@ def test_a_server_that_goes_and_comes_back() -> None:
         storage.ledger.note(entry(1))
         assert store.flush() is False
         assert storage.ledger.waiting == 1
-        assert not storage.healthy
+        assert storage.trouble
         server.start()
         until_healthy(storage)
         assert put(store, 2).kind is StoreKind.STORED
@@ -180,7 +180,7 @@ def test_an_operation_that_cannot_be_written_fails_alone(durable: DurableStore) 
     failed = {result.id for result in results if result.kind is StoreKind.FAILED}
     assert failed == {message(13).id, message(29).id}
     assert {result.kind for result in results} == {StoreKind.FAILED, StoreKind.STORED}
-    assert durable.storage.healthy
+    assert not durable.storage.trouble
     found = durable.call(durable.storage.messages.pending, BOB, 0, 100)
     assert len(found) == 38
     seqs = [one.seq for one in found]
@@ -196,7 +196,7 @@ def test_a_fault_of_our_own_fails_one_operation(durable: DurableStore) -> None:
         )
     durable.run_until(lambda: len(results) == 19)
     assert {result.kind for result in results} == {StoreKind.STORED}
-    assert durable.storage.healthy
+    assert not durable.storage.trouble
 
 
 def test_too_many_waiting_operations_are_refused_at_once(open_store: OpenStore) -> None:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -90,3 +92,19 @@ def test_a_second_node_on_the_same_store_touches_nothing(tmp_path: Path) -> None
         assert second.returncode == 2
         assert "another node is running" in second.stderr
         assert node.get("/readyz").status_code == 200
+
+
+def test_messages_from_the_future_are_told_and_kept(tmp_path: Path) -> None:
+    with RunningNode(tmp_path / "node") as node:
+        server = ("127.0.0.1", node.ports["udp"])
+        with Phone(server, "alice") as alice:
+            assert alice.message("bob", "tomorrow").status == 202
+        node.stop()
+        assert "clock" not in node.log()
+        with closing(sqlite3.connect(node.directory / "imsnode.db")) as store, store:
+            store.execute("UPDATE message SET received_at = received_at + 864000")
+        node.start()
+        assert "the clock is behind the newest message in the store" in node.log()
+        with Phone(server, "bob") as bob:
+            assert bob.register().status == 200
+            assert bob.collect(1) == [b"tomorrow"]
