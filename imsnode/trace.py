@@ -157,14 +157,6 @@ class TraceHub:
                     masked = _line(self._event(direction, flow, head, data, shown))
                 subscription.offer(masked)
 
-    def note(self, kind: str, fields: Mapping[str, object]) -> None:
-        """Tell of something that is not on the wire, a decision for example."""
-        if not self._subscribers:
-            return
-        line = _line({"at": round(self._wall(), 6), "note": kind, **fields})
-        for subscription in self._subscribers:
-            subscription.offer(line)
-
     def _event(
         self, direction: str, flow: Flow, head: bytes, data: bytes, shown: bytes
     ) -> dict[str, object]:

@@ -12,10 +12,10 @@ from typing import Final
 
 from sip.errors import ParseError
 from sip.grammar import parse_uint
+from sip.headers.date import format_date, parse_date
 from sip.message import Request, trim
 from sip.proxy import Draft
 
-from .dates import format_date, parse_date
 from .identity import delivery_call_id, media_type
 from .values import StoredMessage
 

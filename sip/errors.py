@@ -6,7 +6,6 @@ SipError
  |    +-- ParseError         it breaks the grammar or a rule of the protocol
  |    +-- LimitExceeded      it is larger than a configured bound
  +-- LocalProtocolError      our own caller asked for something impossible
- +-- TransportFailed         a flow could not carry what it was given
 """
 
 from __future__ import annotations
@@ -77,7 +76,3 @@ class LimitExceeded(BadMessage):
 
 class LocalProtocolError(SipError):
     """The calling code broke a rule; nothing was sent."""
-
-
-class TransportFailed(SipError):
-    """A flow is closed, refused or could not be opened."""

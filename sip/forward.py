@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# cython: annotation_typing=False
 """What leaves a proxy: targets, the forwarded request, Record-Route, the stateless ACK.
 
 `Proxy` holds what all forwarding of one node shares. It keeps no state about requests; that is

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# cython: annotation_typing=False
 """The response context of a forwarded request: RFC 3261 16.6 to 16.10.
 
 A `Fork` sends one request to up to ten targets at once and gathers what comes back. It knows which

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# cython: annotation_typing=False
 """What a proxy looks at before it forwards a request: RFC 3261 16.3 and 16.4, RFC 5393 4.2.
 
 Functions over a request that is never changed: `preprocess` says which Request-URI and Route

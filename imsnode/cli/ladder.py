@@ -37,10 +37,7 @@ class Ladder:
             return self._message(event)
         if "lost" in event:
             return [f"{'':{_MARGIN}}({event['lost']} events were lost: the terminal is too slow)"]
-        if "trace" in event:
-            return [f"{'':{_MARGIN}}(the trace has {event['trace']})"]
-        facts = [f"{k}={printable(str(v))}" for k, v in event.items() if k not in ("at", "kind")]
-        return [f"{_clock(event):{_MARGIN}}* {event.get('kind', 'event')}  {'  '.join(facts)}"]
+        return [f"{'':{_MARGIN}}(the trace has {event['trace']})"]
 
     def _message(self, event: Mapping[str, object]) -> list[str]:
         incoming = event["dir"] == "in"

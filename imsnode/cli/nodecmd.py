@@ -8,6 +8,8 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -66,8 +68,21 @@ def create(directory: Path, domains: list[str]) -> Path:
     return file
 
 
-def _stopped_early(_number: int, _frame: object) -> NoReturn:
-    raise SystemExit(0)
+@contextmanager
+def _ending_early() -> Iterator[None]:
+    """Let signals end the command well while there is nothing yet that would have to be closed."""
+
+    def stop(_number: int, _frame: object) -> NoReturn:
+        raise SystemExit(0)
+
+    early: dict[int, Callable[[int, object], NoReturn] | signal.Handlers]
+    early = {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: signal.SIG_IGN}
+    before = {number: signal.signal(number, handler) for number, handler in early.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def serve(config: ConfigOption = None) -> None:
@@ -78,23 +93,20 @@ def serve(config: ConfigOption = None) -> None:
 def run_node(settings: Config, announce: Callable[[str], None]) -> int:
     """Run a node and turn what keeps it from starting into one line; gives the exit code."""
     os.umask(0o077)  # messages, bindings and keys are for the node's own user alone
-    # Until the loop takes signals over nothing is open that would have to be closed.
-    signal.signal(signal.SIGTERM, _stopped_early)
-    signal.signal(signal.SIGINT, _stopped_early)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    gc.disable()  # nothing of what is loaded now is garbage, and looking takes a tenth of a second
-    from imsnode.app import serve as run
-    from imsnode.storage import StorageError
-    from imsnode.tls import TlsConfigError
-    from sip.aio.errors import BindError
+    with _ending_early():
+        gc.disable()  # nothing that is loaded now is garbage, and looking takes a tenth of a second
+        from imsnode.app import serve as run
+        from imsnode.storage import StorageError
+        from imsnode.tls import TlsConfigError
+        from sip.aio.errors import BindError
 
-    gc.enable()
-    try:
-        return run(settings, announce=announce)
-    except (BindError, TlsConfigError) as error:
-        raise UsageError(str(error)) from error
-    except StorageError as error:
-        raise CommandError(str(error)) from error
+        gc.enable()
+        try:
+            return run(settings, announce=announce)
+        except (BindError, TlsConfigError) as error:
+            raise UsageError(str(error)) from error
+        except StorageError as error:
+            raise CommandError(str(error)) from error
 
 
 def status(form: FormatOption = Format.TABLE, config: ConfigOption = None) -> None:

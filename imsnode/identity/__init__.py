@@ -16,7 +16,7 @@ from .authenticator import (
     challenge_status,
 )
 from .peers import Peer, PeerTable
-from .rates import Buckets, Rate, RateSettings, SourceLimiter, UserLimiter, source_key
+from .rates import Buckets, Rate, RateSettings, SourceLimiter, UserLimiter
 from .throttle import FailureThrottle, ThrottleSettings
 
 __all__ = [
@@ -42,5 +42,4 @@ __all__ = [
     "UserLimiter",
     "challenge_status",
     "make_account",
-    "source_key",
 ]

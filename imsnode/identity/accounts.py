@@ -221,15 +221,5 @@ class LocalNames:
         """Canonical address of record of ``uri`` as this node sees it."""
         if uri.host in self._domains or not uri.is_sip or uri.host not in self._addresses:
             return uri.aor
-        return self._at_first(uri.aor)
-
-    def localise(self, aor: str) -> str:
-        """The same for an address of record that is canonical already."""
-        host = aor.rpartition("@")[2].removeprefix("sip:").strip("[]")
-        if host in self._domains or host not in self._addresses:
-            return aor
-        return self._at_first(aor)
-
-    def _at_first(self, aor: str) -> str:
-        user, at, _ = aor.rpartition("@")
+        user, at, _ = uri.aor.rpartition("@")
         return f"{user}@{self.first}" if at else f"sip:{self.first}"

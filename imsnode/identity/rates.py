@@ -12,6 +12,8 @@ import ipaddress
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from sip.sources import source_of
+
 from .peers import Network, PeerTable
 
 OnBan = Callable[[str, float], None]
@@ -168,7 +170,7 @@ class SourceLimiter:
     def _work_out_key(self, host: str) -> str:
         if _within(host, self._exempt) or self._peers.covers(host):
             return ""
-        return source_key(host)
+        return source_of(host)
 
 
 class UserLimiter:
@@ -191,17 +193,6 @@ class UserLimiter:
         """Count one request: 0.0, or the seconds after which it may be tried again (503)."""
         buckets = self._buckets.get(method)
         return 0.0 if buckets is None else buckets.take(aor, now)
-
-
-def source_key(host: str) -> str:
-    """The source a host belongs to: the IPv4 address itself, or the /64 of an IPv6 address."""
-    if ":" not in host:
-        return host
-    try:
-        address = ipaddress.IPv6Address(host.partition("%")[0])
-    except ValueError:
-        return host
-    return f"{int(address) >> 64:x}/64"
 
 
 def _within(host: str, networks: Iterable[Network]) -> bool:

@@ -12,7 +12,7 @@ from array import array
 from collections import deque
 from dataclasses import dataclass
 
-from .rates import source_key
+from sip.sources import source_of
 
 _FRIENDS = 1 << 17  # places in the table of log-ins that worked, 8 octets each
 
@@ -133,13 +133,13 @@ class FailureThrottle:
         """Seconds this user from this source still has to wait; 0.0: go on."""
         if self.idle or self._is_friend(source, user):
             return 0.0
-        delay = self._sources.delay(source_key(source), now)
+        delay = self._sources.delay(source_of(source), now)
         return delay or self._users.delay(user, now)
 
     def failed(self, source: str, user: str, now: float) -> None:
         """Note that credentials were wrong."""
         self.idle = False
-        key = source_key(source)
+        key = source_of(source)
         self._sources.failed(key, key, now)
         self._users.failed(user, key, now)
         if self._is_friend(source, user):

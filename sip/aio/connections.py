@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import time
 from typing import TYPE_CHECKING
 
@@ -21,14 +20,6 @@ _MOST_BANS = 4096
 _MOST_LINGERING = 1000
 # An aborted transport reports its end in the next turn of the loop.
 _ABORT_S = 1.0
-
-
-def source_of(host: str) -> str:
-    """Return what counts as one source: an IPv4 address, the /64 of an IPv6 address (rule L1)."""
-    if ":" not in host:
-        return host
-    packed = ipaddress.IPv6Address(host.partition("%")[0]).packed
-    return str(ipaddress.IPv6Address(packed[:8] + bytes(8)))
 
 
 class Bans:
@@ -51,10 +42,6 @@ class Bans:
         if len(self._until) >= _MOST_BANS:
             del self._until[next(iter(self._until))]
         self._until[source] = until
-
-    def remove(self, source: str) -> None:
-        """Lift a ban."""
-        self._until.pop(source, None)
 
     def active(self, source: str, now: float) -> bool:
         """Tell whether a source is banned; a ban that has run out is forgotten."""

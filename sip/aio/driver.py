@@ -12,7 +12,8 @@ from collections.abc import Callable, Coroutine
 from ..flow import Flow
 from ..limits import Limits
 from ..ports import Transport
-from .connections import Bans, Connections, source_of
+from ..sources import source_of
+from .connections import Bans, Connections
 from .listener import Bound, join, open_socket
 from .ports import EndpointPort, Tap
 from .routes import Routes
@@ -190,10 +191,6 @@ class Driver:
         Its connections go on: a datagram's source is easily forged (threats.md G4).
         """
         self._bans.add(source_of(host), until)
-
-    def unban(self, host: str) -> None:
-        """Lift a ban."""
-        self._bans.remove(source_of(host))
 
     def wake(self) -> None:
         """Have output sent and the timer armed soon, after acting on the endpoint from outside."""

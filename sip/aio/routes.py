@@ -6,7 +6,8 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING
 
-from .connections import Connections, source_of
+from ..sources import source_of
+from .connections import Connections
 from .listener import (
     Bound,
     can_be_target,

@@ -14,7 +14,8 @@ import socket
 import ssl
 from typing import TYPE_CHECKING
 
-from .connections import Connections, source_of
+from ..sources import source_of
+from .connections import Connections
 from .listener import Bound
 from .stream import StreamConnection
 

@@ -1,63 +1,67 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Date: a SIP-date, always in GMT (RFC 3261 20.17)."""
+"""The Date header: ``Sat, 13 Nov 2010 23:29:00 GMT`` (RFC 3261 20.17, RFC 2616 rfc1123-date)."""
 
 from __future__ import annotations
 
-from typing import Final
+from datetime import UTC, datetime
+from functools import lru_cache
 
-_DAYS: Final = (b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun")
-_MONTHS: Final = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun",
-                  b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")  # fmt: skip
-_MONTH_DAYS: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_DAYS = (b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun")
+_MONTHS = (
+    b"Jan",
+    b"Feb",
+    b"Mar",
+    b"Apr",
+    b"May",
+    b"Jun",
+    b"Jul",
+    b"Aug",
+    b"Sep",
+    b"Oct",
+    b"Nov",
+    b"Dec",
+)
+_DIGITS = frozenset(b"0123456789")
 
 
-def _days_before(year: int, month: int, day: int) -> int:
-    """Days from 1970-01-01 to this date; years are counted from March, so leap days end them."""
-    if month <= 2:
-        year -= 1
-        month += 12
-    leap_days = year // 4 - year // 100 + year // 400
-    return 365 * year + leap_days + (153 * month - 457) // 5 + day - 719469
+@lru_cache(maxsize=8)
+def format_date(wall: float) -> bytes:
+    """Print epoch seconds, for years 1970 to 9999; the last few results are remembered."""
+    at = datetime.fromtimestamp(wall, UTC)
+    return b"%s, %02d %s %04d %02d:%02d:%02d GMT" % (
+        _DAYS[at.weekday()],
+        at.day,
+        _MONTHS[at.month - 1],
+        at.year,
+        at.hour,
+        at.minute,
+        at.second,
+    )
 
 
 def parse_date(value: bytes) -> float | None:
-    """Read ``Sat, 13 Nov 2010 23:29:00 GMT``.
+    """Read a Date value to epoch seconds.
 
-    Returns: epoch seconds, or None when the value is no SIP-date (another zone, a bad number).
+    Returns: None for anything but the one form RFC 3261 allows; the name of the day is not
+        compared with the date.
     """
-    words = value.split(b" ")
-    if len(words) != 6 or words[5] != b"GMT" or words[0][:3] not in _DAYS or words[0][3:] != b",":
+    if len(value) != 29 or value[3:5] != b", " or value[:3] not in _DAYS:
         return None
-    day, year, clock = words[1], words[3], words[4].split(b":")
-    if words[2] not in _MONTHS or len(clock) != 3 or len(day) != 2 or len(year) != 4:
+    if (value[7:8], value[11:12], value[16:17]) != (b" ", b" ", b" "):
         return None
-    if not (day + year + b"".join(clock)).isdigit() or not all(len(part) == 2 for part in clock):
+    if value[19:20] != b":" or value[22:23] != b":" or value[25:] != b" GMT":
         return None
-    month = _MONTHS.index(words[2]) + 1
-    hour, minute, second = int(clock[0]), int(clock[1]), int(clock[2])
-    if not 1 <= int(day) <= _MONTH_DAYS[month - 1] or hour > 23 or minute > 59 or second > 60:
+    numbers = (value[5:7], value[12:16], value[17:19], value[20:22], value[23:25])
+    if not _DIGITS.issuperset(b"".join(numbers)) or value[8:11] not in _MONTHS:
         return None
-    if int(year) < 1970:
+    day, year, hour, minute, second = (int(number) for number in numbers)
+    if year < 1970:
         return None
-    days = _days_before(int(year), month, int(day))
-    return float(days * 86400 + hour * 3600 + minute * 60 + second)
-
-
-def format_date(wall: float) -> bytes:
-    """Return epoch seconds as a SIP-date."""
-    days, rest = divmod(int(wall), 86400)
-    # Inverse of _days_before, by 400-year cycles of 146097 days that start on 1 March.
-    shifted = days + 719468
-    cycle, in_cycle = divmod(shifted, 146097)
-    in_year = (in_cycle - in_cycle // 1460 + in_cycle // 36524 - in_cycle // 146096) // 365
-    year = in_year + cycle * 400
-    day_of_year = in_cycle - (365 * in_year + in_year // 4 - in_year // 100)
-    march_month = (5 * day_of_year + 2) // 153
-    day = day_of_year - (153 * march_month + 2) // 5 + 1
-    month = march_month + 3 if march_month < 10 else march_month - 9
-    if month <= 2:
-        year += 1
-    return b"%b, %02d %b %04d %02d:%02d:%02d GMT" % (
-        _DAYS[(days + 3) % 7], day, _MONTHS[month - 1], year,
-        rest // 3600, rest // 60 % 60, rest % 60,
-    )  # fmt: skip
+    try:
+        # A leap second is counted as the one before it: POSIX time has no other name for it.
+        at = datetime(
+            year, _MONTHS.index(value[8:11]) + 1, day, hour, minute, min(second, 59), tzinfo=UTC
+        )
+    except ValueError:
+        return None
+    return at.timestamp() if second <= 60 else None

@@ -287,7 +287,7 @@ async def test_ban_costs_the_source_everything(
     peer.sendto(b"unheard", ("127.0.0.1", port))
     await until(lambda: node.driver.stats.banned == 1)
     assert node.endpoint.received == []
-    node.driver.unban("127.0.0.1")
+    node.driver.ban("127.0.0.1", time.monotonic())
     peer.sendto(b"heard", ("127.0.0.1", port))
     await node.endpoint.until(lambda: bool(node.endpoint.received))
     assert node.endpoint.received[0][0] == b"heard"

@@ -117,15 +117,6 @@ async def test_reader_waits_for_the_next_line(hub: TraceHub) -> None:
     assert json.loads(await task)["call_id"] == "c1"
 
 
-async def test_notes(hub: TraceHub) -> None:
-    hub.note("decision", {"rule": "unheard"})
-    subscription = hub.subscribe()
-    hub.note("decision", {"rule": "stored", "message_id": "m1"})
-    (event,) = await read(hub, subscription)
-    assert event["note"] == "decision"
-    assert event["rule"] == "stored"
-
-
 async def test_subscribers_are_bounded_and_can_be_ended(hub: TraceHub) -> None:
     one = hub.subscribe()
     hub.subscribe()

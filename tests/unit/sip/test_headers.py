@@ -137,10 +137,32 @@ class TestDate:
             b"Fri, 01 Jan 2010 16:00 GMT", b"Fri, 01 Jan 1969 16:00:00 GMT",
             b"Fri, 01 Foo 2010 16:00:00 GMT", b"Fri, 01 Jan 20x0 16:00:00 GMT", b"0", b"now",
             b"Fri, 01 Jan 2010 16:00:00 GMT ", b"Fri, 01 Jan 2010 1:600:00 GMT",
+            b"Sat, 13 Nov 2010 23:29:00 UTC",
+            b"Sat, 13 Nov 2010 23:29:00 GMT ",
+            b"sat, 13 Nov 2010 23:29:00 GMT",
+            b"Sat,  3 Nov 2010 23:29:00 GMT",
+            b"Sat, 13 nov 2010 23:29:00 GMT",
+            b"Sat, 13 Foo 2010 23:29:00 GMT",
+            b"Sat, 31 Feb 2010 23:29:00 GMT",
+            b"Sat, 13 Nov 0000 23:29:00 GMT",
+            b"Sat, 13 Nov 2010 24:29:00 GMT",
+            b"Sat, 13 Nov 2010 23:60:00 GMT",
+            b"Sat, 13 Nov 2010 23:29:61 GMT",
+            b"Sat, +1 Nov 2010 23:29:00 GMT",
+            b"Sat, 13 Nov 2010 23-29-00 GMT",
+            b"Sat, 13-Nov-2010 23:29:00 GMT",
+            b"Sat, 13 Nov 2010 23:2\xb2:00 GMT",
         ],
     )  # fmt: skip
     def test_not_a_date(self, value: bytes) -> None:
         assert parse_date(value) is None
+
+    def test_leap_second(self) -> None:
+        assert parse_date(b"Sat, 31 Dec 2016 23:59:60 GMT") == 1483228799.0
+
+    @given(st.binary(min_size=29, max_size=29))
+    def test_never_raises(self, value: bytes) -> None:
+        parse_date(value)
 
     @given(st.integers(min_value=0, max_value=253402300799))
     def test_round_trip(self, wall: int) -> None:

@@ -62,6 +62,3 @@ def test_what_is_no_message() -> None:
     ladder = Ladder()
     assert ladder.feed({"trace": "started"}) == ["              (the trace has started)"]
     assert "7 events were lost" in ladder.feed({"lost": 7})[0]
-    assert ladder.feed({"at": 1.5, "kind": "stored", "id": "m\x07"}) == [
-        "00:00:01.500  * stored  id=m\\x07"
-    ]

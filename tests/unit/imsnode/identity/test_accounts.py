@@ -109,7 +109,6 @@ class TestLocalNames:
     )
     def test_address_of_record(self, uri: bytes, aor: str) -> None:
         assert self.NAMES.aor_of(parse_uri(uri)) == aor
-        assert self.NAMES.localise(parse_uri(uri).aor) == aor
 
     def test_domains(self) -> None:
         assert self.NAMES.domain_of("two.test") == "two.test"

@@ -12,7 +12,6 @@ from imsnode.identity.rates import (
     RateSettings,
     SourceLimiter,
     UserLimiter,
-    source_key,
 )
 
 HOST = "198.51.100.7"
@@ -122,10 +121,3 @@ class TestUserLimiter:
     def test_other_methods_pass(self) -> None:
         limiter = UserLimiter(RateSettings(message=Rate(1, 1)))
         assert all(limiter.allow("INVITE", "sip:a@b", 1.0) == 0.0 for _ in range(1000))
-
-
-def test_source_key() -> None:
-    assert source_key("192.0.2.1") == "192.0.2.1"
-    assert source_key("2001:db8::1") == source_key("2001:DB8:0:0:1::2")
-    assert source_key("fe80::1%eth0") == source_key("fe80::2")
-    assert source_key("not:an:address") == "not:an:address"

@@ -4,8 +4,9 @@ from __future__ import annotations
 import pytest
 
 from sip.aio import BindError, Bound
-from sip.aio.connections import Bans, source_of
+from sip.aio.connections import Bans
 from sip.aio.listener import can_be_target, literal, local_address, open_socket
+from sip.sources import source_of
 
 
 @pytest.mark.parametrize(
@@ -71,8 +72,9 @@ def test_wildcard_becomes_the_address_on_the_way_to_the_peer() -> None:
     ("host", "source"),
     [
         ("10.0.0.1", "10.0.0.1"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
-        ("fe80::1%eth0", "fe80::"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("not:an:address", "not:an:address"),
     ],
 )
 def test_source(host: str, source: str) -> None:
