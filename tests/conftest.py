@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -39,11 +40,21 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark in item.iter_markers("peer"):
-        gone = missing(mark.args)
-        if gone and os.environ.get("CI") == "true":
-            pytest.fail(gone, pytrace=False)
-        if gone:
+        if gone := missing(mark.args):
             pytest.skip(gone)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where nobody reads why a test was skipped, skipping it is a failure."""
+    report = yield
+    if report.skipped and os.environ.get("CI") == "true":
+        why = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"must not be skipped here: {why}"
+    return report
 
 
 def _stale() -> str:

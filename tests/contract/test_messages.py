@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from imsnode.identity.accounts import make_account
 from pager.values import (
     ExpiredMessage,
@@ -270,12 +268,10 @@ def test_a_group_costs_one_wakeup(durable: DurableStore) -> None:
     assert durable.wakeups <= durable.storage.stats.groups < 1000
 
 
-def test_nobody_inherits_what_waited_for_a_removed_account(store: Store) -> None:
-    if isinstance(store, MemoryStore):
-        pytest.skip("the memory store keeps accounts and messages apart")
-    store.storage.accounts.add(make_account(BOB, "secret"))
-    late = put(store, message(1))
-    store.storage.accounts.remove(BOB)
-    told = store.call(store.storage.messages.expire, WALL, 10)
+def test_nobody_inherits_what_waited_for_a_removed_account(durable: DurableStore) -> None:
+    durable.storage.accounts.add(make_account(BOB, "secret"))
+    late = put(durable, message(1))
+    durable.storage.accounts.remove(BOB)
+    told = durable.call(durable.storage.messages.expire, WALL, 10)
     assert [one.id for one in told] == [late.id]
-    assert waiting(store) == []
+    assert waiting(durable) == []
