@@ -252,6 +252,7 @@ class App:
             self.storage.locations,
             config.registrar.device_memory,
             self.clock.wall,
+            config.registrar.max_devices,
         )
         self.pager = Pager(
             self.proxy,

@@ -27,6 +27,7 @@ cdef class Location:
     cdef public long long binding_count
     cdef public double device_memory_s
     cdef public dict hosts
+    cdef public Py_ssize_t max_devices
     cdef public object journal
     cdef public dict records
     cdef public TimerQueue timers

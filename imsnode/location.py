@@ -21,7 +21,6 @@ from sip.uri import Uri, parse_uri
 from .storage.binding_codec import AorState
 
 EXPIRY = 1
-ABSENT_DEVICES = 16  # remembered for one AoR; the ones seen longest ago are forgotten
 
 
 class Journal(Protocol):
@@ -61,6 +60,7 @@ class Location:
         timers: the node's timer queue; expiry is exact to its resolution.
         journal: where a change is committed before it takes effect.
         device_memory_s: how long a device without a binding is remembered, seconds.
+        max_devices: so many of one AoR; those seen longest ago are forgotten first (D11).
     """
 
     def __init__(
@@ -70,12 +70,14 @@ class Location:
         journal: Journal,
         device_memory_s: float,
         wall: Callable[[], float],
+        max_devices: int = 16,
     ) -> None:
         self.transport = transport
         self.timers = timers
         self.journal = journal
         self.device_memory_s = device_memory_s
         self.wall = wall
+        self.max_devices = max_devices
         self.records: dict[str, AorRecord] = {}
         self.binding_count = 0
         self.hosts: dict[str, int] = {}  # where bindings came from, and how many from each
@@ -96,7 +98,7 @@ class Location:
                 self.journal.append(aor, AorState((), {}), now, wall, _nobody_waits)
                 continue
             record = self.records[aor] = AorRecord(aor, self)
-            record.absent = _newest(absent)
+            record.absent = _newest(absent, self.max_devices)
             self._place(record, tuple(state.bindings), now)
             if state.bindings:
                 bound.append(aor)
@@ -210,7 +212,7 @@ class Location:
             here = {b.instance for b in bindings if b.instance}
             absent = {d: seen for d, seen in (record.absent or {}).items() if d not in here}
             absent.update(dict.fromkeys(left - here, wall))
-            record.absent = _newest(absent)
+            record.absent = _newest(absent, self.max_devices)
         self._place(record, bindings, now)
         self.release(record, now)
 
@@ -233,7 +235,7 @@ class Location:
         if gone:
             absent = dict(record.absent or {})
             absent.update((binding.instance, self.wall()) for binding in gone)
-            record.absent = _newest(absent)
+            record.absent = _newest(absent, self.max_devices)
         self._place(record, live, now)
         if not record.busy and not live and record.absent is None:
             self.records.pop(record.aor, None)
@@ -347,10 +349,10 @@ def _same_device(old: tuple[Binding, ...], new: tuple[Binding, ...]) -> bool:
     return a.instance == b.instance
 
 
-def _newest(devices: dict[str, float]) -> dict[str, float] | None:
+def _newest(devices: dict[str, float], most: int) -> dict[str, float] | None:
     """Keep the devices seen last, so that made-up instance ids cannot pile up (D11)."""
-    if len(devices) > ABSENT_DEVICES:
-        kept = sorted(devices, key=devices.__getitem__)[-ABSENT_DEVICES:]
+    if len(devices) > most:
+        kept = sorted(devices, key=devices.__getitem__)[-most:]
         devices = {device: devices[device] for device in kept}
     return devices or None
 

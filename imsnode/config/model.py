@@ -161,6 +161,13 @@ class Registrar(Table):
     max_bindings: int = live(
         10, "Bindings one address of record may have; more is answered 403.", ge=1, le=100
     )
+    max_devices: int = live(
+        16,
+        "Absent devices one address of record is remembered to have; those seen longest ago are "
+        "forgotten first.",
+        ge=1,
+        le=100,
+    )
     device_memory: Seconds = live(
         30 * DAY,
         "How long a device that registered with an instance id is remembered, so that messages "

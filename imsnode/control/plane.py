@@ -89,6 +89,7 @@ class Plane:
         app.registrar.limits = limits
         app.registrar.contact_allowed = contacts
         app.location.device_memory_s = config.registrar.device_memory
+        app.location.max_devices = config.registrar.max_devices
         app.proxy.config = proxy
         app.proxy.may_send_to = next_hops
         app.pager.configure(pager)

@@ -231,8 +231,13 @@ def test_made_up_devices_do_not_pile_up(location: Location, timers: TimerQueue) 
     for number in range(50):
         put(location, binding(instance=f"i{number}"))
     put(location)
-    assert len(location.absent_devices(AOR, 1.0)) <= 16
+    assert len(location.absent_devices(AOR, 1.0)) == 16
     assert "i49" in location.absent_devices(AOR, 1.0)
+    location.max_devices = 4
+    put(location, binding(instance="late"))
+    put(location)
+    assert len(location.absent_devices(AOR, 1.0)) == 4
+    assert "late" in location.absent_devices(AOR, 1.0)
 
 
 def test_a_tls_client_is_not_dialled_in_the_clear(location: Location) -> None:
