@@ -34,6 +34,7 @@ cdef class Location:
     cdef public object transport
     cdef public object wall
 
+    @cython.locals(record=AorRecord, targets=list, target=Target, binding=Binding)
     cpdef targets(self, str aor, double now)
     cpdef str device_of(self, Target target)
     @cython.locals(record=AorRecord)
@@ -43,6 +44,8 @@ cdef class Location:
     @cython.locals(devices=dict, binding=Binding)
     cpdef commit(self, AorRecord record, tuple bindings, double now, double wall, object done)
     cpdef apply(self, AorRecord record, tuple bindings, double now, double wall)
+    @cython.locals(record=AorRecord)
+    cpdef tuple absent_devices(self, str aor, double now)
     cpdef release(self, AorRecord record, double now)
     @cython.locals(old=tuple, first=double, binding=Binding)
     cdef _place(self, AorRecord record, tuple bindings, double now)

@@ -121,7 +121,8 @@ class Location:
         targets = record.targets
         if targets is not None:
             for target in targets:
-                if target.flow.closed or target.binding.expires_at <= now:  # type: ignore[attr-defined]  # always a Binding here
+                binding: Binding = target.binding  # type: ignore[assignment]  # here it is one
+                if target.flow.closed or binding.expires_at <= now:
                     break
             else:
                 return targets
@@ -142,6 +143,9 @@ class Location:
             return ()
         if record.targets is not None and record.absent is None:
             return ()
+        return self._find_absent(record, aor, now)
+
+    def _find_absent(self, record: AorRecord, aor: str, now: float) -> tuple[str, ...]:
         reachable = {self.device_of(target) for target in self.targets(aor, now)}
         oldest = self.wall() - self.device_memory_s
         devices = [b.instance for b in record.bindings if b.instance]

@@ -10,6 +10,7 @@ from sip.routing cimport Refusal, Routed
 from sip.transaction.server cimport ServerTransaction
 from sip.uri cimport Uri, parse_uri
 
+from .echo cimport Echo
 from .identity.accounts cimport Directory, LocalNames
 from .identity.authenticator cimport Authenticator, Principal
 from .identity.peers cimport PeerTable
@@ -27,7 +28,7 @@ cdef class Node:
     cdef public object clock
     cdef public Directory directory
     cdef public bint draining
-    cdef public object echo
+    cdef public Echo echo
     cdef public Endpoint endpoint
     cdef public object learn
     cdef public Location location
@@ -56,4 +57,5 @@ cdef class Node:
         Uri uri,
         Principal principal,
         double now,
+        double wall,
     )

@@ -133,6 +133,7 @@ class Node:
         if refusal is not None:
             self._refuse(request, flow, refusal, now)
             return
+        wall = self.clock.wall()
         principal: Principal | None = None
         # Our Route proves that the dialog was set up with our leave, not who speaks: it stands in
         # for credentials only where a dialog's peer is meant, never for a user of ours (A1).
@@ -144,7 +145,6 @@ class Node:
             and self._is_party(routed, uri, flow)
         )
         if not proven:
-            wall = self.clock.wall()
             verdict = self.authenticator.check(request, flow, now, wall, served)
             if isinstance(verdict, Refusal):
                 if verdict.status:
@@ -162,9 +162,9 @@ class Node:
         if served:
             self._serve(request, flow, uri, principal, now)
         elif local:
-            self._to_user(request, flow, routed, uri, principal, now)
+            self._to_user(request, flow, routed, uri, principal, now, wall)
         else:
-            self._onward(request, flow, routed, uri, principal, now)
+            self._onward(request, flow, routed, uri, principal, now, wall)
 
     def on_cancel(self, server_tx: ServerTransaction, now: float) -> None:
         """Pass a CANCEL on to the branches of its INVITE (RFC 3261 16.10)."""
@@ -256,6 +256,7 @@ class Node:
         uri: Uri,
         principal: Principal | None,
         now: float,
+        wall: float,
     ) -> None:
         """Requests for a user of ours: MESSAGE to the pager, the rest to the user's devices."""
         aor = self.names.aor_of(uri)
@@ -273,7 +274,7 @@ class Node:
             return
         if request.method == "MESSAGE":
             transaction = self.endpoint.accept(request, flow, now)
-            self.pager.submit(transaction, request, routed, sender, aor, now, self.clock.wall())
+            self.pager.submit(transaction, request, routed, sender, aor, now, wall)
             return
         if request.method == "PUBLISH":
             # Event state is the node's to keep, not a device's, and it keeps none (RFC 3903 6).
@@ -298,12 +299,13 @@ class Node:
         uri: Uri,
         principal: Principal | None,
         now: float,
+        wall: float,
     ) -> None:
         """Requests inside a dialog that this node recorded, and for domains with a route (R1)."""
         if routed.dialog_proven:
             target = self.proxy.predetermined(request, routed, now)
             if target is None:
-                self._to_user(request, flow, routed, uri, principal, now)
+                self._to_user(request, flow, routed, uri, principal, now, wall)
                 return
         elif routed.routes or routed.flow is not None:
             target = LOOPED_ROUTE

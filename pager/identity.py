@@ -21,20 +21,25 @@ class MessageIds:
     """
 
     def __init__(self, run: str) -> None:
-        self._run = run
-        self._second = 0
+        self._until = 0.0  # the end of the second that the prefix names
         self._prefix = ""
         self._count = 0
+        self._head = "0000"  # prefix and count without its last two digits
+        self._tails = [f"{low:02x}{run}" for low in range(256)]
 
     def next(self, wall: float) -> str:
         """Return a new id; a wall clock that steps back does not disturb order or uniqueness."""
-        second = int(wall)
-        if second > self._second:
-            self._second = second
+        if wall >= self._until:
+            second = int(wall)
+            self._until = second + 1.0
             self._prefix = "m" + _base32(second, 7)
+            self._head = self._prefix + "0000"
             self._count = 0
-        self._count += 1
-        return f"{self._prefix}{self._count:06x}{self._run}"
+        count = self._count = self._count + 1
+        low = count & 255
+        if low == 0:
+            self._head = f"{self._prefix}{count >> 8:04x}"
+        return self._head + self._tails[low]
 
 
 def _base32(number: int, width: int) -> str:

@@ -7,25 +7,27 @@ memory covers those, and what a run before this one had stored shortly before it
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from .submission import Submission
 
 
-class Recent(Generic[T]):
+class Recent:
     """The newest entries by Call-ID, in two generations: between half of ``limit`` and ``limit``.
 
-    One entry per Call-ID: the newest. Forgetting costs nothing, whole generations go.
+    One entry per Call-ID, the newest: a submission of this run, the key of one before it.
+    Forgetting costs nothing, whole generations go.
     """
 
     __slots__ = ("_half", "_new", "_old")
 
     def __init__(self, limit: int) -> None:
         self._half = max(1, limit // 2)
-        self._new: dict[bytes, T] = {}
-        self._old: dict[bytes, T] = {}
+        self._new: dict[bytes, Submission | bytes] = {}
+        self._old: dict[bytes, Submission | bytes] = {}
 
-    def add(self, call_id: bytes, entry: T) -> None:
+    def add(self, call_id: bytes, entry: Submission | bytes) -> None:
         """Remember an entry, in place of an older one under the same Call-ID."""
         new = self._new
         if len(new) >= self._half:
@@ -33,12 +35,12 @@ class Recent(Generic[T]):
             self._new = new = {}
         new[call_id] = entry
 
-    def get(self, call_id: bytes) -> T | None:
+    def get(self, call_id: bytes) -> Submission | bytes | None:
         """Return the newest entry under a Call-ID."""
         entry = self._new.get(call_id)
         return entry if entry is not None else self._old.get(call_id)
 
-    def drop(self, call_id: bytes, entry: T) -> None:
+    def drop(self, call_id: bytes, entry: Submission | bytes) -> None:
         """Forget an entry if it is still the one remembered."""
         if self._new.get(call_id) is entry:
             del self._new[call_id]

@@ -13,7 +13,7 @@ from typing import Final
 
 from sip.forward import Proxy, Target
 from sip.ids import IdSource
-from sip.message import Request, build_response
+from sip.message import Request
 from sip.proxy import Fork
 from sip.routing import Routed
 from sip.timers import TimerQueue
@@ -24,9 +24,9 @@ from .identity import MessageIds, submission_key
 from .keeper import Keeper
 from .offline import Offline
 from .ports import Bindings, Clock, Ledger, MessageStore
-from .recent import Recent
 from .replay import online_draft
 from .settings import PagerSettings, StoreMode
+from .shared import Shared
 from .stats import PagerStats
 from .submission import FORKING, Answering, Submission
 from .values import LedgerEntry
@@ -36,7 +36,7 @@ _PATIENCE: Final = 1
 _REPEATS_S: Final = 64.0
 
 
-class Pager:
+class Pager(Shared):
     """Pager mode for the local users of one node (RFC 3428).
 
     Not reentrant and not thread-safe: entry points and callbacks of the ports run on one thread.
@@ -54,25 +54,17 @@ class Pager:
         settings: PagerSettings | None = None,
     ) -> None:
         """Join the service to its world; ``timers`` may be the endpoint's queue."""
-        self.settings = settings or PagerSettings()
-        self.stats = PagerStats()
-        self.bindings = bindings
-        self.ledger = ledger
-        self.clock = clock
-        self.keeper = Keeper(store, ledger, clock, timers, self.settings, self.stats)
-        self.offline = Offline(
-            proxy, timers, bindings, self.keeper, ledger, clock, self.settings, self.stats
-        )
-        self.recent: Recent[Submission | bytes] = Recent(self.settings.recent_messages)
-        self.running: dict[Fork, Submission] = {}
+        settings = settings or PagerSettings()
+        stats = PagerStats()
+        keeper = Keeper(store, ledger, clock, timers, settings, stats)
+        offline = Offline(proxy, timers, bindings, keeper, ledger, clock, settings, stats)
+        super().__init__(proxy.endpoint, bindings, keeper, offline, ledger, clock, settings, stats)
         self._proxy = proxy
-        self._endpoint = proxy.endpoint
         self._timers = timers
         self._ids = MessageIds(ids.token(5))
-        self._direct = self._is_direct()
+        self._boxes = offline.boxes
         self._patience_armed = False
-        self._carried: frozenset[str] = frozenset()
-        self._carried_until = 0.0
+        self._heed(settings)
 
     def start(self, bound: Iterable[str], now: float, wall: float) -> None:
         """Take up what an earlier run left, and deliver to users whose bindings were restored.
@@ -86,9 +78,9 @@ class Pager:
         limit = self.settings.recent_messages // 2
         for call_id, key in self.keeper.store_port.recent_keys(wall - _REPEATS_S, limit):
             self.recent.add(call_id, key)
-        self._carried = frozenset(bound)
-        self._carried_until = now + _REPEATS_S
-        for aor in self._carried:
+        self.carried_users = frozenset(bound)
+        self.carried_until = now + _REPEATS_S
+        for aor in self.carried_users:
             self.registered(aor, now)
 
     def configure(self, settings: PagerSettings) -> None:
@@ -96,7 +88,7 @@ class Pager:
         self.settings = settings
         self.keeper.settings = settings
         self.offline.settings = settings
-        self._direct = self._is_direct()
+        self._heed(settings)
 
     def stop(self) -> None:
         """Begin no further deliveries from the store; what is under way ends by itself."""
@@ -109,18 +101,6 @@ class Pager:
         could overtake the ones that wait; the REGISTER must have been answered before.
         """
         self.offline.registered(aor, now)
-
-    def carried(self, recipient: str) -> bool:
-        """Say whether an earlier run may just have forwarded what a sender repeats now.
-
-        Its devices must then see the repeat under the sender's identity even when it comes from
-        the store, or they could not recognise it.
-        """
-        if not self._carried:
-            return False
-        if self.clock.now() > self._carried_until:
-            self._carried = frozenset()
-        return recipient in self._carried
 
     def waiting(self, recipient: str) -> int:
         """Count the stored messages of a recipient that somebody still has to get."""
@@ -146,20 +126,21 @@ class Pager:
         Returns: the message id; for a repeat, that of the first submission when it is known.
         """
         self.stats.submitted += 1
-        if self.recent.get(request.call_id) is not None:
-            known = self._repeat(server_tx, request, sender, recipient, now, wall)
+        first = self.recent.get(request.call_id)
+        if first is not None:
+            known = self._repeat(first, server_tx, request, sender, recipient, now, wall)
             if known:
                 return known
         message_id = self._ids.next(wall)
         submission = Submission(
             self, server_tx, request, sender, recipient, message_id, now, wall, False
         )
-        if len(request.body) > self.settings.message_body_bytes:
+        if len(request.body) > self._body_bytes:
             submission.refuse(None, policy.TOO_LARGE, now)
             return message_id
         self.recent.add(request.call_id, submission)
         targets = self.bindings.targets(recipient, now)
-        if targets and self._direct and recipient not in self.offline.boxes:
+        if targets and self._direct and recipient not in self._boxes:
             submission.others = self.bindings.absent_devices(recipient, now)
             fork = Fork(self._proxy, server_tx, request, submission, routed)
             self._forward(submission, fork, targets, now)
@@ -187,33 +168,17 @@ class Pager:
         submission = Submission(
             self, answering, request, sender, recipient, message_id, now, wall, True
         )
-        if len(request.body) > self.settings.message_body_bytes:
+        if len(request.body) > self._body_bytes:
             submission.refuse(None, policy.TOO_LARGE, now)
             return message_id
         self.recent.add(request.call_id, submission)
         self._arrive(submission, None, self.bindings.targets(recipient, now), now)
         return message_id
 
-    def answer(
-        self,
-        answering: Answering,
-        status: int,
-        now: float,
-        reason: bytes | None = None,
-        extra: Sequence[bytes] = (),
-    ) -> None:
-        """Answer a sender in our own name, with neither Contact nor body (RFC 3428 7)."""
-        request = answering.request
-        if status >= 300:
-            self._endpoint.stats.refuse(status, reason)
-        tag = self._endpoint.to_tag(request)
-        data = build_response(request, status, reason, extra, to_tag=tag)
-        answering.respond(data, status, now)
-
     def on_timer(self, kind: int, now: float) -> None:
         """Look after messages whose devices are slow."""
         self._patience_armed = False
-        patience = self.settings.defer_after_s
+        patience = self._patience_s
         slow: list[tuple[Fork, Submission]] = []
         for fork, submission in self.running.items():
             if submission.started + patience > now:
@@ -226,10 +191,12 @@ class Pager:
         if self.running:
             self._arm(next(iter(self.running.values())).started + patience)
 
-    def _is_direct(self) -> bool:
-        """Say whether no domain stores first, so that a reachable device is all that counts."""
-        settings = self.settings
-        return StoreMode.FIRST not in (settings.mode, *settings.domain_modes.values())
+    def _heed(self, settings: PagerSettings) -> None:
+        """Keep at hand what is looked at for every message."""
+        self._body_bytes = settings.message_body_bytes
+        self._patience_s = settings.defer_after_s
+        # No domain stores first: a reachable device is all that counts.
+        self._direct = StoreMode.FIRST not in (settings.mode, *settings.domain_modes.values())
 
     def _arm(self, at: float) -> None:
         self._patience_armed = True
@@ -241,7 +208,7 @@ class Pager:
         """Send to ``targets``; the submission hears of the answers."""
         self.running[fork] = submission
         if not self._patience_armed:
-            self._arm(now + self.settings.defer_after_s)
+            self._arm(now + self._patience_s)
         refusal = fork.start(targets, now)
         if refusal is not None:
             del self.running[fork]
@@ -295,6 +262,7 @@ class Pager:
 
     def _repeat(
         self,
+        first: Submission | bytes,
         server_tx: ServerTransaction,
         request: Request,
         sender: str,
@@ -307,7 +275,6 @@ class Pager:
         Returns: its id; "" when it only has the Call-ID in common with another message
             (RFC 3261 17.2.3: that alone means nothing).
         """
-        first = self.recent.get(request.call_id)
         if isinstance(first, bytes):
             # Stored by an earlier run: the store knows the message and answers for it.
             if first != submission_key(request, sender, recipient):
@@ -319,8 +286,7 @@ class Pager:
             submission.commit(None, rules.DUPLICATE, (), expires_at)
             return submission.id
         if (
-            first is None
-            or first.cseq != request.cseq
+            first.cseq != request.cseq
             or first.from_tag != request.from_tag
             or first.sender != sender
             or first.recipient != recipient

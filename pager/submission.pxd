@@ -3,11 +3,14 @@
 from sip.message cimport Request, Response
 from sip.proxy cimport Branch, Fork
 
+from .shared cimport Shared
+from .values cimport LedgerEntry, StoredMessage
+
 
 cdef class Keeping:
     cdef public Fork fork
     cdef public object item
-    cdef public object message
+    cdef public StoredMessage message
     cdef public Response response
     cdef public str rule
 
@@ -23,7 +26,7 @@ cdef class Submission:
     cdef public Keeping keeping
     cdef public bint local
     cdef public object others
-    cdef public object pager
+    cdef public Shared pager
     cdef public int phase
     cdef public str recipient
     cdef public Request request

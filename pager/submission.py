@@ -9,28 +9,43 @@ submissions share.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from sip.message import Request, Response
 from sip.proxy import Branch, Fork
 
-from . import policy, rules
+from . import policy
 from .identity import submission_key
 from .mailbox import Item
 from .outcomes import Outcomes, answer_step, unique
 from .replay import deadline, is_composing, stored_head
+from .rules import (
+    ANSWERED,
+    COMMIT_FAILED,
+    COMMITTED,
+    DELIVERED,
+    DEVICE_ACCEPTED,
+    DUPLICATE,
+    FORWARDED,
+    MAILBOX_FULL,
+    NOT_STORED,
+    OTHER_DEVICES,
+    RECEIVED,
+    REJECTED,
+    RELAYED,
+    REPLIED,
+    STORED,
+)
+from .shared import Shared
 from .values import LedgerEntry, Step, StoredMessage, StoreKind, StoreResult
 
-if TYPE_CHECKING:
-    from .service import Pager
-
 # Phases. FORKING: nobody has answered. COMMITTING: the store has been asked. KEPT: stored, what
-# still runs reports to the mailbox. ANSWERED: the sender has an answer, what still runs may ask
+# still runs reports to the mailbox. TOLD: the sender has an answer, what still runs may ask
 # for a copy. DONE: nothing can happen any more.
 FORKING: Final = 0
 COMMITTING: Final = 1
 KEPT: Final = 2
-ANSWERED: Final = 3
+TOLD: Final = 3
 DONE: Final = 4
 
 
@@ -94,7 +109,7 @@ class Submission:
 
     def __init__(
         self,
-        pager: Pager,
+        pager: Shared,
         answering: Answering,
         request: Request,
         sender: str,
@@ -110,9 +125,9 @@ class Submission:
         self.sender = sender
         self.recipient = recipient
         self.id = message_id
-        self.call_id = request.call_id
-        self.cseq = request.cseq
-        self.from_tag = request.from_tag
+        self.call_id = self.request.call_id
+        self.cseq = self.request.cseq
+        self.from_tag = self.request.from_tag
         self.started = now
         self.at = wall
         self.local = local
@@ -139,7 +154,7 @@ class Submission:
             self.pager.offline.branch_ended(keeping.item, branch, now)
             if fork.pending == 0:
                 self._finish()
-        elif self.phase == ANSWERED and fork.pending == 0:
+        elif self.phase == TOLD and fork.pending == 0:
             self._rest_ended(fork, now)
 
     def on_final(self, fork: Fork, response: Response | None, status: int, now: float) -> None:
@@ -170,16 +185,16 @@ class Submission:
                     self.recipient,
                     len(self.request.body),
                     [
-                        (at, rules.RECEIVED, "", 0, rules.FORWARDED),
+                        (at, RECEIVED, "", 0, FORWARDED),
                         (
                             at + now - self.started,
-                            rules.ANSWERED,
+                            ANSWERED,
                             device,
                             status,
-                            rules.DEVICE_ACCEPTED,
+                            DEVICE_ACCEPTED,
                         ),
                     ],
-                    rules.RELAYED,
+                    RELAYED,
                 )
             )
             self.answering = None
@@ -201,7 +216,7 @@ class Submission:
         missing = outcomes.missing(self.others)
         if missing:
             facts, expires_at = self.facts(True)
-            decision = policy.keep(facts, rules.OTHER_DEVICES)
+            decision = policy.keep(facts, OTHER_DEVICES)
             if decision.act is policy.Act.STORE:
                 # Devices still being tried are listed as well: what they answer settles them.
                 devices = unique((*missing, *outcomes.running))
@@ -210,7 +225,7 @@ class Submission:
                 self._without_copy(fork, response, decision.rule, now)
             return
         self._give(fork, response, 200, now)
-        self._note(self.story(fork, now), rules.RELAYED, fork.pending == 0)
+        self._note(self.story(fork, now), RELAYED, fork.pending == 0)
         self._answered(fork)
 
     def _failed(self, fork: Fork, response: Response | None, status: int, now: float) -> None:
@@ -226,7 +241,7 @@ class Submission:
             self.commit(fork, decision.rule, devices, expires_at).response = response
         elif decision.act is policy.Act.RELAY and response is not None:
             self._relay(fork, response, now)
-            self._note(self.story(fork, now), rules.REJECTED, True)
+            self._note(self.story(fork, now), REJECTED, True)
             self._finish()
         else:
             self.refuse(fork, decision, now)
@@ -239,17 +254,17 @@ class Submission:
                 # The sender was told otherwise; a repeat gets the true answer.
                 self.status = 200
                 self.pager.recent.add(self.call_id, self)
-                self._note(self.story(fork, now), rules.DELIVERED, False)
+                self._note(self.story(fork, now), DELIVERED, False)
             self._finish()
             return
         missing = outcomes.missing()
         if missing:
             facts, expires_at = self.facts(True)
-            decision = policy.keep(facts, rules.OTHER_DEVICES)
+            decision = policy.keep(facts, OTHER_DEVICES)
             if decision.act is policy.Act.STORE:
                 self.commit(fork, decision.rule, missing, expires_at, True)
                 return
-        self._note(self.story(fork, now), rules.RELAYED, True)
+        self._note(self.story(fork, now), RELAYED, True)
         self._finish()
 
     # --- the store
@@ -321,21 +336,21 @@ class Submission:
             pager.stats.duplicates += 1
             story = self.story(fork, now, keeping.rule)
             self._give(fork, response, 200 if keeping.message.accepted else 202, now)
-            story.append((self.wall(now), rules.REPLIED, "", self.status, rules.DUPLICATE))
-            self._note(story, rules.DUPLICATE, False)
+            story.append((self.wall(now), REPLIED, "", self.status, DUPLICATE))
+            self._note(story, DUPLICATE, False)
             self._finish()
             return
         pager.stats.store_failures += 1
         full = kind is StoreKind.FULL
-        rule = rules.MAILBOX_FULL if full else rules.COMMIT_FAILED
+        rule = MAILBOX_FULL if full else COMMIT_FAILED
         if keeping.message.accepted or (response is not None and response.status < 300):
             self._without_copy(fork, response, rule, now)
         elif response is not None and response.status != 408:
             # The devices' own answer is worth more to the sender than ours.
             story = self.story(fork, now)
-            story.append((self.wall(now), rules.NOT_STORED, "", 0, rule))
+            story.append((self.wall(now), NOT_STORED, "", 0, rule))
             self._relay(fork, response, now)
-            self._note(story, rules.REJECTED, True)
+            self._note(story, REJECTED, True)
             self._finish()
         else:
             failed = policy.Decision(policy.Act.REFUSE, rule, 503)
@@ -347,10 +362,10 @@ class Submission:
         message = keeping.message
         fork = keeping.fork
         story = self.story(fork, now, keeping.rule)
-        story.append((self.wall(now), rules.STORED, "", 0, keeping.rule))
+        story.append((self.wall(now), STORED, "", 0, keeping.rule))
         if not self.status:
             self._give(fork, keeping.response, 200 if message.accepted else 202, now)
-            story.append((self.wall(now), rules.REPLIED, "", self.status, rules.COMMITTED))
+            story.append((self.wall(now), REPLIED, "", self.status, COMMITTED))
         if message.accepted:
             pager.stats.copies += 1
         else:
@@ -364,7 +379,7 @@ class Submission:
             item = keeping.item = pager.offline.adopt(Item(seq, message), branches, now)
             # A device may have decided everything while the commit was under way.
             over = item.finished
-        self._note(story, rules.DELIVERED if over else rules.STORED, over)
+        self._note(story, DELIVERED if over else STORED, over)
         if fork is None or fork.pending == 0:
             self._finish()
 
@@ -373,12 +388,12 @@ class Submission:
     ) -> None:
         """One device took it, but nothing could be kept for the others: the truth stays 2xx."""
         story = self.story(fork, now)
-        if rule in (rules.MAILBOX_FULL, rules.COMMIT_FAILED):
+        if rule in (MAILBOX_FULL, COMMIT_FAILED):
             self.pager.stats.unsettled += 1
-            story.append((self.wall(now), rules.NOT_STORED, "", 0, rule))
+            story.append((self.wall(now), NOT_STORED, "", 0, rule))
         if not self.status:
             self._give(fork, response, 200, now)
-        self._note(story, rules.RELAYED, True)
+        self._note(story, RELAYED, True)
         self._finish()
 
     # --- the answer
@@ -390,7 +405,7 @@ class Submission:
         stats = pager.stats
         reason: bytes | None = None
         extra: tuple[bytes, ...] = ()
-        if decision.rule == rules.MAILBOX_FULL:
+        if decision.rule == MAILBOX_FULL:
             stats.refused_full += 1
             reason = b"Mailbox Full"
             extra = (b"Retry-After: %d" % settings.full_retry_after_s,)
@@ -402,9 +417,9 @@ class Submission:
         else:
             stats.refused_unavailable += 1
         story = self.story(fork, now, decision.rule)
-        story.append((self.wall(now), rules.REPLIED, "", decision.status, decision.rule))
+        story.append((self.wall(now), REPLIED, "", decision.status, decision.rule))
         self._reply(decision.status, now, reason, extra)
-        self._note(story, rules.REJECTED, True)
+        self._note(story, REJECTED, True)
         self._answered(fork)
 
     def _give(self, fork: Fork | None, response: Response | None, status: int, now: float) -> None:
@@ -451,7 +466,7 @@ class Submission:
         if fork is None or fork.pending == 0:
             self._finish()
         else:
-            self.phase = ANSWERED
+            self.phase = TOLD
 
     def _finish(self) -> None:
         """Let go of all that is heavy: the submission itself may be remembered for long."""
@@ -465,7 +480,7 @@ class Submission:
         """Return the wall time of a moment since the receipt, undisturbed by clock steps."""
         return self.at + now - self.started
 
-    def story(self, fork: Fork | None, now: float, rule: str = rules.FORWARDED) -> list[Step]:
+    def story(self, fork: Fork | None, now: float, rule: str = FORWARDED) -> list[Step]:
         """Return the steps the ledger does not know: the receipt, devices that answered.
 
         Args:
@@ -475,8 +490,8 @@ class Submission:
         if not self.begun:
             self.begun = True
             if fork is not None:
-                rule = rules.FORWARDED
-            steps.append((self.at, rules.RECEIVED, "", 0, rule))
+                rule = FORWARDED
+            steps.append((self.at, RECEIVED, "", 0, rule))
         if fork is None:
             return steps
         pager = self.pager

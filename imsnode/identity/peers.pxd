@@ -3,9 +3,20 @@
 from sip.flow cimport Flow
 
 
+cdef class Peer:
+    cdef readonly str name
+    cdef readonly str address
+    cdef readonly str trust
+    cdef readonly str transport
+    cdef readonly bint relay
+
+
 cdef class PeerTable:
     cdef dict _known
+    cdef Peer _last
+    cdef Flow _last_flow
     cdef dict _peers
     cdef list _rules
 
-    cpdef match(self, Flow flow)
+    cpdef Peer match(self, Flow flow)
+    cdef Peer _look_up(self, Flow flow)

@@ -16,7 +16,7 @@ _REMEMBERED = 4096  # sources whose answer is kept; the table is emptied when fu
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Peer:
     """One configured peer.
 
@@ -41,7 +41,7 @@ class Peer:
 class PeerTable:
     """Finds the peer a flow belongs to; the most specific address wins, then the first named."""
 
-    __slots__ = ("_known", "_peers", "_rules")
+    __slots__ = ("_known", "_last", "_last_flow", "_peers", "_rules")
 
     def __init__(self, peers: Sequence[Peer] = ()) -> None:
         self.configure(peers)
@@ -56,6 +56,8 @@ class PeerTable:
         self._rules: list[tuple[Network, int, Peer]] = rules
         self._peers = {peer.name: peer for peer in peers}
         self._known: dict[tuple[str, tuple[str, int]], Peer | None] = {}
+        self._last_flow: Flow | None = None
+        self._last: Peer | None = None
 
     def __bool__(self) -> bool:
         return bool(self._rules)
@@ -68,6 +70,12 @@ class PeerTable:
         """The peer at the far end of ``flow``, None for everybody else."""
         if not self._rules:
             return None
+        if flow is not self._last_flow:  # one request asks several times, and peers send many
+            self._last = self._look_up(flow)
+            self._last_flow = flow
+        return self._last
+
+    def _look_up(self, flow: Flow) -> Peer | None:
         key = (flow.transport, flow.remote)
         try:
             return self._known[key]
