@@ -61,6 +61,7 @@ from .metrics import Metrics, driver_metrics
 from .node import Node
 from .node_metrics import node_metrics
 from .registration import Registrar
+from .services import Services
 from .storage import AorState, CdrSettings, Storage, StorageSettings, open_storage
 from .tls import client_context, self_signed, server_context
 from .trace import TraceHub
@@ -283,6 +284,8 @@ class App:
             MessageIds(self.ids.token(5)),
             self.clock.wall,
         )
+        self.services = Services()
+        self.services.offer(self.echo, self.echo.aors)
         self.node = Node(
             self.endpoint,
             self.proxy,
@@ -294,7 +297,7 @@ class App:
             self.location,
             self.registrar,
             self.pager,
-            self.echo,
+            self.services,
             self.clock,
             settings_of.routes(config),
             self.retry_after,

@@ -10,7 +10,6 @@ from sip.routing cimport Refusal, Routed
 from sip.transaction.server cimport ServerTransaction
 from sip.uri cimport Uri, parse_uri
 
-from .echo cimport Echo
 from .identity.accounts cimport Directory, LocalNames
 from .identity.authenticator cimport Authenticator, Principal
 from .identity.peers cimport PeerTable
@@ -28,7 +27,6 @@ cdef class Node:
     cdef public object clock
     cdef public Directory directory
     cdef public bint draining
-    cdef public Echo echo
     cdef public Endpoint endpoint
     cdef public object learn
     cdef public Location location
@@ -39,6 +37,7 @@ cdef class Node:
     cdef public Registrar registrar
     cdef public object retry_after
     cdef public object routes
+    cdef public dict services
     cdef public NodeStats stats
     cdef public UserLimiter users
 

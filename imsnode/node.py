@@ -20,13 +20,13 @@ from sip.routing import Refusal, Routed
 from sip.transaction.server import ServerTransaction
 from sip.uri import Uri, parse_uri
 
-from .echo import Echo
 from .identity.accounts import Directory, LocalNames
 from .identity.authenticator import UNTRUSTED_HEADERS, Authenticator, Principal
 from .identity.peers import Peer, PeerTable
 from .identity.rates import UserLimiter
 from .location import Location
 from .registration import Clock, Registrar
+from .services import Services
 
 #: What the node serves or passes on; unknown methods pass too.
 ALLOW = (
@@ -83,7 +83,7 @@ class Node:
         location: Location,
         registrar: Registrar,
         pager: Pager,
-        echo: Echo,
+        services: Services,
         clock: Clock,
         routes: Mapping[str, tuple[str, str, int]],
         retry_after: Callable[[], tuple[bytes, ...]],
@@ -99,7 +99,7 @@ class Node:
         self.location = location
         self.registrar = registrar
         self.pager = pager
-        self.echo = echo
+        self.services = services.by_aor
         self.clock = clock
         self.routes = routes
         self.retry_after = retry_after
@@ -261,8 +261,9 @@ class Node:
         """Requests for a user of ours: MESSAGE to the pager, the rest to the user's devices."""
         aor = self.names.aor_of(uri)
         sender = principal.aor if principal is not None else ""
-        if aor in self.echo.aors:
-            self.echo.request(request, flow, sender, aor, now)
+        service = self.services.get(aor)
+        if service is not None:
+            service.request(request, flow, sender, aor, now)
             return
         account = self.directory.get(aor)
         if account is None or not account.enabled:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from .errors import PagerError, SettingsError
-from .ports import Bindings, Clock, Ledger, MessageStore
+from .ports import Bindings, Clock, Ledger, MessageStore, Observer
 from .service import Pager
 from .settings import PagerSettings, StoreMode
 from .stats import PagerStats
@@ -30,6 +30,7 @@ __all__ = [
     "LedgerEntry",
     "MarkState",
     "MessageStore",
+    "Observer",
     "Pager",
     "PagerError",
     "PagerSettings",

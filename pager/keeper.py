@@ -11,7 +11,7 @@ from sip.timers import TimerQueue
 
 from . import rules
 from .mailbox import Item, Mailbox
-from .ports import Clock, Ledger, MessageStore
+from .ports import Clock, Ledger, MessageStore, Observer
 from .settings import PagerSettings
 from .stats import PagerStats
 from .values import (
@@ -73,6 +73,7 @@ class Keeper:
         self.store_port = store
         self.settings = settings
         self.user: SweepUser | None = None
+        self.observers: tuple[Observer, ...] = ()
         self._ledger = ledger
         self._clock = clock
         self._timers = timers
@@ -217,3 +218,5 @@ class Keeper:
                     rules.EXPIRED,
                 )
             )
+            for observer in self.observers:
+                observer.expired(gone, wall)

@@ -18,7 +18,7 @@ from sip.timers import TimerQueue
 from . import policy, rules
 from .keeper import Keeper
 from .mailbox import WAKE, Item, Lane, LaneKey, Mailbox
-from .ports import Bindings, Clock, Ledger
+from .ports import Bindings, Clock, Ledger, Observer
 from .replay import delivery_draft
 from .settings import PagerSettings
 from .stats import PagerStats
@@ -71,6 +71,7 @@ class Offline:
         self.boxes: dict[str, Mailbox] = {}
         self.settings = settings
         self.stopped = False
+        self.observers: tuple[Observer, ...] = ()
         self._slots = 0
         self._queue: deque[Lane] = deque()
         self._proxy = proxy
@@ -340,6 +341,8 @@ class Offline:
                 self._stats.refused_by_device += 1
                 rule = policy.device_rule(status)
                 self._note(item, device, status, rule, rules.REFUSED, final)
+            for observer in self.observers:
+                observer.concluded(item.message, device, status, final, self._clock.now())
         return answer
 
     def _settle(self, box: Mailbox, item: Item, device: str, status: int, others: bool) -> bool:

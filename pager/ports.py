@@ -9,7 +9,7 @@ failure through ``done``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sip.proxy import Target
 
@@ -22,6 +22,9 @@ from .values import (
     StoreResult,
     Waiting,
 )
+
+if TYPE_CHECKING:
+    from .submission import Submission
 
 
 class Clock(Protocol):
@@ -122,4 +125,33 @@ class Ledger(Protocol):
 
     def note(self, entry: LedgerEntry) -> None:
         """Take one entry; cheap, bounded, never fails toward the caller."""
+        ...
+
+
+class Observer(Protocol):
+    """Hears what becomes of messages, on the thread of the service and in the order of events.
+
+    What it does must not fail and not take long: it stands in the way of every message.
+    """
+
+    def answered(self, submission: Submission, now: float) -> None:
+        """The sender has an answer: ``submission.status``; its request can still be read.
+
+        2xx other than 202: a device took it. 202: it is stored. Anything else: it was refused,
+        and nothing more is done for it.
+        """
+        ...
+
+    def concluded(
+        self, message: StoredMessage, device: str, status: int, final: bool, now: float
+    ) -> None:
+        """A device took a stored message (2xx, 482) or refused it for good.
+
+        Args:
+            device: instance id, "" when it gave none. final: nobody else will be tried.
+        """
+        ...
+
+    def expired(self, gone: ExpiredMessage, wall: float) -> None:
+        """The deadline of a stored message came before any device that still waited for it."""
         ...

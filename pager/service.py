@@ -23,7 +23,7 @@ from . import policy, rules
 from .identity import MessageIds, submission_key
 from .keeper import Keeper
 from .offline import Offline
-from .ports import Bindings, Clock, Ledger, MessageStore
+from .ports import Bindings, Clock, Ledger, MessageStore, Observer
 from .replay import online_draft
 from .settings import PagerSettings, StoreMode
 from .shared import Shared
@@ -82,6 +82,11 @@ class Pager(Shared):
         self.carried_until = now + _REPEATS_S
         for aor in self.carried_users:
             self.registered(aor, now)
+
+    def observe(self, observer: Observer) -> None:
+        """Let somebody hear what becomes of messages from now on."""
+        self.observers = (*self.observers, observer)
+        self.offline.observers = self.keeper.observers = self.observers
 
     def configure(self, settings: PagerSettings) -> None:
         """Use other settings from now on; ``recent_messages`` stays what it was."""

@@ -15,6 +15,7 @@ cdef class Shared:
     cdef public Endpoint endpoint
     cdef public object keeper
     cdef public object ledger
+    cdef public tuple observers
     cdef public object offline
     cdef public Recent recent
     cdef public dict running

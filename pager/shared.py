@@ -12,7 +12,7 @@ from sip.proxy import Fork
 
 from .keeper import Keeper
 from .offline import Offline
-from .ports import Bindings, Clock, Ledger
+from .ports import Bindings, Clock, Ledger, Observer
 from .recent import Recent
 from .settings import PagerSettings
 from .stats import PagerStats
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class Shared:
     """The service as a submission sees it.
 
-    running: submissions whose sender waits for the devices, by fork, oldest first.
+    running: submissions whose sender waits for the devices, by fork, oldest first. observers: who
+    hears what becomes of messages.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Shared:
         self.stats = stats
         self.recent = Recent(settings.recent_messages)
         self.running: dict[Fork, Submission] = {}
+        self.observers: tuple[Observer, ...] = ()
         self.carried_users: frozenset[str] = frozenset()
         self.carried_until = 0.0
 

@@ -198,6 +198,8 @@ class Submission:
                 )
             )
             self.answering = None
+            for observer in pager.observers:
+                observer.answered(self, now)
             del self.request
 
     def lose_patience(self, fork: Fork, now: float) -> None:
@@ -461,6 +463,8 @@ class Submission:
         for twin in self.twins or ():
             self.pager.answer(twin, status, now)
         self.twins = None
+        for observer in self.pager.observers:
+            observer.answered(self, now)
 
     def _answered(self, fork: Fork | None) -> None:
         if fork is None or fork.pending == 0:

@@ -94,6 +94,7 @@ class Plane:
         app.proxy.may_send_to = next_hops
         app.pager.configure(pager)
         app.echo.configure(self.started_with.domains if config.pager.echo else ())
+        app.services.offer(app.echo, app.echo.aors)
         app.storage.configure(config.pager.duplicate_memory, config.ledger.retention)
 
     # --------------------------------------------------------------- accounts
