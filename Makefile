@@ -6,7 +6,7 @@
 #
 # Everything is installed into .venv, once; a change of a source that is compiled builds it again.
 
-PYTHON ?= python3
+PYTHON ?= $(shell sh tests/python.sh)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STRICT := $(CURDIR)/$(BIN)/python -bb -X dev
