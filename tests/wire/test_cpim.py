@@ -105,12 +105,12 @@ def spoiled(draw: st.DrawFn) -> bytes:
 
 
 @given(spoiled() | st.lists(st.sampled_from(PIECES), max_size=12).map(b"".join))
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=600, deadline=None)
 def test_any_octets_are_read_or_refused_and_the_glance_agrees(body: bytes) -> None:
     exercise(body)
 
 
 @given(st.lists(st.sampled_from(PIECES[:12]), max_size=8).map(b"".join))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_the_glance_agrees_whatever_the_prefixes(head: bytes) -> None:
     exercise(head + b"\r\nContent-Type: text/plain\r\n\r\nhello")

@@ -104,7 +104,7 @@ PARTS = st.builds(
 
 
 @given(st.lists(PARTS, min_size=1, max_size=5))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_what_is_joined_comes_apart_again(parts: list[Part]) -> None:
     boundary, body = join_parts(parts, b"b1")
     kind = b'multipart/mixed; boundary="%b"' % boundary
@@ -117,7 +117,7 @@ def test_what_is_joined_comes_apart_again(parts: list[Part]) -> None:
 
 
 @given(st.lists(st.sampled_from([b"--b1", b"--", b"\r\n", b"X: y", b" ", b"\x00"]), max_size=20))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_any_octets(pieces: list[bytes]) -> None:
     with contextlib.suppress(ParseError):
         assert parse_multipart(TYPE, b"".join(pieces))
