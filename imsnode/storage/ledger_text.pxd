@@ -3,6 +3,10 @@
 import cython
 
 
+cdef dict _quoted
+cdef str _quote_known(str text)
+
+
 cdef class BlockText:
     cdef public Py_ssize_t count
     cdef public double ended

@@ -23,6 +23,10 @@ from pager.values import LedgerEntry, Step
 
 __all__ = ["BlockText", "KeptEntry", "checksum_of", "read_entries"]
 
+# Addresses and devices as JSON strings: the same ones come again and again. Emptied when full.
+_QUOTED = 8192
+_quoted: dict[str, str] = {}
+
 
 @dataclass(slots=True)
 class KeptEntry:
@@ -68,14 +72,14 @@ class BlockText:
         told = ""
         for when, step, device, answer, rule in steps:
             after_ms = int(when * 1000.0 + 0.5) - begun_ms
-            name = quote(device) if device else '""'
+            name = _quote_known(device) if device else '""'
             told += f',[{after_ms},"{step}",{answer},"{rule}",{name}]'
             status = answer or status
         octets = "" if call_id.isascii() else f',"octets":"{call_id.hex()}"'
         record = (
             f'{{"time":"{begun_text}","ended":"{ended_text}","id":{quote(message_id)},'
             f'"call_id":{quote(call_id.decode("utf-8", "backslashreplace"))},'
-            f'"from":{quote(entry.sender)},"to":{quote(entry.recipient)},"size":{entry.size},'
+            f'"from":{_quote_known(entry.sender)},"to":{_quote_known(entry.recipient)},"size":{entry.size},'
             f'"outcome":"{entry.outcome}","status":{status}'
         )
         sums = (crc32(message_id.encode()), crc32(call_id))
@@ -110,6 +114,15 @@ class BlockText:
         """Return how many charging records there are, and their lines."""
         records = self._records
         return len(records), "}\n".join([*records, ""]).encode("ascii")
+
+
+def _quote_known(text: str) -> str:
+    quoted = _quoted.get(text)
+    if quoted is None:
+        if len(_quoted) >= _QUOTED:
+            _quoted.clear()
+        quoted = _quoted[text] = encode_basestring_ascii(text)
+    return quoted
 
 
 def checksum_of(id_or_call_id: str) -> bytes:
