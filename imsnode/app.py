@@ -187,7 +187,11 @@ class App:
             cdr=cdr,
         )
         return open_storage(
-            settings, self._deliver, self.clock.wall, os.environ.get("IMSNODE_FAIL_POINT")
+            settings,
+            self._deliver,
+            self.clock.wall,
+            os.environ.get("IMSNODE_FAIL_POINT"),
+            self.loop.call_soon,
         )
 
     def _watch_clock(self, known: float) -> None:

@@ -99,10 +99,11 @@ class Submit(Protocol):
 class Completions:
     """The results of one group, for the thread of the event loop."""
 
-    __slots__ = ("_pairs",)
+    __slots__ = ("_pairs", "_then")
 
-    def __init__(self, pairs: list[tuple[Done, Result]]) -> None:
+    def __init__(self, pairs: list[tuple[Done, Result]], then: Callable[[], None]) -> None:
         self._pairs = pairs
+        self._then = then
 
     def run(self) -> None:
         """Call back everyone; one that fails does not keep the others waiting."""
@@ -111,6 +112,7 @@ class Completions:
                 done(result)
             except Exception:  # noqa: BLE001 - the root of what runs for other messages (G1)
                 _log.exception("a storage callback failed")
+        self._then()
 
 
 def execute_lane(

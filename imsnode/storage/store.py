@@ -17,6 +17,7 @@ from .lanes import Done, Item, Lane
 from .ledger import LedgerRetention, LedgerWriter
 from .locations import BindingLane, Locations
 from .messages import Messages
+from .pace import Defer
 from .schema import message
 from .settling import Forgetting
 from .stats import StorageStats
@@ -54,6 +55,7 @@ class Storage:
         deliver: Deliver,
         wall: Callable[[], float],
         fail_point: FailPoint | None,
+        defer: Defer | None,
     ) -> None:
         dialect = database.engine.dialect
         self.database = database
@@ -75,6 +77,7 @@ class Storage:
             settings.queue_limit,
             self.stats,
             fail_point,
+            defer,
         )
         self.ledger.rouse = self.writer.rouse
 
@@ -130,6 +133,7 @@ def open_storage(
     deliver: Deliver,
     wall: Callable[[], float],
     fail_point: str | None = None,
+    defer: Defer | None = None,
 ) -> Storage:
     """Open a store, migrating it when needed, check it, and start its writer; blocks.
 
@@ -137,6 +141,8 @@ def open_storage(
         deliver: runs a callable on the thread of the event loop (loop.call_soon_threadsafe).
         wall: epoch seconds, called from the writer's thread.
         fail_point: see `FailPoint`; tests only.
+        defer: runs a callable in the loop's next round (loop.call_soon): what the loop has in hand
+            may then join a group; without it every operation is written at once.
 
     Raises: StorageUnavailable, StoreDamaged, SchemaTooNew, ValueError (no such fail point).
     """
@@ -147,6 +153,6 @@ def open_storage(
     except StorageError:
         database.close()
         raise
-    storage = Storage(settings, database, deliver, wall, point)
+    storage = Storage(settings, database, deliver, wall, point, defer)
     storage.writer.start()
     return storage

@@ -21,6 +21,7 @@ from .database import Database, leaves_connection_whole, read_only, reason_of
 from .errors import StorageError, StorageUnavailable
 from .failpoints import AFTER_COMMIT, BEFORE_COMMIT, MID_GROUP, FailPoint
 from .lanes import Background, Completions, Done, Item, Lane, Operation, Result, execute_lane
+from .pace import Defer, Pace
 from .schema import due
 from .stats import StorageStats
 
@@ -29,10 +30,6 @@ __all__ = ["Writer"]
 _log = logging.getLogger(__name__)
 
 _GROUP_LIMIT = 4096  # operations in one transaction
-# When so many came together the last time, more are on their way: a flush costs as much for one.
-_SIBLINGS = 8
-_GATHER_S = 0.001
-_GATHER_ROUNDS = 4
 _RECONNECT_S = 0.25  # between two attempts to reach a lost store
 _PROBE_S = 1.0  # between two attempts to write to a store that failed, when nobody else tries
 _TICK_S = 0.25  # an idle writer looks for background work so often
@@ -65,6 +62,7 @@ class Writer:
         background: other work done between groups.
         deliver: runs a callable on the event loop, from any thread (loop.call_soon_threadsafe).
         queue_limit: operations that may wait; one more is refused at once.
+        defer: see `Pace`.
         fail_point: ends the process, for tests of the commit path.
     """
 
@@ -78,6 +76,7 @@ class Writer:
         queue_limit: int,
         stats: StorageStats,
         fail_point: FailPoint | None = None,
+        defer: Defer | None = None,
     ) -> None:
         self.stats = stats
         self.trouble = ""
@@ -90,13 +89,12 @@ class Writer:
         self._fail_point = fail_point
         self._queue: deque[Operation] = deque()
         self._flushes: deque[Done] = deque()
+        self._pace = Pace(self.rouse, defer)
         self._wake = threading.Lock()
         self._wake.acquire()
-        self._sleeping = False
         self._busy = False
         self._closing = False
         self._yielded_at = 0.0
-        self._last_group = 0
         self._unfinished = False  # background work was left for the next round
         self._refusal = ""
         self._connection: Connection | None = None
@@ -123,20 +121,20 @@ class Writer:
             self.stats.refused += 1
             if done is not None:
                 reason = "closing" if self._closing else "too many operations are waiting"
-                self._deliver(Completions([(done, lane.failed(item, reason))]).run)
+                self._deliver(Completions([(done, lane.failed(item, reason))], self._go_on).run)
             return
         self._queue.append((lane, item, done))
-        self.rouse()
+        self._pace.queued()
 
     def flush(self, done: Done) -> None:
         """Write all that waits, background lanes' too; ``done(True)`` when it is durable."""
         self._flushes.append(done)
-        self._rouse()
+        self.rouse()
 
     def rouse(self) -> None:
-        """Tell a writer at rest that there is work."""
-        if self._sleeping:
-            self._rouse()
+        """Start a writer at rest; a busy one goes on with what waits then."""
+        with contextlib.suppress(RuntimeError):  # roused already
+            self._wake.release()
 
     def give_way(self, now: float) -> None:
         """Let the writer have the interpreter, if it has work; called once per wake-up.
@@ -145,6 +143,7 @@ class Writer:
         another thread has woken, so a writer beside it would starve. A sleep of 50 microseconds,
         once a millisecond at most, is long enough for it to get its turn.
         """
+        self._pace.turned()
         if self._busy and now - self._yielded_at >= _YIELD_EVERY_S:
             time.sleep(_YIELD_S)
             self._yielded_at = now
@@ -152,52 +151,31 @@ class Writer:
     def close(self, timeout_s: float) -> bool:
         """Write what waits, then end the thread; True when it ended in time."""
         self._closing = True
-        self._rouse()
+        self.rouse()
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    def _rouse(self) -> None:
-        self._sleeping = False
-        self._busy = True
-        with contextlib.suppress(RuntimeError):  # roused already
-            self._wake.release()
-
     def _run(self) -> None:
         closing = False
+        group: list[Operation] = []
         while not closing or self._queue or self._flushes:
-            if not self._unfinished and not self._has_work():
-                self._sleep()
-            if self._last_group >= _SIBLINGS and not self._flushes and not self._closing:
-                self._gather()
+            if not self._unfinished and len(group) < _GROUP_LIMIT:
+                self._rest()
             # In this order: whoever closes or flushes means all that was queued before.
             closing = self._closing
             flushes = [self._flushes.popleft() for _ in range(len(self._flushes))]
             group = self._take(len(self._queue) if flushes else _GROUP_LIMIT)
-            self._last_group = len(group)
             if group:
                 self._commit(group)
             self._work_in_background(flushes, closing)
         self._drop_connection()
 
-    def _sleep(self) -> None:
-        self._busy = False
-        self._sleeping = True
-        # An operation that was queued before the flag stood has not roused anybody.
-        if not self._has_work():
+    def _rest(self) -> None:
+        """Wait to be roused, or for the time to look for background work."""
+        if not self._flushes and not self._closing:
+            self._busy = False
             self._wake.acquire(timeout=_TICK_S)
-        self._sleeping = False
-        self._busy = True
-
-    def _gather(self) -> None:
-        """Wait while more and more comes, but not for long."""
-        for _ in range(_GATHER_ROUNDS):
-            waiting = len(self._queue)
-            time.sleep(_GATHER_S)
-            if len(self._queue) == waiting:
-                return
-
-    def _has_work(self) -> bool:
-        return bool(self._queue or self._flushes or self._closing)
+            self._busy = True
 
     def _take(self, limit: int) -> list[Operation]:
         queue = self._queue
@@ -333,11 +311,17 @@ class Writer:
     def _complete(self, completions: list[tuple[Done, Result]]) -> None:
         if not completions:
             return
+        # What was queued meanwhile waits for what comes of the results.
+        self._wake.acquire(blocking=False)
         try:
-            self._deliver(Completions(completions).run)
+            self._deliver(Completions(completions, self._go_on).run)
         except RuntimeError:
             # The loop has been closed: nobody is left who could be told.
             _log.warning("results were not delivered", extra={"count": len(completions)})
+
+    def _go_on(self) -> None:
+        if self._queue:
+            self._pace.queued()
 
     def _reach(self, point: str) -> None:
         if self._fail_point is not None:
