@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import os
 import secrets
@@ -43,6 +42,7 @@ from .control.path import short_path
 from .control.plane import Plane
 from .control.server import make_control_app
 from .echo import Echo
+from .garbage import Garbage
 from .http.app import Readiness, make_app
 from .http.server import HttpServer
 from .identity import (
@@ -165,10 +165,7 @@ class App:
             raise
         self.readiness.set("listeners", None)
         self._watch_clock(0.0)
-        # What lives as long as the process need not be walked by every collection.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(100_000, 50, 100)
+        self.garbage.start()
         # The loop asks the writer's thread for the interpreter back after every system call.
         sys.setswitchinterval(SWITCH_S)
         log.info(
@@ -309,6 +306,8 @@ class App:
         )
         self.endpoint.user = self.node
         self.driver.after_batch = self.storage.give_way
+        layer = self.endpoint.layer
+        self.garbage = Garbage(self.loop, lambda: layer.server_count)
         self.trace = TraceHub(self._tap, self.clock.wall)
         self.plane = Plane(self)
         driver_metrics(self.metrics, self.driver)
@@ -398,6 +397,8 @@ class App:
                 await asyncio.sleep(0.02)
         if hasattr(self, "clock_watch"):
             self.clock_watch.cancel()
+        if hasattr(self, "garbage"):
+            self.garbage.stop()
         if hasattr(self, "trace"):
             self.trace.close()
         servers = [getattr(self, name) for name in ("http", "control") if hasattr(self, name)]

@@ -156,6 +156,7 @@ class Connections:
                 del self._opened_by_us[key]
         if not reported:
             self._driver.report(flow, reason)
+        flow.channel = None
         if not self._live and self._empty is not None and not self._empty.done():
             self._empty.set_result(None)
 

@@ -164,11 +164,12 @@ class Driver:
         if isinstance(flow, UdpFlow):
             flow.channel.transmit(flow, data)
         elif isinstance(flow, StreamFlow):
-            if flow.closed and not flow.channel.lingering:
+            channel = flow.channel
+            if channel is None or (flow.closed and not channel.lingering):
                 self.report(flow, "closed")
                 return
             self.stats.stream_out += 1
-            flow.channel.transmit(data)
+            channel.transmit(data)
         if not self._in_batch and not self._woken:
             self.wake()
 

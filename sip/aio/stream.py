@@ -49,7 +49,10 @@ class StreamLimits:
 
 
 class StreamFlow(Flow):
-    """A flow that is one connection."""
+    """A flow that is one connection.
+
+    channel: None once the connection has gone, so that neither holds the other in memory.
+    """
 
     __slots__ = ("channel",)
 
@@ -62,7 +65,7 @@ class StreamFlow(Flow):
         sent_by: bytes,
     ) -> None:
         super().__init__(transport, local, remote, sent_by=sent_by)
-        self.channel = channel
+        self.channel: StreamConnection | None = channel
 
 
 class StreamConnection(asyncio.Protocol):
