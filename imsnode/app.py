@@ -14,7 +14,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
@@ -36,13 +36,16 @@ from sip.routing import OwnNames
 from sip.timers import TimerConfig
 from sip.tokens import FlowTokens
 
+from . import __version__
 from . import settings as settings_of
 from .config import Config
 from .control.path import short_path
 from .control.plane import Plane
 from .control.server import make_control_app
+from .desk import Desk
 from .echo import Echo
 from .garbage import Garbage
+from .http.api import Bearer, make_api, message_operations
 from .http.app import Readiness, make_app
 from .http.server import HttpServer
 from .identity import (
@@ -54,6 +57,7 @@ from .identity import (
     SourceLimiter,
     UserLimiter,
 )
+from .identity.tokens import TokenTable
 from .local import Asked, local_message
 from .location import Location
 from .logs import configure
@@ -207,12 +211,13 @@ class App:
 
     def _build(self) -> None:
         config = self.config
+        self.sip_limits = settings_of.sip_limits(config)
         self.driver = Driver(
             self.loop,
             self._endpoint,
             streams=settings_of.stream_limits(config),
             udp=UdpOptions(),
-            limits=settings_of.sip_limits(config),
+            limits=self.sip_limits,
             client_tls=client_context(),
             advertise=config.network.advertise or "",
         )
@@ -308,6 +313,10 @@ class App:
         self.driver.after_batch = self.storage.give_way
         layer = self.endpoint.layer
         self.garbage = Garbage(self.loop, lambda: layer.server_count)
+        self.tokens = TokenTable(self.storage.tokens.load_all())
+        self.bearer = Bearer(
+            self.tokens, settings_of.token_limits(config), self.clock.now, self.clock.wall
+        )
         self.trace = TraceHub(self._tap, self.clock.wall)
         self.plane = Plane(self)
         driver_metrics(self.metrics, self.driver)
@@ -363,8 +372,9 @@ class App:
                 yield aor, AorState((), {})
 
     def _bind_http(self) -> None:
+        operations = message_operations(Desk(self), self.bearer, self.clock.wall)
         self.http = HttpServer(
-            make_app(self.readiness, self.metrics),
+            make_app(self.readiness, self.metrics, (make_api(operations, __version__),)),
             host=self.config.http.listen.host,
             port=self.config.http.listen.port,
             limits=settings_of.http_limits(self.config),
@@ -482,14 +492,25 @@ class App:
         content_type: bytes,
         body: bytes,
         answered: Callable[[int, str], None],
+        headers: Sequence[tuple[bytes, bytes]] = (),
+        identity: str = "",
     ) -> str:
         """Hand a message of the node's own to the pager; returns its id.
 
         ``answered(status, reason)`` comes once: 200 delivered, 202 stored, or the refusal.
+        ``headers`` and ``identity`` as in `local_message`.
         """
         now, wall = self.clock.now(), self.clock.wall()
         request: Request = local_message(
-            self.ids, sender, recipient, content_type, body, date_line(wall)
+            self.ids,
+            sender,
+            recipient,
+            content_type,
+            body,
+            date_line(wall),
+            headers,
+            identity,
+            self.sip_limits,
         )
         message_id = self.pager.originate(
             Asked(request, answered), request, sender, recipient, now, wall

@@ -13,6 +13,7 @@ from sip.proxy import ProxyConfig
 from sip.registrar import RegistrarLimits
 
 from .config import Config
+from .http.api import TokenLimits
 from .http.limits import HttpLimits
 from .identity import AuthSettings, Peer, Rate, RateSettings, ThrottleSettings
 
@@ -120,6 +121,11 @@ def throttle(config: Config) -> ThrottleSettings:
         first_delay_s=auth.failure_delay,
         max_delay_s=auth.failure_delay_max,
     )
+
+
+def token_limits(config: Config) -> TokenLimits:
+    """What programs may ask of the HTTP API."""
+    return TokenLimits(Rate(config.api.rate, config.api.burst), throttle(config))
 
 
 def auth_settings(config: Config) -> AuthSettings:

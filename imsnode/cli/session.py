@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from imsnode.control.client import ControlClient
     from imsnode.storage import Database
 
-__all__ = ["canonical_aor", "database", "load_config", "node", "tell_users_changed"]
+__all__ = ["canonical_aor", "database", "load_config", "node", "tell_node", "tell_users_changed"]
 
 DEFAULT_FILE = Path("imsnode.toml")
 
@@ -78,11 +78,16 @@ def node(config: Config) -> Iterator[ControlClient]:
 
 def tell_users_changed(config: Config, aors: Sequence[str] | None) -> None:
     """Make the running node, if there is one, read accounts again; None stands for all."""
+    tell_node(config, lambda client: client.users_changed(aors))
+
+
+def tell_node(config: Config, tell: Callable[[ControlClient], object]) -> None:
+    """Tell the running node, if there is one, of a change that was made in the database."""
     from imsnode.control.client import ControlClient, ControlRefused, NodeNotRunning
 
     try:
         with ControlClient(config.control_socket) as client:
-            client.users_changed(aors)
+            tell(client)
     except NodeNotRunning:
         return
     except ControlRefused as error:

@@ -33,6 +33,7 @@ from .types import (
 
 __all__ = [
     "Algorithm",
+    "Api",
     "Auth",
     "Cdr",
     "Control",
@@ -87,6 +88,15 @@ class Http(Table):
     listen: HttpAddress = restart(
         HostPort("127.0.0.1", 8080), "Address and port of the HTTP listener."
     )
+
+
+class Api(Table):
+    """The HTTP API."""
+
+    rate: float = live(
+        50.0, "Requests a second with one token; more is answered 429.", gt=0, le=100_000
+    )
+    burst: int = live(200, "Requests a token may make at once.", ge=1, le=1_000_000)
 
 
 class Storage(Table):
@@ -406,6 +416,7 @@ class Settings(Table):
         min_length=1,
     )
     http: Http = Http()
+    api: Api = Api()
     storage: Storage = Storage()
     tls: Tls = Tls()
     control: Control = Control()

@@ -71,6 +71,10 @@ class ControlClient:
         """Tell which accounts changed in the database; None stands for all."""
         return int(self._call("POST", "/users/changed", {"aors": aors})["count"])
 
+    def tokens_changed(self) -> None:
+        """Tell that tokens of the HTTP API changed in the database."""
+        self._call("POST", "/tokens/changed", {})
+
     def remove_binding(self, aor: str, contact: str | None) -> int:
         """Remove one binding of `aor`, or all with None; gives how many are gone."""
         body = {"aor": aor} if contact is None else {"aor": aor, "contact": contact}

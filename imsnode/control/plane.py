@@ -86,6 +86,7 @@ class Plane:
             app.sources.configure(rates)
         if throttle != settings_of.throttle(old):
             app.throttle.configure(throttle)
+        app.bearer.configure(settings_of.token_limits(config))
         app.registrar.limits = limits
         app.registrar.contact_allowed = contacts
         app.location.device_memory_s = config.registrar.device_memory
@@ -133,6 +134,12 @@ class Plane:
                 count += 1
             gone = [aor for aor in aors if not self._active(aor)]
         return count, gone
+
+    async def tokens_changed(self) -> int:
+        """Read the tokens of the HTTP API again; returns how many there are."""
+        app = self.app
+        app.tokens.replace_all(await app.loop.run_in_executor(None, app.storage.tokens.load_all))
+        return len(app.tokens)
 
     def _active(self, aor: str) -> bool:
         account = self.app.directory.get(aor)

@@ -72,6 +72,9 @@ class ControlPlane(Protocol):
     async def users_changed(self, aors: Sequence[str] | None) -> int:
         """Read accounts again, all with None; returns how many."""
 
+    async def tokens_changed(self) -> int:
+        """Read the tokens of the HTTP API again; returns how many there are."""
+
     async def remove_binding(self, aor: str, contact: str | None) -> int:
         """Remove one binding, all with None; returns how many."""
 
@@ -107,6 +110,9 @@ def make_control_app(plane: ControlPlane, trace: TraceHub) -> Starlette:
             raise _BadBody("aors must be a list of addresses or null")
         return JSONResponse({"count": await plane.users_changed(aors)})
 
+    async def tokens_changed(_request: Request) -> Response:
+        return JSONResponse({"count": await plane.tokens_changed()})
+
     async def remove_binding(request: Request) -> Response:
         body = await _body(request)
         contact = None if body.get("contact") is None else _string(body, "contact")
@@ -137,6 +143,7 @@ def make_control_app(plane: ControlPlane, trace: TraceHub) -> Starlette:
         routes=[
             Route("/reload", _guarded(reload), methods=["POST"]),
             Route("/users/changed", _guarded(users_changed), methods=["POST"]),
+            Route("/tokens/changed", _guarded(tokens_changed), methods=["POST"]),
             Route("/bindings/remove", _guarded(remove_binding), methods=["POST"]),
             Route("/messages", _guarded(submit), methods=["POST"]),
             Route("/ledger/flush", _guarded(flush), methods=["POST"]),

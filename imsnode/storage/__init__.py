@@ -20,8 +20,11 @@ from .errors import (
 from .integrity import CheckReport
 from .listing import MessageRow, list_messages, show_message
 from .locations import Locations, read_locations, remove_bindings
+from .requests import Claim, Claimed
+from .services import ServiceAccount, ServiceAccounts
 from .store import Storage, StorageSettings, open_storage
 from .story import Fate, Story, find_story
+from .tokens import Tokens
 
 __all__ = [
     "AccountExists",
@@ -30,6 +33,8 @@ __all__ = [
     "AorState",
     "CdrSettings",
     "CheckReport",
+    "Claim",
+    "Claimed",
     "Database",
     "Fate",
     "ImportRefused",
@@ -37,12 +42,15 @@ __all__ = [
     "MessageRow",
     "SchemaOutdated",
     "SchemaTooNew",
+    "ServiceAccount",
+    "ServiceAccounts",
     "Storage",
     "StorageError",
     "StorageSettings",
     "StorageUnavailable",
     "StoreDamaged",
     "Story",
+    "Tokens",
     "find_story",
     "list_messages",
     "open_storage",

@@ -38,7 +38,7 @@ from .schema import (
 )
 from .statements import InsertRows
 
-__all__ = ["Accounts"]
+__all__ = ["Accounts", "account_values"]
 
 _CHUNK = 5000
 _COLUMNS = tuple(column.name for column in account.columns)
@@ -97,8 +97,7 @@ class Accounts:
         """
         try:
             with self._database.writing() as connection:
-                values = dict(zip(_COLUMNS, _row(new), strict=True))
-                connection.execute(insert(account).values(values))
+                connection.execute(insert(account).values(account_values(new)))
         except exc.IntegrityError:
             raise AccountExists(new.aor) from None
 
@@ -228,6 +227,11 @@ def _repeated(rows: list[Account]) -> list[tuple[int, str]]:
             problems.append((index, f"{row.aor} is given twice"))
         seen.add(row.aor)
     return problems
+
+
+def account_values(one: Account) -> dict[str, object]:
+    """Return the columns of an account."""
+    return dict(zip(_COLUMNS, _row(one), strict=True))
 
 
 def _row(one: Account) -> tuple[object, ...]:

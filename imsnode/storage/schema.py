@@ -13,6 +13,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Double,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -31,6 +32,8 @@ __all__ = [
     "REVISION",
     "SETTLED",
     "account",
+    "api_request",
+    "api_token",
     "binding_journal",
     "due",
     "fate",
@@ -39,10 +42,11 @@ __all__ = [
     "mailbox",
     "message",
     "metadata",
+    "service",
 ]
 
 # Revisions of migrations/versions this release can start from, oldest first.
-KNOWN_REVISIONS = ("0001", "0002")
+KNOWN_REVISIONS = ("0001", "0002", "0003")
 REVISION = KNOWN_REVISIONS[-1]
 
 # mailbox.state, which only rises
@@ -156,4 +160,42 @@ ledger_index = Table(
     Column("seq", _Seq, primary_key=True, autoincrement=False),
     Column("ended", Double, nullable=False),
     Column("checksums", LargeBinary, nullable=False),
+)
+
+# scopes, senders: words with a space between.
+api_token = Table(
+    "api_token",
+    metadata,
+    Column("id", _Exact, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("senders", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double),
+    sqlite_with_rowid=False,
+)
+
+# answer: "" until there is one.
+api_request = Table(
+    "api_request",
+    metadata,
+    Column("token", _Exact, primary_key=True),
+    Column("key", _Exact, primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("answer", Text, nullable=False),
+    Index("api_request_at", "at"),
+    sqlite_with_rowid=False,
+)
+
+# Accounts whose messages a program takes. webhook: "" when they are fetched.
+service = Table(
+    "service",
+    metadata,
+    Column("aor", _Exact, primary_key=True),
+    Column("webhook", Text, nullable=False),
+    Column("secret", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    sqlite_with_rowid=False,
 )

@@ -18,9 +18,12 @@ from .ledger import LedgerRetention, LedgerWriter
 from .locations import BindingLane, Locations
 from .messages import Messages
 from .pace import Defer
+from .requests import RequestRetention, Requests
 from .schema import message
+from .services import ServiceAccounts
 from .settling import Forgetting
 from .stats import StorageStats
+from .tokens import Tokens
 from .writer import Deliver, Writer
 
 __all__ = ["Storage", "StorageSettings", "open_storage"]
@@ -68,11 +71,15 @@ class Storage:
         bindings = BindingLane(database)
         self.messages = Messages(database, self.submit)
         self.locations = Locations(database, bindings, self.submit)
+        self.tokens = Tokens(database)
+        self.services = ServiceAccounts(database)
+        self.requests = Requests(dialect, self.submit)
+        self._requests = RequestRetention(wall, settings.duplicate_memory_s)
         self.writer = Writer(
             database,
-            (bindings, *self.messages.lanes),
+            (bindings, *self.messages.lanes, *self.requests.lanes),
             self.ledger,
-            (self._forgetting, bindings.compaction, self._retention),
+            (self._forgetting, bindings.compaction, self._retention, self._requests),
             deliver,
             settings.queue_limit,
             self.stats,
@@ -115,6 +122,7 @@ class Storage:
         """Change how long things are kept, from now on."""
         if duplicate_memory_s is not None:
             self._forgetting.memory_s = duplicate_memory_s
+            self._requests.memory_s = duplicate_memory_s
         if ledger_retention_s is not None:
             self._retention.retention_s = ledger_retention_s
 

@@ -52,6 +52,10 @@ class Plane:
         self._note(("users", aors))
         return 5 if aors is None else len(aors)
 
+    async def tokens_changed(self) -> int:
+        self._note("tokens")
+        return 1
+
     async def remove_binding(self, aor: str, contact: str | None) -> int:
         self._note(("binding", aor, contact))
         return 1
@@ -202,6 +206,7 @@ async def test_commands(control: httpx.AsyncClient, plane: Plane) -> None:
     answer = await control.post("/bindings/remove", json={"aor": "sip:a@ims.test"})
     assert answer.json() == {"removed": 1}
     await control.post("/bindings/remove", json={"aor": "sip:a@ims.test", "contact": "sip:a@h"})
+    assert (await control.post("/tokens/changed", json={})).json() == {"count": 1}
     assert (await control.post("/ledger/flush", json={})).json() == {"flushed": True}
     assert (await control.get("/status")).json() == {"ready": True}
     assert plane.calls == [
@@ -210,6 +215,7 @@ async def test_commands(control: httpx.AsyncClient, plane: Plane) -> None:
         ("users", None),
         ("binding", "sip:a@ims.test", None),
         ("binding", "sip:a@ims.test", "sip:a@h"),
+        "tokens",
         "flush",
     ]
 

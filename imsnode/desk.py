@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The API's way to the pager and the ledger: `imsnode.http.api.ports.MessageDesk` on an App."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sip.errors import SipError
+from sip.uri import parse_uri
+
+from .http.api.ports import Outgoing, Result
+from .storage import Claim, Claimed, Story, find_story
+
+if TYPE_CHECKING:
+    from .app import App
+
+__all__ = ["Desk"]
+
+# A device may take pager.defer_after; then there is a commit.
+_COMMIT_S = 5.0
+
+
+class Desk:
+    """Takes messages and tells of them."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    @property
+    def largest(self) -> int:
+        """Octets the body of a message may have."""
+        return self._app.config.limits.message_body_size
+
+    def address(self, text: str) -> str:
+        """Return the canonical AoR of "sip:alice@ims.test" or "alice@ims.test"."""
+        written = text if text.startswith(("sip:", "sips:")) else f"sip:{text}"
+        try:
+            uri = parse_uri(written.encode())
+        except (SipError, UnicodeEncodeError):
+            uri = None
+        if uri is None or not uri.user or uri.port is not None or uri.params or uri.headers:
+            raise ValueError("not an address of record such as sip:alice@ims.test")
+        return self._app.names.aor_of(uri)
+
+    def is_user(self, aor: str) -> bool:
+        """Say whether messages can be sent to, and in the name of, this user."""
+        account = self._app.directory.get(aor)
+        return account is not None and account.enabled
+
+    async def submit(self, messages: Sequence[Outgoing]) -> list[Result]:
+        """Hand messages to the pager, and wait for the outcome of each."""
+        app = self._app
+        try:
+            waiting = [_Waiting(app, message) for message in messages]
+        except SipError as error:
+            raise ValueError(f"this makes no SIP message: {error}") from error
+        answers = [one.answer for one in waiting]
+        await asyncio.wait(answers, timeout=app.config.pager.defer_after + _COMMIT_S)
+        return [one.result() for one in waiting]
+
+    async def claim(self, claim: Claim) -> Claimed | None:
+        """Claim an idempotency key."""
+        claimed: asyncio.Future[Claimed | None] = self._app.loop.create_future()
+        self._app.storage.requests.claim(claim, claimed.set_result)
+        return await claimed
+
+    async def keep_answer(self, claim: Claim, answer: str) -> None:
+        """Keep the answer to a claimed request; one that is lost is found out again by sending."""
+        kept: asyncio.Future[bool] = self._app.loop.create_future()
+        self._app.storage.requests.answer(claim.token, claim.key, answer, kept.set_result)
+        await kept
+
+    async def story(self, message_id: str) -> Story | None:
+        """Return all that is known of a message, the newest step included."""
+        app = self._app
+        flushed: asyncio.Future[bool] = app.loop.create_future()
+        app.storage.flush(flushed.set_result)
+        await flushed
+        stories = await app.loop.run_in_executor(
+            None, find_story, app.storage.database, message_id, 1
+        )
+        return stories[0] if stories and stories[0].message_id == message_id else None
+
+
+class _Waiting:
+    """One message handed to the pager."""
+
+    def __init__(self, app: App, message: Outgoing) -> None:
+        self.answer: asyncio.Future[tuple[int, str]] = app.loop.create_future()
+        self._id = app.submit(
+            message.sender,
+            message.recipient,
+            message.content_type,
+            message.body,
+            self._answered,
+            message.headers,
+            message.identity,
+        )
+
+    def _answered(self, status: int, reason: str) -> None:
+        if not self.answer.done():
+            self.answer.set_result((status, reason))
+
+    def result(self) -> Result:
+        if not self.answer.done():
+            return Result(self._id, 0, "")
+        return Result(self._id, *self.answer.result())

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The HTTP API below /api/v1: for programs that send, fetch and ask about messages."""
+
+from __future__ import annotations
+
+from .app import make_api
+from .auth import Bearer, TokenLimits
+from .messages import message_operations
+from .operation import Call, Operation, Security
+from .problems import Problem
+
+__all__ = [
+    "Bearer",
+    "Call",
+    "Operation",
+    "Problem",
+    "Security",
+    "TokenLimits",
+    "make_api",
+    "message_operations",
+]

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages: submit them, ask what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+
+from starlette.responses import Response
+
+from ...identity.tokens import ApiToken
+from ...storage.errors import StorageError
+from ...storage.requests import Claim
+from .models import Idempotency, MessageStatus, NewMessage, Outcome, State, Submitted
+from .operation import Call, Operation, Security
+from .ports import MessageDesk, Outgoing, Result
+from .problems import Problem
+from .status import status_of
+
+__all__ = ["message_operations"]
+
+
+def message_operations(
+    desk: MessageDesk, security: Security, wall: Callable[[], float]
+) -> list[Operation]:
+    """Return the operations on messages."""
+    messages = _Messages(desk, wall)
+    return [
+        Operation(
+            "POST",
+            "/messages",
+            messages.send_message,
+            "Send a message to one or several recipients",
+            security,
+            "messages:send",
+            header=Idempotency,
+            body=NewMessage,
+            answer=Submitted,
+            status=202,
+            problems=(
+                "sender-not-allowed", "unknown-recipient", "not-accepted", "key-reused",
+                "not-now", "too-large", "unavailable",
+            ),
+            tag="messages",
+        ),
+        Operation(
+            "GET",
+            "/messages/{id}",
+            messages.get_message,
+            "Ask what became of a message",
+            security,
+            "messages:read",
+            answer=MessageStatus,
+            problems=("not-found", "unavailable"),
+            path_texts={"id": "Message id."},
+            tag="messages",
+        ),
+    ]  # fmt: skip
+
+
+class _Messages:
+    """The handlers. running: keys of requests under way in this process."""
+
+    def __init__(self, desk: MessageDesk, wall: Callable[[], float]) -> None:
+        self._desk = desk
+        self._wall = wall
+        self._running: set[tuple[str, str]] = set()
+
+    async def send_message(self, call: Call) -> Submitted | Response:
+        """Submit a message, once for each idempotency key."""
+        new: NewMessage = call.body
+        token: ApiToken = call.caller
+        header: Idempotency = call.header
+        outgoing = self._outgoing(new, token, header.key)
+        if header.key is None:
+            return await self._submit(outgoing)
+        running = (token.id, header.key)
+        if running in self._running:
+            raise Problem("not-now", "the first request under this key has no answer yet")
+        self._running.add(running)
+        try:
+            return await self._submit_once(outgoing, token, header.key, new)
+        finally:
+            self._running.discard(running)
+
+    async def get_message(self, call: Call) -> MessageStatus:
+        """Tell the state of a message to those who sent it or got it."""
+        token: ApiToken = call.caller
+        try:
+            story = await self._desk.story(call.path["id"])
+        except StorageError as error:
+            raise Problem("unavailable", "the ledger cannot be read") from error
+        if story is None or not any(map(token.may_act_for, (story.sender, story.recipient))):
+            raise Problem("not-found", "no message of this id is known, or not to this token")
+        return status_of(story)
+
+    # -------------------------------------------------------------- submitting
+
+    def _outgoing(self, new: NewMessage, token: ApiToken, key: str | None) -> list[Outgoing]:
+        sender = self._address("from", new.sender)
+        if not token.may_act_for(sender) or not self._desk.is_user(sender):
+            raise Problem("sender-not-allowed", f"the token may not send as {sender}")
+        recipients = dict.fromkeys(self._address("to", text) for text in new.recipients)
+        for aor in recipients:
+            if not self._desk.is_user(aor):
+                raise Problem("unknown-recipient", f"to: {aor} is not a user of this node")
+        content_type, body = new.content
+        if len(body) > self._desk.largest:
+            raise Problem("too-large", f"a message holds at most {self._desk.largest} octets")
+        headers = [(name.encode(), value.encode()) for name, value in new.headers.items()]
+        if new.expires is not None:
+            headers.append((b"Expires", b"%d" % new.expires))
+        return [
+            Outgoing(
+                sender,
+                aor,
+                content_type,
+                body,
+                headers,
+                f"{token.id} {key} {aor}" if key is not None else "",
+            )
+            for aor in recipients
+        ]
+
+    def _address(self, field: str, text: str) -> str:
+        try:
+            return self._desk.address(text)
+        except ValueError as error:
+            raise Problem(
+                "invalid-request",
+                f"{field}: {error}",
+                errors=[{"field": field, "reason": str(error)}],
+            ) from error
+
+    async def _submit_once(
+        self, outgoing: list[Outgoing], token: ApiToken, key: str, new: NewMessage
+    ) -> Submitted | Response:
+        digest = sha256(new.model_dump_json(by_alias=True).encode()).digest()
+        claim = Claim(token.id, key, digest, self._wall())
+        claimed = await self._desk.claim(claim)
+        if claimed is None:
+            raise Problem("unavailable", "the key cannot be kept now", {"Retry-After": "5"})
+        if claimed.digest != digest:
+            raise Problem("key-reused", "another request was sent under this key")
+        if claimed.answer:
+            replayed = {"Idempotency-Replayed": "true"}
+            return Response(claimed.answer, 202, replayed, "application/json")
+        submitted = await self._submit(outgoing)
+        await self._desk.keep_answer(claim, submitted.model_dump_json(by_alias=True))
+        return submitted
+
+    async def _submit(self, outgoing: list[Outgoing]) -> Submitted:
+        try:
+            results = await self._desk.submit(outgoing)
+        except ValueError as error:
+            raise Problem("invalid-request", str(error)) from error
+        outcomes = [
+            _outcome(one.recipient, result) for one, result in zip(outgoing, results, strict=True)
+        ]
+        if all(outcome.state == "refused" for outcome in outcomes):
+            detail = "; ".join(dict.fromkeys(f"{o.sip_status} {o.reason}" for o in outcomes))
+            raise Problem(
+                "not-accepted", detail, messages=[outcome.model_dump() for outcome in outcomes]
+            )
+        return Submitted(messages=outcomes)
+
+
+def _outcome(recipient: str, result: Result) -> Outcome:
+    return Outcome(
+        id=result.message_id,
+        to=recipient,
+        state=_state(result.status),
+        sip_status=result.status,
+        reason=result.reason,
+    )
+
+
+def _state(status: int) -> State:
+    if not status:
+        return "pending"
+    if status == 202:
+        return "stored"
+    return "delivered" if status < 300 else "refused"

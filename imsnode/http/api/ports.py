@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the API needs from the node behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ...storage.requests import Claim, Claimed
+from ...storage.story import Story
+
+__all__ = ["MessageDesk", "Outgoing", "Result"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message of a local sender, for one recipient; addresses are canonical AoRs.
+
+    headers: further header lines. identity: the same for every attempt to send the same message,
+    "" for a message that is not repeated.
+    """
+
+    sender: str
+    recipient: str
+    content_type: bytes
+    body: bytes
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    identity: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the pager said of a message; status 0: nothing yet."""
+
+    message_id: str
+    status: int
+    reason: str
+
+
+class MessageDesk(Protocol):
+    """Takes messages and tells of them."""
+
+    @property
+    def largest(self) -> int:
+        """Octets the body of a message may have."""
+        ...
+
+    def address(self, text: str) -> str:
+        """Return the canonical AoR of an address. Raises ValueError with the reason."""
+        ...
+
+    def is_user(self, aor: str) -> bool:
+        """Say whether messages can be sent to, and in the name of, this user."""
+        ...
+
+    async def submit(self, messages: Sequence[Outgoing]) -> list[Result]:
+        """Hand messages to the pager, and wait for the outcome of each.
+
+        Not longer than a device may take; what has no outcome by then gets status 0. Raises
+        ValueError with the reason when no SIP message can be made of them.
+        """
+        ...
+
+    async def claim(self, claim: Claim) -> Claimed | None:
+        """Claim an idempotency key; None when the store cannot keep it."""
+        ...
+
+    async def keep_answer(self, claim: Claim, answer: str) -> None:
+        """Keep the answer to a claimed request."""
+        ...
+
+    async def story(self, message_id: str) -> Story | None:
+        """Return all that is known of a message. Raises: StorageError."""
+        ...

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Service accounts in the database: users whose messages a program takes instead of a device.
+
+A service account is an account with a password that nobody knows, and a row that says where its
+messages go. Every verb is one transaction, and blocks.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from sqlalchemy import delete, exc, insert, select, update
+
+from imsnode.identity.accounts import make_account
+
+from .accounts import Accounts, account_values
+from .database import Database
+from .errors import AccountExists, AccountUnknown
+from .schema import account, service
+
+__all__ = ["ServiceAccount", "ServiceAccounts"]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAccount:
+    """Who takes the messages of an address of record.
+
+    webhook: URL they are posted to, "" when they are fetched. secret: signs what is posted.
+    """
+
+    aor: str
+    webhook: str
+    secret: str
+    created_at: float
+
+
+class ServiceAccounts:
+    """The service accounts of one store.
+
+    Every method raises StorageUnavailable or StoreDamaged when the store fails.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def load_all(self) -> list[ServiceAccount]:
+        """Return every service account, by address of record."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(service).order_by(service.c.aor))
+            return [ServiceAccount(*row) for row in rows]
+
+    def add(self, new: ServiceAccount, display_name: str = "") -> None:
+        """Add a service account together with its account.
+
+        Raises: AccountExists.
+        """
+        made = make_account(new.aor, secrets.token_urlsafe(32), display_name=display_name)
+        try:
+            with self._database.writing() as connection:
+                connection.execute(insert(account).values(account_values(made)))
+                connection.execute(
+                    insert(service).values(
+                        aor=new.aor,
+                        webhook=new.webhook,
+                        secret=new.secret,
+                        created_at=new.created_at,
+                    )
+                )
+        except exc.IntegrityError:
+            raise AccountExists(new.aor) from None
+
+    def change(self, aor: str, webhook: str | None = None, secret: str | None = None) -> None:
+        """Change where messages go, or what signs them. Raises: AccountUnknown."""
+        values = {"webhook": webhook, "secret": secret}
+        given = {name: value for name, value in values.items() if value is not None}
+        with self._database.writing() as connection:
+            done = connection.execute(update(service).where(service.c.aor == aor).values(**given))
+        if not done.rowcount:
+            raise AccountUnknown(aor)
+
+    def remove(self, aor: str) -> None:
+        """Remove a service account and its account. Raises: AccountUnknown."""
+        with self._database.writing() as connection:
+            done = connection.execute(delete(service).where(service.c.aor == aor))
+            left = connection.execute(select(account.c.aor).where(account.c.aor == aor)).first()
+        if not done.rowcount:
+            raise AccountUnknown(aor)
+        if left is not None:
+            Accounts(self._database).remove(aor)
