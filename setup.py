@@ -46,7 +46,11 @@ HOT = (
     "sip/digest/algorithms.py",
     "sip/digest/nonce.py",
     "pager/identity.py",
+    "pager/keeper.py",
+    "pager/policy.py",
     "pager/recent.py",
+    "pager/replay.py",
+    "pager/settings.py",
     "pager/shared.py",
     "pager/stats.py",
     "pager/values.py",
@@ -62,7 +66,9 @@ HOT = (
     "imsnode/location.py",
     "imsnode/registration.py",
     "imsnode/node.py",
+    "imsnode/storage/ledger_queue.py",
     "imsnode/storage/ledger_text.py",
+    "imsnode/storage/mailboxes.py",
     # Only compiled: recvmmsg and sendmmsg, which Python does not offer.
     "sip/aio/_mmsg.pyx",
 )

@@ -58,12 +58,13 @@ def submission_key(request: Request, sender: str, recipient: str) -> bytes:
     can occupy somebody else's identity.
     """
     message_id = cpim_message_id(request.get("content-type"), request.body)
-    who = f"{len(sender)}:{sender}{len(recipient)}:{recipient}".encode()
+    who = f"{len(sender)}:{sender}{len(recipient)}:{recipient}"
     if message_id:
-        text = b"%bimdn:%b" % (who, message_id)
+        text = f"{who}imdn:".encode() + message_id
     else:
         call_id = request.call_id
-        text = b"%bsip:%d:%b%d:%b" % (who, len(call_id), call_id, request.cseq, request.from_tag)
+        head = f"{who}sip:{len(call_id)}:".encode()
+        text = b"".join((head, call_id, f"{request.cseq}:".encode(), request.from_tag))
     return blake2b(text, digest_size=16).digest()
 
 

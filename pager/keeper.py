@@ -116,7 +116,7 @@ class Keeper:
 
         Who gets another result than STORED calls ``uncount``.
         """
-        self._add(self._copies if message.accepted else self._open, message.recipient, 1)
+        _add(self._copies if message.accepted else self._open, message.recipient, 1)
         self.store_port.store(message, done)
 
     def schedule_expiry(self, expires_at: float) -> None:
@@ -138,7 +138,7 @@ class Keeper:
             self.uncount(message.recipient, not opened)
         elif opened and item.accepted:
             self.uncount(message.recipient, False)
-            self._add(self._copies, message.recipient, 1)
+            _add(self._copies, message.recipient, 1)
         mark = DeliveryMark(
             message.id, item.seq, device, state, self._clock.wall(), status, item.finished
         )
@@ -160,15 +160,7 @@ class Keeper:
 
     def uncount(self, recipient: str, accepted: bool) -> None:
         """Count one waiting message less."""
-        self._add(self._copies if accepted else self._open, recipient, -1)
-
-    @staticmethod
-    def _add(counts: dict[str, int], recipient: str, change: int) -> None:
-        count = counts.get(recipient, 0) + change
-        if count > 0:
-            counts[recipient] = count
-        else:
-            counts.pop(recipient, None)
+        _add(self._copies if accepted else self._open, recipient, -1)
 
     def on_timer(self, kind: int, now: float) -> None:
         """Sweep, or repeat the marks that failed."""
@@ -220,3 +212,11 @@ class Keeper:
             )
             for observer in self.observers:
                 observer.expired(gone, wall)
+
+
+def _add(counts: dict[str, int], recipient: str, change: int) -> None:
+    count = counts.get(recipient, 0) + change
+    if count > 0:
+        counts[recipient] = count
+    else:
+        counts.pop(recipient, None)

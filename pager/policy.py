@@ -83,6 +83,9 @@ LATE: Final = Decision(Act.REFUSE, rules.ALREADY_EXPIRED, 480)
 # upstream may not take it for a failure of this node.
 FULL: Final = Decision(Act.REFUSE, rules.MAILBOX_FULL, 480)
 PASS_ON: Final = Decision(Act.RELAY, rules.FINAL_ANSWER)
+# An enumeration looks a member up by a call; these are compared with for every message.
+_FIRST: Final = StoreMode.FIRST
+_OFF: Final = StoreMode.OFF
 _STORE: Final = {
     rule: Decision(Act.STORE, rule)
     for rule in (
@@ -97,7 +100,7 @@ _STORE: Final = {
 _WAIT: Final = {refusal.rule: Decision(Act.WAIT, refusal.rule) for refusal in (OFF, LATE, FULL)}
 
 
-@dataclass(slots=True)
+@dataclass
 class Storable:
     """The facts that decide whether a message may be stored. Made for every message, not changed.
 
@@ -113,7 +116,7 @@ class Storable:
 
 def keep(facts: Storable, rule: str) -> Decision:
     """Decide whether a message may be stored for the reason ``rule``: STORE or REFUSE."""
-    if facts.mode is StoreMode.OFF:
+    if facts.mode is _OFF:
         return OFF
     if facts.composing:
         return COMPOSING
@@ -132,9 +135,9 @@ def on_arrival(facts: Storable, bound: int, free: int) -> Decision:
     Returns: FORWARD, STORE or REFUSE. A notice that may never be stored does not wait behind
         stored messages: it would come too late to mean anything.
     """
-    if facts.mode is StoreMode.FIRST and not facts.composing:
+    if facts.mode is _FIRST and not facts.composing:
         return keep(facts, rules.STORE_FIRST)
-    if bound and (free or facts.composing or facts.mode is StoreMode.OFF):
+    if bound and (free or facts.composing or facts.mode is _OFF):
         return FORWARD
     return keep(facts, rules.QUEUED_BEHIND if bound else rules.NO_BINDING)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from sip import octets
 from sip.errors import ParseError
 from sip.grammar import parse_uint
 from sip.headers.date import format_date, parse_date
@@ -77,15 +78,14 @@ def stored_head(request: Request, received_wall: float) -> bytes:
     A Date is added when the sender gave none: Expires counts from it, so the lines keep
     meaning the same however late they are replayed.
     """
-    lines = [
-        line
-        for name, line in zip(request.names, request.lines, strict=True)
-        if name not in _LEFT_BEHIND
-    ]
+    lines = []
+    for at, name in enumerate(request.names):
+        if name not in _LEFT_BEHIND:
+            lines.append(request.lines[at])
     if not request.has("date"):
         lines.append(b"Date: " + format_date(int(received_wall)))
     head = b"\r\n".join(lines)
-    if b"\r\n " in head or b"\r\n\t" in head:
+    if octets.find(head, b"\r\n ", 0) >= 0 or octets.find(head, b"\r\n\t", 0) >= 0:
         head = b"\r\n".join([trim(line) for line in lines])
     return head
 

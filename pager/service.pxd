@@ -1,5 +1,7 @@
 # Types for the compiled form of service.py; the interpreter never reads this file.
 
+cimport cython
+
 from sip.forward cimport Proxy
 from sip.message cimport Request
 from sip.proxy cimport Fork
@@ -7,7 +9,9 @@ from sip.routing cimport Routed
 from sip.timers cimport TimerQueue
 from sip.transaction.server cimport ServerTransaction
 
+from . cimport policy
 from .identity cimport MessageIds
+from .policy cimport Storable
 from .shared cimport Shared
 from .submission cimport Submission
 from .values cimport LedgerEntry
@@ -34,3 +38,5 @@ cdef class Pager(Shared):
         double wall,
     )
     cdef _forward(self, Submission submission, Fork fork, object targets, double now)
+    @cython.locals(recipient=str, devices=list, free=list, facts=Storable, expires_at=double)
+    cdef _arrive(self, Submission submission, Routed routed, object targets, double now)

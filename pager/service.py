@@ -32,6 +32,10 @@ from .submission import FORKING, Answering, Submission
 from .values import LedgerEntry
 
 _PATIENCE: Final = 1
+# An enumeration looks a member up by a call; these are compared with for every message.
+_FORWARD: Final = policy.Act.FORWARD
+_STORE: Final = policy.Act.STORE
+_REFUSE: Final = policy.Act.REFUSE
 # A sender that lost this node's answer repeats the request for 64*T1 (RFC 3261 17.1.2.2).
 _REPEATS_S: Final = 64.0
 
@@ -237,11 +241,11 @@ class Pager(Shared):
                 free.append(target)
         facts, expires_at = submission.facts(False)
         decision = policy.on_arrival(facts, len(targets), len(free))
-        if decision.act is policy.Act.REFUSE:
+        if decision.act is _REFUSE:
             submission.refuse(None, decision, now)
             return
         chosen: Sequence[Target] = ()
-        if decision.act is policy.Act.FORWARD:
+        if decision.act is _FORWARD:
             # A device without an instance id cannot be kept waiting in the store when another
             # device takes the message, so it gets it now even if that is out of order.
             all_of_them = facts.composing or facts.mode is StoreMode.OFF
@@ -252,7 +256,7 @@ class Pager(Shared):
             device = self.bindings.device_of(target)
             if device and target not in chosen:
                 devices.append(device)
-        if decision.act is policy.Act.STORE:
+        if decision.act is _STORE:
             submission.commit(None, decision.rule, tuple(devices), expires_at)
             return
         submission.others = devices

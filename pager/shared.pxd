@@ -3,6 +3,7 @@
 from sip.endpoint cimport Endpoint
 from sip.message cimport Request, build_response
 
+from .keeper cimport Keeper
 from .recent cimport Recent
 from .stats cimport PagerStats
 
@@ -13,7 +14,7 @@ cdef class Shared:
     cdef public frozenset carried_users
     cdef public object clock
     cdef public Endpoint endpoint
-    cdef public object keeper
+    cdef public Keeper keeper
     cdef public object ledger
     cdef public tuple observers
     cdef public object offline

@@ -1,10 +1,17 @@
 # Types for the compiled form of submission.py; the interpreter never reads this file.
 
+cimport cython
+
 from sip.message cimport Request, Response
 from sip.proxy cimport Branch, Fork
 
+from . cimport policy
+from .identity cimport submission_key
+from .keeper cimport Keeper
+from .policy cimport Storable
+from .replay cimport deadline, is_composing, stored_head
 from .shared cimport Shared
-from .values cimport LedgerEntry, StoredMessage
+from .values cimport LedgerEntry, StoredMessage, StoreResult
 
 
 cdef class Keeping:
@@ -38,3 +45,24 @@ cdef class Submission:
 
     cpdef on_branch(self, Fork fork, Branch branch, double now)
     cpdef on_final(self, Fork fork, Response response, int status, double now)
+    @cython.locals(pager=Shared, request=Request, expires_at=double, keeper=Keeper)
+    cpdef tuple facts(self, bint accepted)
+    @cython.locals(pager=Shared, request=Request, offered=tuple, message=StoredMessage)
+    cpdef Keeping commit(
+        self, Fork fork, str rule, tuple devices, double expires_at, bint accepted=*
+    )
+    @cython.locals(pager=Shared, keeping=Keeping, now=double, fork=Fork, response=Response)
+    cpdef stored(self, StoreResult result)
+    @cython.locals(pager=Shared, message=StoredMessage, fork=Fork, story=list)
+    cdef _kept(self, Keeping keeping, long long seq, double now)
+    cdef _give(self, Fork fork, Response response, int status, double now)
+    cdef _relay(self, Fork fork, Response response, double now)
+    cdef _reply(self, int status, double now, bytes reason=*, object extra=*)
+    @cython.locals(pager=Shared)
+    cdef _told(self, int status, double now)
+    cdef _answered(self, Fork fork)
+    cdef _finish(self)
+    cpdef double wall(self, double now) except -1.0
+    @cython.locals(steps=list, pager=Shared, branch=Branch)
+    cpdef list story(self, Fork fork, double now, str rule=*)
+    cdef _note(self, list steps, str outcome, bint final)

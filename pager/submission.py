@@ -39,6 +39,8 @@ from .rules import (
 from .shared import Shared
 from .values import LedgerEntry, Step, StoredMessage, StoreKind, StoreResult
 
+_COMMITTED: Final = StoreKind.STORED
+
 # Phases. FORKING: nobody has answered. COMMITTING: the store has been asked. KEPT: stored, what
 # still runs reports to the mailbox. TOLD: the sender has an answer, what still runs may ask
 # for a copy. DONE: nothing can happen any more.
@@ -280,7 +282,7 @@ class Submission:
         facts = policy.Storable(
             settings.mode_for(self.recipient),
             is_composing(request),
-            expires_at <= pager.clock.wall(),
+            expires_at <= self.wall(pager.clock.now()),
             pager.keeper.full(self.recipient, accepted),
         )
         return facts, expires_at
@@ -299,7 +301,7 @@ class Submission:
         offered: tuple[str, ...] = ()
         if fork is not None:
             pager.running.pop(fork, None)
-            offered = unique(pager.bindings.device_of(b.target) for b in fork.branches)
+            offered = unique([pager.bindings.device_of(b.target) for b in fork.branches])
         if pager.carried(self.recipient):
             offered = unique((*offered, *devices, ""))
         message = StoredMessage(
@@ -329,7 +331,7 @@ class Submission:
         assert keeping is not None
         now = pager.clock.now()
         kind = result.kind
-        if kind is StoreKind.STORED:
+        if kind is _COMMITTED:
             self._kept(keeping, result.seq, now)
             return
         fork, response = keeping.fork, keeping.response

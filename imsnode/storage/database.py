@@ -37,6 +37,10 @@ _POSTGRESQL_OPTIONS = (
 )
 _MIGRATION_LOCK = 0x494D534E  # "IMSN"
 
+# The driver asks octets how they want to be stored, with several failing look-ups each time,
+# unless somebody has said so: as they are.
+sqlite3.register_adapter(bytes, bytes.__bytes__)
+
 
 def leaves_connection_whole(error: BaseException) -> bool:
     """Tell errors after which the connection goes on working.

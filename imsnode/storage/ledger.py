@@ -8,14 +8,12 @@ themselves are not, and tell that part of the story (see `imsnode.storage.story`
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Iterator
 
 from sqlalchemy import Connection, Dialect, delete, func, literal, select
 
-from pager.values import LedgerEntry
-
 from .cdr import CdrFile
+from .ledger_queue import BLOCK, LedgerQueue
 from .ledger_text import BlockText, KeptEntry, checksum_of, read_entries
 from .schema import ledger_block, ledger_index
 from .statements import InsertRows
@@ -25,27 +23,17 @@ __all__ = ["LedgerRetention", "LedgerWriter", "find_entries"]
 
 _log = logging.getLogger(__name__)
 
-# Entries in one block: a long block is cheap to write and slow to read; the objects that wait for
-# it are also what the garbage collector would have to look at.
-BLOCK = 1024
 _WAIT_S = 0.7  # an entry waits so long for company; with the writer's tick, under a second
-_WAITING_LIMIT = 200_000
 _RETENTION_PAUSE_S = 10.0
 _RETENTION_BLOCKS = 16
 
 
-class LedgerWriter:
-    """`pager.ports.Ledger`: takes entries on the loop's thread, writes them on the writer's.
-
-    At most 200,000 entries wait; while the database is away the ones beyond are dropped and
-    counted, because a ledger must not hold up messages. ``rouse`` is called when a block is full.
-    """
+class LedgerWriter(LedgerQueue):
+    """`pager.ports.Ledger`: takes entries on the loop's thread, writes them on the writer's."""
 
     def __init__(self, dialect: Dialect, stats: StorageStats, cdr: CdrFile | None) -> None:
-        self.rouse: Callable[[], None] = lambda: None
-        self._stats = stats
+        super().__init__(stats)
         self._cdr = cdr
-        self._queue: deque[LedgerEntry] = deque()
         self._block: BlockText | None = None
         self._since: float | None = None
         self._insert_block = InsertRows(ledger_block, ("seq", "lines"), dialect)
@@ -56,22 +44,12 @@ class LedgerWriter:
     def waiting(self) -> int:
         """Entries that are not written yet."""
         block = self._block
-        return len(self._queue) + (block.count if block is not None else 0)
+        return self.queued() + (block.count if block is not None else 0)
 
     @property
     def dropped(self) -> int:
         """Entries that were given up."""
         return self._stats.ledger_dropped
-
-    def note(self, entry: LedgerEntry) -> None:
-        """Take an entry."""
-        waiting = len(self._queue)
-        if waiting == _WAITING_LIMIT:
-            self._stats.ledger_dropped += 1
-            return
-        self._queue.append(entry)
-        if waiting == BLOCK - 1:
-            self.rouse()
 
     def attach(self, connection: Connection) -> None:
         """Go on behind the newest block."""
@@ -82,12 +60,13 @@ class LedgerWriter:
         """True when a block is full, or its oldest entry has waited long enough."""
         if self._block is not None:
             return True
-        if not self._queue:
+        queued = self.queued()
+        if not queued:
             self._since = None
             return False
         if self._since is None:
             self._since = now
-        return urgent or len(self._queue) >= BLOCK or now - self._since >= _WAIT_S
+        return urgent or queued >= BLOCK or now - self._since >= _WAIT_S
 
     def step(self, connection: Connection) -> bool:
         """Write one block."""
@@ -97,13 +76,11 @@ class LedgerWriter:
         if block.count:
             self._insert_block.run(connection, [(self._next, block.lines())])
             self._insert_index.run(connection, [(self._next, block.ended, block.checksums())])
-        return bool(self._queue)
+        return self.queued() > 0
 
     def _gather(self) -> BlockText:
         block = BlockText()
-        queue = self._queue
-        for _ in range(min(len(queue), BLOCK)):
-            entry = queue.popleft()
+        for entry in self.take():
             try:
                 block.add(entry)
             except Exception:  # noqa: BLE001 - the others have to be written

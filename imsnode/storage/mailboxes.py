@@ -19,6 +19,7 @@ from .statements import InsertRows, PerCount, Query
 
 __all__ = ["PendingLane", "StoreLane", "stored_message"]
 
+_STORED = StoreKind.STORED
 _MESSAGE_COLUMNS = (
     "seq", "id", "recipient", "key", "received_at", "expires_at", "sender", "call_id", "cseq",
     "size", "devices", "offered", "head", "body",
@@ -72,33 +73,30 @@ class StoreLane:
 
     def execute(self, connection: Connection, items: Sequence[StoredMessage]) -> list[StoreResult]:
         """Claim the keys first: whose claim holds is stored, the others are duplicates."""
-        numbered = list(enumerate(items, self._next))
+        first = self._next
         self._next += len(items)
-        claimed = self._claim.run(
-            connection,
-            [(m.recipient, m.key, seq, COPIES if m.accepted else OPEN) for seq, m in numbered],
-        )
-        if claimed == len(items):
-            self._keep(connection, numbered)
-            return [StoreResult(StoreKind.STORED, m.id, seq) for seq, m in numbered]
-        return self._sort_out(connection, numbered)
+        claims: list[object] = []
+        for seq, m in enumerate(items, first):
+            claims += (m.recipient, m.key, seq, COPIES if m.accepted else OPEN)
+        numbered = list(enumerate(items, first))
+        if self._claim.run_flat(connection, len(items), claims) < len(items):
+            return self._sort_out(connection, numbered)
+        self._keep(connection, numbered)
+        return [StoreResult(_STORED, m.id, seq) for seq, m in numbered]
 
     def _keep(self, connection: Connection, numbered: Sequence[tuple[int, StoredMessage]]) -> None:
-        self._insert.run(
-            connection,
-            [
-                (
-                    seq, m.id, m.recipient, m.key, m.received_at, m.expires_at, m.sender,
-                    m.call_id, m.cseq, len(m.body), _join(m.devices), _join(m.offered),
-                    m.head, m.body,
-                )
-                for seq, m in numbered
-            ],
-        )  # fmt: skip
+        values: list[object] = []
         deadlines: dict[int, float] = {}
         for seq, m in numbered:
-            first = seq - seq % NEIGHBOURS
-            deadlines[first] = min(m.expires_at, deadlines.get(first, m.expires_at))
+            values += (
+                seq, m.id, m.recipient, m.key, m.received_at, m.expires_at, m.sender, m.call_id,
+                m.cseq, len(m.body), _join(m.devices), _join(m.offered), m.head, m.body,
+            )  # fmt: skip
+            neighbours = seq - seq % NEIGHBOURS
+            known = deadlines.get(neighbours)
+            if known is None or m.expires_at < known:
+                deadlines[neighbours] = m.expires_at
+        self._insert.run_flat(connection, len(numbered), values)
         self._remind.run(connection, [(DUE_EXPIRY, at, first) for first, at in deadlines.items()])
 
     def _sort_out(
@@ -111,7 +109,7 @@ class StoreLane:
         results = []
         for (seq, m), owner in zip(numbered, owners, strict=True):
             if seq == owner:
-                results.append(StoreResult(StoreKind.STORED, m.id, seq))
+                results.append(StoreResult(_STORED, m.id, seq))
             else:
                 first = self._id.run(connection, owner).scalar()
                 results.append(StoreResult(StoreKind.DUPLICATE, str(first or m.id)))

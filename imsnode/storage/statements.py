@@ -95,18 +95,25 @@ class InsertRows:
 
     def run(self, connection: Connection, rows: Sequence[Row]) -> int:
         """Insert rows; return how many were inserted or changed."""
+        return self.run_flat(connection, len(rows), list(chain.from_iterable(rows)))
+
+    def run_flat(self, connection: Connection, count: int, values: list[object]) -> int:
+        """Insert ``count`` rows whose values follow one another; see ``run``."""
         changed = 0
-        for part in _parts(rows):
-            count = len(part)
-            text = self._texts.get(count)
+        done = 0
+        width = len(values) // count if count else 0
+        for size in _sizes(count):
+            text = self._texts.get(size)
             if text is None:
-                group = ", ".join([self._one] * count)
-                text = self._texts[count] = f"{self._head} VALUES {group}{self._tail}"
-            changed += execute_raw(connection, text, tuple(chain.from_iterable(part)))
+                group = ", ".join([self._one] * size)
+                text = self._texts[size] = f"{self._head} VALUES {group}{self._tail}"
+            part = values if size == count else values[done * width : (done + size) * width]
+            changed += execute_raw(connection, text, part)
+            done += size
         return changed
 
 
-def execute_raw(connection: Connection, text: str, parameters: tuple[object, ...]) -> int:
+def execute_raw(connection: Connection, text: str, parameters: Sequence[object]) -> int:
     """Execute on the driver itself and return the row count.
 
     What SQLAlchemy does around a statement takes longer than SQLite needs for several rows. Its
@@ -141,15 +148,14 @@ def _cut_group(values: str) -> tuple[str, str]:
     raise ValueError("no group of values")
 
 
-def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    start = 0
-    total = len(rows)
+def _sizes(count: int) -> Iterator[int]:
+    """Give the row counts of the statements that insert ``count`` rows."""
     for step in _STEPS:
-        while total - start >= step:
-            yield rows[start : start + step]
-            start += step
-    if start < total:
-        yield rows[start:] if start else rows
+        while count >= step:
+            yield step
+            count -= step
+    if count:
+        yield count
 
 
 class PerCount:

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.dialects import sqlite
 
-from imsnode.storage import ledger
 from imsnode.storage.ledger import BLOCK, LedgerWriter
 from imsnode.storage.ledger_text import BlockText, read_entries
 from imsnode.storage.stats import StorageStats
@@ -70,9 +69,9 @@ def test_a_full_batch_waits_for_nothing() -> None:
     assert waiting.due(1.0, False)
 
 
-def test_what_is_too_much_is_dropped_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "_WAITING_LIMIT", 3)
+def test_what_is_too_much_is_dropped_and_counted() -> None:
     waiting = writer()
+    waiting.limit = 3
     for number in range(5):
         waiting.note(entry(number))
     assert (waiting.waiting, waiting.dropped) == (3, 2)
