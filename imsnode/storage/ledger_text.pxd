@@ -2,6 +2,8 @@
 
 import cython
 
+from pager.values cimport LedgerEntry
+
 
 cdef dict _quoted
 cdef str _quote_known(str text)
@@ -20,6 +22,6 @@ cdef class BlockText:
         after_ms=cython.longlong, name=str, octets=str, record=str, when=double, step=str,
         device=str, answer=object, rule=str, at=double,
     )
-    cpdef add(self, entry)
+    cpdef add(self, LedgerEntry entry)
 
     cdef str _stamp(self, long long wall_ms)
