@@ -22,6 +22,7 @@ import uvloop
 
 from pager import Pager
 from pager.identity import MessageIds
+from pager.recall import Recall
 from sip.aio.clock import SystemClock
 from sip.aio.driver import Bound, Driver, UdpOptions
 from sip.aio.ids import SystemIds
@@ -64,6 +65,7 @@ from .logs import configure
 from .metrics import Metrics, driver_metrics
 from .node import Node
 from .node_metrics import node_metrics
+from .recalls import Recalls
 from .registration import Registrar
 from .services import Services
 from .storage import AorState, CdrSettings, Storage, StorageSettings, open_storage
@@ -292,6 +294,17 @@ class App:
         )
         self.services = Services()
         self.services.offer(self.echo, self.echo.aors)
+        messages, ledger = self.storage.messages, self.storage.ledger
+        self.recalls = Recalls(
+            Recall(messages, self.pager.keeper, self.pager.offline, ledger, self.clock),
+            self.endpoint,
+            self._is_user,
+            self._send,
+            self.clock.now,
+            self.retry_after,
+            self.storage.database,
+            self.storage.flush,
+        )
         self.node = Node(
             self.endpoint,
             self.proxy,
@@ -304,6 +317,7 @@ class App:
             self.registrar,
             self.pager,
             self.services,
+            self.recalls,
             self.clock,
             settings_of.routes(config),
             self.retry_after,

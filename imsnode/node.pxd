@@ -34,6 +34,7 @@ cdef class Node:
     cdef public Pager pager
     cdef public PeerTable peers
     cdef public Proxy proxy
+    cdef public object recalls
     cdef public Registrar registrar
     cdef public object retry_after
     cdef public object routes

@@ -25,6 +25,7 @@ from .identity.authenticator import UNTRUSTED_HEADERS, Authenticator, Principal
 from .identity.peers import Peer, PeerTable
 from .identity.rates import UserLimiter
 from .location import Location
+from .recalls import Recalls, may_be_revoke
 from .registration import Clock, Registrar
 from .services import Services
 
@@ -84,6 +85,7 @@ class Node:
         registrar: Registrar,
         pager: Pager,
         services: Services,
+        recalls: Recalls,
         clock: Clock,
         routes: Mapping[str, tuple[str, str, int]],
         retry_after: Callable[[], tuple[bytes, ...]],
@@ -100,6 +102,7 @@ class Node:
         self.registrar = registrar
         self.pager = pager
         self.services = services.by_aor
+        self.recalls = recalls
         self.clock = clock
         self.routes = routes
         self.retry_after = retry_after
@@ -274,6 +277,8 @@ class Node:
             self._refuse(request, flow, INSECURE, now)
             return
         if request.method == "MESSAGE":
+            if may_be_revoke(request) and self.recalls.request(request, flow, sender, aor, now):
+                return
             transaction = self.endpoint.accept(request, flow, now)
             self.pager.submit(transaction, request, routed, sender, aor, now, wall)
             return

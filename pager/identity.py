@@ -103,3 +103,9 @@ def delivery_call_id(message_id: str, device: str) -> bytes:
     """
     mark = blake2b(device.encode(), digest_size=6).hexdigest()
     return f"{message_id}-{mark}".encode()
+
+
+def imdn_key(message_id: bytes, sender: str, recipient: str) -> bytes:
+    """Return the ``submission_key`` of a message by its imdn.Message-ID alone."""
+    who = f"{len(sender)}:{sender}{len(recipient)}:{recipient}".encode()
+    return blake2b(b"%bimdn:%b" % (who, message_id), digest_size=16).digest()

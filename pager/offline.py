@@ -184,6 +184,18 @@ class Offline:
         item.finished = True
         return True
 
+    def withdrawn(self, recipient: str, seq: int) -> tuple[Item | None, bool]:
+        """Return a message that its sender took back, if it is in memory.
+
+        Returns: with it, whether an attempt to deliver it is under way.
+        """
+        box = self.boxes.get(recipient)
+        item = box.items.get(seq) if box is not None else None
+        if box is None or item is None:
+            return None, False
+        queued = sum(lane.queue.count(item) for lane in box.lanes.values())
+        return item, item.holders > queued
+
     def refresh(self, box: Mailbox, now: float) -> None:
         """Bring the lanes in line with the bindings and go on delivering."""
         self._update_lanes(box, now)

@@ -16,6 +16,7 @@ STORED: Final = "stored"
 REPLIED: Final = "replied"
 NOT_STORED: Final = "not-stored"
 EXPIRED: Final = "expired"
+RECALLED: Final = "recalled"
 
 STEPS: Final[dict[str, str]] = {
     RECEIVED: "the message came in from its sender, who had proved who they are",
@@ -24,6 +25,7 @@ STEPS: Final[dict[str, str]] = {
     NOT_STORED: "the message was not kept for devices that did not get it",
     REPLIED: "the sender got this answer",
     EXPIRED: "the deadline of the message passed in the store",
+    RECALLED: "the message was taken back from the store",
 }
 
 # Rules
@@ -50,6 +52,8 @@ DUPLICATE: Final = "duplicate"
 NOT_FORWARDABLE: Final = "not-forwardable"
 FINAL_ANSWER: Final = "final-answer"
 DEADLINE: Final = "deadline"
+BY_SENDER: Final = "by-sender"
+BY_OPERATOR: Final = "by-operator"
 
 RULES: Final[dict[str, str]] = {
     FORWARDED: "the recipient is reachable: forwarded to every device at once",
@@ -75,6 +79,8 @@ RULES: Final[dict[str, str]] = {
     NOT_FORWARDABLE: "the request asks for something that forbids forwarding it",
     FINAL_ANSWER: "the best answer of the recipient's devices goes back to the sender",
     DEADLINE: "the deadline (Expires, at most message_lifetime) passed: not delivered any more",
+    BY_SENDER: "its sender recalled it: removed for every device that has not taken it",
+    BY_OPERATOR: "the operator recalled it: removed for every device that has not taken it",
 }
 
 # Outcomes
@@ -93,4 +99,5 @@ OUTCOMES: Final[dict[str, str]] = {
     REFUSED: "a device refused it for good",
     UNDECIDED: "a device could not take it yet",
     EXPIRED: "its deadline passed",
+    RECALLED: "it was recalled",
 }

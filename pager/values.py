@@ -24,11 +24,15 @@ class StoreKind(StrEnum):
 
 
 class MarkState(StrEnum):
-    """What became of one stored message at one device; each of them is final there."""
+    """What became of one stored message at one device; each of them is final there.
+
+    RECALLED stands for all devices that had not taken it.
+    """
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
     EXPIRED = "expired"
+    RECALLED = "recalled"
 
 
 @dataclass

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from .errors import CommandError, UsageError
 from .options import ConfigOption, Format, FormatOption
 from .output import printable, say, show_rows, timestamp
 from .session import canonical_aor, database, load_config, node
+
+if TYPE_CHECKING:
+    from imsnode.config import Config
 
 app = typer.Typer(no_args_is_help=True, help="Messages: submit one, look at those that are kept.")
 
@@ -82,6 +85,46 @@ def list_messages(
         for row in rows
     )
     show_rows(COLUMNS, cells, form)
+
+
+@app.command("recall")
+def recall(
+    identity: Annotated[str, typer.Argument(metavar="ID", help="Message id or Call-ID.")],
+    sender: Annotated[
+        str | None,
+        typer.Option("--from", metavar="AOR", help="Only when this user sent it."),
+    ] = None,
+    form: FormatOption = Format.TABLE,
+    config: ConfigOption = None,
+) -> None:
+    """Take a message back, and its copies for a list, wherever they have not been delivered."""
+    settings = load_config(config)
+    source = canonical_aor(settings, sender, local=False) if sender is not None else ""
+    results = _recall(settings, identity, source)
+    if not results:
+        raise CommandError(f"no message {printable(identity)} is known")
+    show_rows(("id", "recipient", "state"), results, form)
+    if not any(state in ("removed", "partly") for _, _, state in results):
+        raise CommandError("nothing was left to take back")
+
+
+def _recall(settings: Config, identity: str, sender: str) -> list[tuple[str, str, str]]:
+    """Recall through the running node, or in the database when none runs."""
+    from imsnode.control.client import ControlClient, ControlRefused, NodeNotRunning
+    from imsnode.storage import withdraw_now
+    from sip.aio.clock import SystemClock
+
+    try:
+        with ControlClient(settings.control_socket) as client:
+            found = client.recall(identity, sender or None)
+            return [(one["message_id"], one["recipient"], one["state"]) for one in found]
+    except ControlRefused as error:
+        raise CommandError(str(error)) from error
+    except NodeNotRunning:
+        pass
+    with database(settings) as opened:
+        found_now = withdraw_now(opened, identity, sender, SystemClock().wall())
+    return [(message_id, recipient, str(state)) for message_id, recipient, state in found_now]
 
 
 @app.command("show")

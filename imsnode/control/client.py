@@ -84,6 +84,11 @@ class ControlClient:
         """Submit a text message; gives message_id, status, outcome, detail."""
         return self._call("POST", "/messages", {"from": sender, "to": recipient, "text": text})
 
+    def recall(self, identity: str, sender: str | None) -> list[Answer]:
+        """Take a message back; gives message_id, recipient, state for each recipient."""
+        body = {"id": identity} if sender is None else {"id": identity, "from": sender}
+        return list(self._call("POST", "/messages/recall", body)["results"])
+
     def flush_ledger(self) -> None:
         """Return when every step so far stands in the database."""
         self._call("POST", "/ledger/flush", {})

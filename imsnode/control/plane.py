@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .. import settings as settings_of
 from ..config import Config, ConfigError, changes, load
 from ..logs import configure
+from ..recalls import RecallResult
 from ..storage import StorageError
 from .server import ControlRefused, ReloadResult, SubmitMessage, SubmitResult
 
@@ -178,6 +179,10 @@ class Plane:
             return SubmitResult(message_id, 408, "pending", "no answer yet; see imsnode why")
         outcome = {200: "delivered", 202: "stored"}.get(status, "refused")
         return SubmitResult(message_id, status, outcome, reason)
+
+    async def recall_message(self, identity: str, sender: str) -> list[RecallResult]:
+        """Take a message back, for its sender or as the operator."""
+        return await self.app.recalls.by_id(identity, sender)
 
     async def flush_ledger(self) -> None:
         """Return when every ledger entry noted so far can be read from the database."""

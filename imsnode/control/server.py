@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from ..recalls import RecallResult
 from ..trace import Subscription, TraceFull, TraceHub
 
 __all__ = [
@@ -81,6 +82,9 @@ class ControlPlane(Protocol):
     async def submit_message(self, request: SubmitMessage) -> SubmitResult:
         """Send a message in the name of a local user."""
 
+    async def recall_message(self, identity: str, sender: str) -> list[RecallResult]:
+        """Take a message back; "" as sender is the operator."""
+
     async def flush_ledger(self) -> None:
         """Return when the ledger so far can be read from the database."""
 
@@ -122,6 +126,12 @@ def make_control_app(plane: ControlPlane, trace: TraceHub) -> Starlette:
         message = _message(await _body(request))
         return JSONResponse(asdict(await plane.submit_message(message)))
 
+    async def recall(request: Request) -> Response:
+        body = await _body(request)
+        sender = "" if body.get("from") is None else _string(body, "from")
+        results = await plane.recall_message(_string(body, "id"), sender)
+        return JSONResponse({"results": [asdict(result) for result in results]})
+
     async def status(_request: Request) -> Response:
         return JSONResponse(dict(plane.status()))
 
@@ -146,6 +156,7 @@ def make_control_app(plane: ControlPlane, trace: TraceHub) -> Starlette:
             Route("/tokens/changed", _guarded(tokens_changed), methods=["POST"]),
             Route("/bindings/remove", _guarded(remove_binding), methods=["POST"]),
             Route("/messages", _guarded(submit), methods=["POST"]),
+            Route("/messages/recall", _guarded(recall), methods=["POST"]),
             Route("/ledger/flush", _guarded(flush), methods=["POST"]),
             Route("/status", _guarded(status)),
             Route("/trace", _guarded(follow)),

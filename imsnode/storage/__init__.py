@@ -20,6 +20,7 @@ from .errors import (
 from .integrity import CheckReport
 from .listing import MessageRow, list_messages, show_message
 from .locations import Locations, read_locations, remove_bindings
+from .recalls import find_copies, withdraw_now
 from .requests import Claim, Claimed
 from .services import ServiceAccount, ServiceAccounts
 from .store import Storage, StorageSettings, open_storage
@@ -51,10 +52,12 @@ __all__ = [
     "StoreDamaged",
     "Story",
     "Tokens",
+    "find_copies",
     "find_story",
     "list_messages",
     "open_storage",
     "read_locations",
     "remove_bindings",
     "show_message",
+    "withdraw_now",
 ]

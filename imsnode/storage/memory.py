@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from imsnode.identity.accounts import Account, make_account
+from pager.recall import RecallState, Withdrawal, Withdrawn
 from pager.values import (
     DeliveryMark,
     ExpiredMessage,
@@ -34,14 +35,23 @@ Deliver = Callable[[Callable[[], None]], object]
 class _Kept:
     """One stored message and what became of it."""
 
-    __slots__ = ("accepted", "fates", "message", "seq", "settled")
+    __slots__ = ("accepted", "fates", "message", "recalled", "seq", "settled", "size")
 
     def __init__(self, seq: int, message: StoredMessage) -> None:
         self.seq = seq
         self.message = message
         self.accepted = message.accepted
         self.settled = False
+        self.recalled = False
+        self.size = len(message.body)
         self.fates: dict[str, DeliveryMark] = {}
+
+
+def _gone(kept: _Kept) -> ExpiredMessage:
+    m = kept.message
+    return ExpiredMessage(
+        m.id, kept.seq, m.call_id, m.sender, m.recipient, kept.size, kept.accepted
+    )
 
 
 class MemoryMessages:
@@ -116,6 +126,28 @@ class MemoryMessages:
         found = None if self.fail else self._expire(before_wall, limit)
         self._deliver(lambda: done(found))
 
+    def withdraw(self, wish: Withdrawal, done: Callable[[Withdrawn], None]) -> None:
+        """Take a message back; see `pager.recall.RecallStore`."""
+        result = Withdrawn(RecallState.FAILED) if self.fail else self._withdraw(wish)
+        self._deliver(lambda: done(result))
+
+    def _withdraw(self, wish: Withdrawal) -> Withdrawn:
+        for kept in self._kept.values():
+            m = kept.message
+            named = m.key == wish.key if wish.key else m.id == wish.message_id
+            if named and m.recipient == wish.recipient and wish.sender in ("", m.sender):
+                break
+        else:
+            return Withdrawn(RecallState.UNKNOWN)
+        gone = _gone(kept)
+        if kept.settled:
+            if kept.recalled:
+                return Withdrawn(RecallState.REMOVED, gone, again=True)
+            return Withdrawn(RecallState.TOO_LATE)
+        kept.recalled = not kept.accepted
+        self._settle(kept)
+        return Withdrawn(RecallState.PARTLY if kept.accepted else RecallState.REMOVED, gone)
+
     def _expire(self, before_wall: float, limit: int) -> list[ExpiredMessage]:
         late = [
             kept
@@ -125,12 +157,7 @@ class MemoryMessages:
         late.sort(key=lambda kept: (kept.message.expires_at, kept.seq))
         expired = []
         for kept in late[:limit]:
-            m = kept.message
-            expired.append(
-                ExpiredMessage(
-                    m.id, kept.seq, m.call_id, m.sender, m.recipient, len(m.body), kept.accepted
-                )
-            )
+            expired.append(_gone(kept))
             self._settle(kept)
         return expired
 

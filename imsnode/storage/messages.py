@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import case, func, select
 
+from pager.recall import Withdrawal, Withdrawn
 from pager.values import (
     DeliveryMark,
     ExpiredMessage,
@@ -19,6 +20,7 @@ from pager.values import (
 from .database import Database
 from .lanes import Lane, Submit
 from .mailboxes import PendingLane, StoreLane
+from .recalls import RecallLane
 from .schema import COPIES, OPEN, SETTLED, mailbox, message
 from .settling import ExpireLane, MarkLane
 
@@ -39,12 +41,13 @@ class Messages:
         self._store = StoreLane(dialect)
         self._mark = MarkLane(dialect)
         self._expire = ExpireLane(dialect)
+        self._recall = RecallLane(dialect)
         self._pending = PendingLane(dialect)
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
         """The lanes of the operations, in the order in which a group has to execute them."""
-        return (self._store, self._mark, self._expire, self._pending)
+        return (self._store, self._mark, self._expire, self._recall, self._pending)
 
     def store(self, message: StoredMessage, done: Callable[[StoreResult], None]) -> None:
         """Keep a message; see the port."""
@@ -71,6 +74,10 @@ class Messages:
     ) -> None:
         """Settle what nobody took in time; see the port."""
         self._submit(self._expire, (before_wall, limit), done)
+
+    def withdraw(self, wish: Withdrawal, done: Callable[[Withdrawn], None]) -> None:
+        """Take a message back; see `pager.recall.RecallStore`."""
+        self._submit(self._recall, wish, done)
 
     def waiting_counts(self) -> dict[str, Waiting]:
         """Count what waits; blocks, under a second for a million messages.

@@ -30,7 +30,7 @@ from .schema import COPIES, DUE_EXPIRY, DUE_FORGET, NEIGHBOURS, SETTLED, due, fa
 from .statements import InsertRows, PerCount, Query
 from .stats import StorageStats
 
-__all__ = ["ExpireLane", "Forgetting", "MarkLane"]
+__all__ = ["ExpireLane", "Forgetting", "MarkLane", "Settling"]
 
 _EXPIRY_ROWS = 256  # entries of due looked at in one go
 _EXPIRY_LOOKS = 1024  # at neighbours, in one call: most were settled long ago
@@ -40,8 +40,8 @@ _FORGET_PAUSE_S = 1.0
 Values = list[BindParameter[Any]]
 
 
-class _Settling:
-    """Statements that end the wait of messages, shared by marks and expiry."""
+class Settling:
+    """Statements that end the wait of messages, shared by marks, expiry and recall."""
 
     def __init__(self, dialect: Dialect) -> None:
         decided = select(func.max(fate.c.at)).where(fate.c.seq == message.c.seq).scalar_subquery()
@@ -115,7 +115,7 @@ class MarkLane:
             ),
         )
         self._accept = PerCount(_moving(COPIES), dialect)
-        self._settling = _Settling(dialect)
+        self._settling = Settling(dialect)
 
     def attach(self, connection: Connection) -> None:
         """Nothing is kept in memory."""
@@ -197,7 +197,7 @@ class ExpireLane:
         self._remind = InsertRows(
             due, ("kind", "at", "seq"), dialect, lambda insert: insert.on_conflict_do_nothing()
         )
-        self._settling = _Settling(dialect)
+        self._settling = Settling(dialect)
 
     def attach(self, connection: Connection) -> None:
         """Nothing is kept in memory."""

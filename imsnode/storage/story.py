@@ -123,7 +123,9 @@ def _add_row(story: Story, row: MessageRow, fates: Sequence[Fate]) -> None:
     known = {(step[2], step[3]) for step in story.steps if step[1] == rules.ANSWERED}
     for one in fates:
         state = MarkState(one.state)
-        if state is not MarkState.EXPIRED and (one.device, one.status) not in known:
+        if state is MarkState.RECALLED:
+            story.outcome = rules.RECALLED
+        elif state is not MarkState.EXPIRED and (one.device, one.status) not in known:
             rule = _RULE_OF[state]
             story.steps.append((one.at, rules.ANSWERED, one.device, one.status, rule))
             story.outcome = _OUTCOME_OF[state]

@@ -23,6 +23,7 @@ from pager import (
     StoreResult,
     Waiting,
 )
+from pager.recall import Recall, RecallState, Withdrawal, Withdrawn
 from sip.endpoint import Endpoint
 from sip.flow import Flow
 from sip.message import Request, Response, build_request
@@ -45,6 +46,7 @@ class Row:
     accepted: bool
     fates: dict[str, DeliveryMark] = field(default_factory=dict)
     settled: bool = False
+    recalled: bool = False
 
 
 class MemoryStore:
@@ -139,21 +141,33 @@ class MemoryStore:
             over = [r for r in self.waiting() if r.message.expires_at <= before_wall][:limit]
             for row in over:
                 row.settled = True
-            gone = [
-                ExpiredMessage(
-                    r.message.id,
-                    r.seq,
-                    r.message.call_id,
-                    r.message.sender,
-                    r.message.recipient,
-                    len(r.message.body),
-                    r.accepted,
-                )
-                for r in over
-            ]
+            gone = [_gone(r) for r in over]
             return lambda: done(gone)
 
         self._later(act)
+
+    def withdraw(self, wish: Withdrawal, done: Callable[[Withdrawn], None]) -> None:
+        def act() -> Callable[[], None]:
+            result = Withdrawn(RecallState.FAILED) if self.failing else self._withdraw(wish)
+            return lambda: done(result)
+
+        self._later(act)
+
+    def _withdraw(self, wish: Withdrawal) -> Withdrawn:
+        for row in self.rows.values():
+            m = row.message
+            named = m.key == wish.key if wish.key else m.id == wish.message_id
+            if not named or m.recipient != wish.recipient or wish.sender not in ("", m.sender):
+                continue
+            if row.settled:
+                again = row.recalled
+                state = RecallState.REMOVED if again else RecallState.TOO_LATE
+                return Withdrawn(state, _gone(row) if again else None, again)
+            row.settled = True
+            row.recalled = not row.accepted
+            state = RecallState.PARTLY if row.accepted else RecallState.REMOVED
+            return Withdrawn(state, _gone(row))
+        return Withdrawn(RecallState.UNKNOWN)
 
     def waiting(self, recipient: str = "") -> list[Row]:
         return [
@@ -176,6 +190,13 @@ class MemoryStore:
     def recent_keys(self, since_wall: float, limit: int) -> Iterable[tuple[bytes, bytes]]:
         recent = [r for r in self.rows.values() if r.message.received_at >= since_wall]
         return [(row.message.call_id, row.message.key) for row in recent[-limit:]]
+
+
+def _gone(row: Row) -> ExpiredMessage:
+    m = row.message
+    return ExpiredMessage(
+        m.id, row.seq, m.call_id, m.sender, m.recipient, len(m.body), row.accepted
+    )
 
 
 class MemoryLedger:
@@ -361,6 +382,9 @@ class World:
             Clock(self.network),
             endpoint.ids,
             self.settings,
+        )
+        self.recall = Recall(
+            self.store, self.pager.keeper, self.pager.offline, self.ledger, Clock(self.network)
         )
         self.pager.start(list(self.known), self.network.now, self.network.wall)
 

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recall as clients and operators ask for it: by SIP (RCC.11), by command, by API."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pager.recall import Recall, RecallState
+from sip.bodies import revoke
+from sip.bodies.cpim import CpimMessage, compose, is_cpim, parse_cpim
+from sip.bodies.mime import media_type
+from sip.bodies.revoke import Revoke, RevokeResult, build_revoke, parse_revoke
+from sip.endpoint import Endpoint
+from sip.errors import ParseError
+from sip.flow import Flow
+from sip.message import Request
+from sip.transaction.server import ServerTransaction
+
+from .storage import Database, Story, find_copies
+
+__all__ = ["RecallResult", "Recalls", "may_be_revoke"]
+
+#: send(sender, recipient, content type, body, now): the node's own message, by the pager.
+Send = Callable[[str, str, bytes, bytes, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class RecallResult:
+    """What came of a recall at one recipient."""
+
+    message_id: str
+    recipient: str
+    state: RecallState
+
+
+def may_be_revoke(request: Request) -> bool:
+    """Say whether a MESSAGE may ask for a recall: a look that nearly every message passes."""
+    content_type = request.get("content-type")
+    if content_type is None or content_type[:5] == b"text/":
+        return False
+    if is_cpim(content_type):
+        return request.body.find(b"rcsrevoke+xml") >= 0
+    return media_type(content_type) == revoke.MEDIA_TYPE
+
+
+class Recalls:
+    """Takes messages back for those who may ask for it.
+
+    Args:
+        known: tells whether an AoR can be sent a result (a local user).
+        send: carries results to senders. retry_after: header lines for a 503.
+    """
+
+    def __init__(
+        self,
+        recall: Recall,
+        endpoint: Endpoint,
+        known: Callable[[str], bool],
+        send: Send,
+        now: Callable[[], float],
+        retry_after: Callable[[], tuple[bytes, ...]],
+        database: Database,
+        flush: Callable[[Callable[[bool], None]], None],
+    ) -> None:
+        self.recall = recall
+        self.endpoint = endpoint
+        self.known = known
+        self.send = send
+        self.now = now
+        self.retry_after = retry_after
+        self.database = database
+        self.flush = flush
+
+    def request(self, request: Request, flow: Flow, sender: str, aor: str, now: float) -> bool:
+        """Serve a MESSAGE that takes back another one sent to ``aor``.
+
+        It is answered after the commit, and a result follows; False for a message that is none of
+        ours, such as a result that one client tells another.
+
+        Args: sender: canonical AoR of the authenticated sender, "" when there is none.
+        """
+        if not sender:
+            return False
+        try:
+            wish, around = _read(request)
+        except ParseError as error:
+            self.endpoint.reply(request, flow, 400, now, error.phrase)
+            return True
+        if not isinstance(wish, Revoke):
+            return False
+        transaction = self.endpoint.accept(request, flow, now)
+        self.recall.by_imdn(
+            wish.message_id.encode(),
+            sender,
+            aor,
+            lambda state: self._answer(transaction, wish, around, sender, aor, state),
+        )
+        return True
+
+    def _answer(
+        self,
+        transaction: ServerTransaction,
+        wish: Revoke,
+        around: CpimMessage | None,
+        sender: str,
+        aor: str,
+        state: RecallState,
+    ) -> None:
+        now = self.now()
+        if state is RecallState.FAILED:
+            self.endpoint.respond(transaction, 503, now, None, self.retry_after())
+            return
+        self.endpoint.respond(transaction, 200, now)
+        if not self.known(sender):
+            return
+        removed = state is RecallState.REMOVED
+        result = build_revoke(RevokeResult(wish.message_id, removed, wish.sender, wish.recipient))
+        content_type = revoke.MEDIA_TYPE
+        if around is not None:
+            content_type, result = b"message/cpim", _wrapped(sender, aor, result)
+        self.send(aor, sender, content_type, result, now)
+
+    async def by_id(self, identity: str, sender: str = "") -> list[RecallResult]:
+        """Recall a message and all copies of it that were made for a list.
+
+        Args:
+            identity: message id or Call-ID. sender: who asks, "" for the operator.
+        Returns: one result per recipient; nothing when no such message of the sender is known.
+        """
+        loop = asyncio.get_running_loop()
+        flushed: asyncio.Future[bool] = loop.create_future()
+        self.flush(flushed.set_result)  # the ledger tells which copies there are
+        await flushed
+        stories = await loop.run_in_executor(None, find_copies, self.database, identity, sender)
+        return [
+            RecallResult(story.message_id, story.recipient, await self._one(story, sender))
+            for story in stories
+        ]
+
+    async def _one(self, story: Story, sender: str) -> RecallState:
+        answer: asyncio.Future[RecallState] = asyncio.get_running_loop().create_future()
+        self.recall.by_id(story.message_id, sender, story.recipient, answer.set_result)
+        return await answer
+
+
+def _read(request: Request) -> tuple[Revoke | RevokeResult | None, CpimMessage | None]:
+    """Return what a body asks for, and the CPIM message around it if there is one."""
+    if not is_cpim(request.get("content-type") or b""):
+        return parse_revoke(request.body), None
+    around = parse_cpim(request.body)
+    if around.part.media_type != revoke.MEDIA_TYPE:
+        return None, around
+    return parse_revoke(around.part.content), around
+
+
+def _wrapped(sender: str, aor: str, document: bytes) -> bytes:
+    headers = [(b"From", b"<" + aor.encode() + b">"), (b"To", b"<" + sender.encode() + b">")]
+    return compose(headers, [(b"Content-Type", revoke.MEDIA_TYPE)], document).encode()
