@@ -46,7 +46,7 @@ from .control.server import make_control_app
 from .desk import Desk
 from .echo import Echo
 from .garbage import Garbage
-from .http.api import Bearer, make_api, message_operations
+from .http.api import Bearer, make_api, message_operations, service_operations
 from .http.app import Readiness, make_app
 from .http.server import HttpServer
 from .identity import (
@@ -62,15 +62,17 @@ from .identity.tokens import TokenTable
 from .local import Asked, local_message
 from .location import Location
 from .logs import configure
+from .mailroom import Mailroom
 from .metrics import Metrics, driver_metrics
 from .node import Node
 from .node_metrics import node_metrics
 from .recalls import Recalls
 from .registration import Registrar
 from .services import Services
-from .storage import AorState, CdrSettings, Storage, StorageSettings, open_storage
+from .storage import AorState, CdrSettings, ServiceAccount, Storage, StorageSettings, open_storage
 from .tls import client_context, self_signed, server_context
 from .trace import TraceHub
+from .webhook import Poster, Webhook
 
 log = logging.getLogger(__name__)
 
@@ -162,6 +164,7 @@ class App:
                 log.warning("the clock is behind the newest message in the store: is it set?")
             states = self._of_users(self.storage.locations.load(now, wall))
             self.pager.start(self.location.restore(states, now, wall), now, wall)
+            self.serve_accounts(self.storage.services.load_all())
             self.readiness.watch("storage", self._storage_trouble)
             await self.http.start()
             await self.control.start()
@@ -327,6 +330,15 @@ class App:
         self.driver.after_batch = self.storage.give_way
         layer = self.endpoint.layer
         self.garbage = Garbage(self.loop, lambda: layer.server_count)
+        self.poster = Poster(settings_of.webhook_policy(config), self.clock.wall)
+        self.mailroom = Mailroom(
+            self.storage.messages,
+            self.storage.ledger,
+            self.pager.keeper.uncount,
+            self.clock,
+            settings_of.webhook_retry(config),
+        )
+        self.serving = False
         self.tokens = TokenTable(self.storage.tokens.load_all())
         self.bearer = Bearer(
             self.tokens, settings_of.token_limits(config), self.clock.now, self.clock.wall
@@ -386,7 +398,11 @@ class App:
                 yield aor, AorState((), {})
 
     def _bind_http(self) -> None:
-        operations = message_operations(Desk(self), self.bearer, self.clock.wall)
+        desk = Desk(self)
+        operations = [
+            *message_operations(desk, self.bearer, self.clock.wall),
+            *service_operations(desk, self.bearer),
+        ]
         self.http = HttpServer(
             make_app(self.readiness, self.metrics, (make_api(operations, __version__),)),
             host=self.config.http.listen.host,
@@ -419,6 +435,9 @@ class App:
             layer = self.endpoint.layer
             while layer.server_count and self.clock.now() < deadline:  # noqa: ASYNC110  # a count
                 await asyncio.sleep(0.02)
+        if hasattr(self, "mailroom"):
+            await self.mailroom.close()
+            await self.poster.close()
         if hasattr(self, "clock_watch"):
             self.clock_watch.cancel()
         if hasattr(self, "garbage"):
@@ -466,6 +485,18 @@ class App:
     def contact_policy(self, config: Config) -> ContactPolicy:
         """Which contacts a client may register (threats.md R2)."""
         return ContactPolicy(self.own, [str(n) for n in config.network.allow])
+
+    def serve_accounts(self, services: Iterable[ServiceAccount]) -> None:
+        """Take messages for exactly these service accounts to their handlers."""
+        handlers = {
+            one.aor: Webhook(self.poster, one.webhook, one.secret) if one.webhook else None
+            for one in services
+        }
+        self.mailroom.configure(handlers)
+        # Nobody looks at every message for accounts that do not exist.
+        if handlers and not self.serving:
+            self.serving = True
+            self.pager.observe(self.mailroom)
 
     def _storage_trouble(self) -> str | None:
         # The store's own words name files and servers; those are for `imsnode status` and the log.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The API's way to the pager and the ledger: `imsnode.http.api.ports.MessageDesk` on an App."""
+"""The API's way to the pager and the ledger: the ports of `imsnode.http.api` on an App."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sip.errors import SipError
 from sip.uri import parse_uri
 
 from .http.api.ports import Outgoing, Result
+from .received import Received
 from .storage import Claim, Claimed, Story, find_story
 
 if TYPE_CHECKING:
@@ -59,6 +60,24 @@ class Desk:
         answers = [one.answer for one in waiting]
         await asyncio.wait(answers, timeout=app.config.pager.defer_after + _COMMIT_S)
         return [one.result() for one in waiting]
+
+    # ------------------------------------------------------ service accounts
+
+    def has_webhook(self, aor: str) -> bool | None:
+        """Say whether messages are posted; None for what is no service account."""
+        room = self._app.mailroom.rooms.get(aor)
+        return None if room is None else room.handler is not None
+
+    async def fetch(self, aor: str, limit: int) -> list[Received]:
+        """Return the oldest messages that wait."""
+        return await self._app.mailroom.rooms[aor].fetch(limit)
+
+    async def acknowledge(self, aor: str, ids: Sequence[str]) -> list[str]:
+        """Settle messages; returns those that waited."""
+        most = self._app.config.pager.mailbox_messages
+        return await self._app.mailroom.rooms[aor].acknowledge(ids, most)
+
+    # ------------------------------------------------------------- the ledger
 
     async def claim(self, claim: Claim) -> Claimed | None:
         """Claim an idempotency key."""

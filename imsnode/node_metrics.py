@@ -76,6 +76,21 @@ PAGER = {
     "store_failures": "Commits, marks and reads of the pager that failed.",
 }
 
+API = {
+    "admitted": "Requests with a good token.",
+    "unauthorised": "Requests without one.",
+    "forbidden": "Requests beyond the scopes of their token.",
+    "limited": "Requests of tokens above their rate.",
+    "throttled": "Requests refused after too many bad tokens.",
+}
+SERVICE = {
+    "attempts": "Messages given to the handler of a service account.",
+    "taken": "Messages that a handler took.",
+    "retries": "Pauses after a failed attempt.",
+    "given_up": "Messages that a handler refused for good.",
+    "fetched": "Messages fetched for a service account.",
+}
+
 
 def node_metrics(metrics: Metrics, app: App) -> None:
     """Register the counters of every part of the node."""
@@ -87,6 +102,8 @@ def node_metrics(metrics: Metrics, app: App) -> None:
     metrics.stats("gate", app.node.stats, GATE)
     metrics.stats("storage", app.storage.stats, STORAGE)
     metrics.stats("pager", app.pager.stats, PAGER)
+    metrics.stats("api", app.bearer.stats, API)
+    metrics.stats("service", app.mailroom.stats, SERVICE)
     layer = app.endpoint.layer
     metrics.gauge("transactions_server", "Live server transactions.", lambda: layer.server_count)
     metrics.gauge("transactions_client", "Live client transactions.", lambda: layer.client_count)

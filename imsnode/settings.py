@@ -16,6 +16,8 @@ from .config import Config
 from .http.api import TokenLimits
 from .http.limits import HttpLimits
 from .identity import AuthSettings, Peer, Rate, RateSettings, ThrottleSettings
+from .mailroom import Retry
+from .webhook import Policy
 
 
 def sip_limits(config: Config) -> Limits:
@@ -126,6 +128,17 @@ def throttle(config: Config) -> ThrottleSettings:
 def token_limits(config: Config) -> TokenLimits:
     """What programs may ask of the HTTP API."""
     return TokenLimits(Rate(config.api.rate, config.api.burst), throttle(config))
+
+
+def webhook_policy(config: Config) -> Policy:
+    """Where webhooks may be."""
+    webhook = config.webhook
+    return Policy(webhook.allow, webhook.plain_http, webhook.timeout, webhook.connections)
+
+
+def webhook_retry(config: Config) -> Retry:
+    """Pauses between attempts."""
+    return Retry(config.webhook.retry_min, config.webhook.retry_max)
 
 
 def auth_settings(config: Config) -> AuthSettings:

@@ -9,7 +9,7 @@ import typer
 
 from imsnode import __version__
 
-from . import bindings, configcmd, dbcmd, messages, nodecmd, tokens, users
+from . import bindings, configcmd, dbcmd, messages, nodecmd, services, tokens, users
 from .demo import demo
 from .output import say
 from .why import why
@@ -53,6 +53,7 @@ app.command("why")(why)
 app.add_typer(users.app, name="user")
 app.add_typer(messages.app, name="message")
 app.add_typer(tokens.app, name="token")
+app.add_typer(services.app, name="service")
 app.add_typer(bindings.app, name="binding")
 app.add_typer(configcmd.app, name="config")
 app.add_typer(dbcmd.app, name="db")

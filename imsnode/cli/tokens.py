@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from imsnode.storage import Tokens
 
 app = typer.Typer(no_args_is_help=True, help="Tokens of the HTTP API: what programs may do.")
-
-_UNITS = {"m": 60, "h": 3600, "d": 86400}
 
 
 @contextmanager
@@ -124,7 +121,9 @@ def _sender(config: Config, text: str) -> str:
 
 
 def _duration(text: str) -> float:
-    found = re.fullmatch(r"([1-9][0-9]{0,5})([mhd])", text)
-    if found is None:
-        raise UsageError(f"--expires: {text!r} is not a time such as 30m, 12h or 90d")
-    return float(int(found[1]) * _UNITS[found[2]])
+    from imsnode.config.types import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"--expires: {error}") from error

@@ -54,6 +54,7 @@ __all__ = [
     "Table",
     "Timers",
     "Tls",
+    "Webhook",
 ]
 
 Algorithm = Literal["MD5", "SHA-256", "SHA-512-256"]
@@ -97,6 +98,23 @@ class Api(Table):
         50.0, "Requests a second with one token; more is answered 429.", gt=0, le=100_000
     )
     burst: int = live(200, "Requests a token may make at once.", ge=1, le=1_000_000)
+
+
+class Webhook(Table):
+    """Posting messages to the programs behind service accounts."""
+
+    allow: tuple[Network, ...] = live(
+        (),
+        "Networks that webhooks may be in although their addresses are private, loopback or "
+        "otherwise not of the public Internet.",
+    )
+    plain_http: bool = live(False, "Whether a webhook may begin with http:// too.")
+    timeout: Seconds = live(10.0, "Time for one attempt.", ge=1, le=MINUTE)
+    retry_min: Seconds = live(
+        5.0, "First wait before a message is posted again; doubles each time.", ge=0.1, le=HOUR
+    )
+    retry_max: Seconds = live(5 * MINUTE, "Longest wait between two attempts.", ge=1, le=DAY)
+    connections: int = restart(64, "Connections to webhooks at a time.", ge=1, le=10_000)
 
 
 class Storage(Table):
@@ -417,6 +435,7 @@ class Settings(Table):
     )
     http: Http = Http()
     api: Api = Api()
+    webhook: Webhook = Webhook()
     storage: Storage = Storage()
     tls: Tls = Tls()
     control: Control = Control()

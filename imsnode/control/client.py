@@ -75,6 +75,10 @@ class ControlClient:
         """Tell that tokens of the HTTP API changed in the database."""
         self._call("POST", "/tokens/changed", {})
 
+    def services_changed(self) -> None:
+        """Tell that service accounts changed in the database."""
+        self._call("POST", "/services/changed", {})
+
     def remove_binding(self, aor: str, contact: str | None) -> int:
         """Remove one binding of `aor`, or all with None; gives how many are gone."""
         body = {"aor": aor} if contact is None else {"aor": aor, "contact": contact}

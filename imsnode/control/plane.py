@@ -88,6 +88,8 @@ class Plane:
         if throttle != settings_of.throttle(old):
             app.throttle.configure(throttle)
         app.bearer.configure(settings_of.token_limits(config))
+        app.poster.policy = settings_of.webhook_policy(config)
+        app.mailroom.retry = settings_of.webhook_retry(config)
         app.registrar.limits = limits
         app.registrar.contact_allowed = contacts
         app.location.device_memory_s = config.registrar.device_memory
@@ -141,6 +143,13 @@ class Plane:
         app = self.app
         app.tokens.replace_all(await app.loop.run_in_executor(None, app.storage.tokens.load_all))
         return len(app.tokens)
+
+    async def services_changed(self) -> int:
+        """Read the service accounts again; returns how many there are."""
+        app = self.app
+        services = await app.loop.run_in_executor(None, app.storage.services.load_all)
+        app.serve_accounts(services)
+        return len(services)
 
     def _active(self, aor: str) -> bool:
         account = self.app.directory.get(aor)

@@ -76,6 +76,9 @@ class ControlPlane(Protocol):
     async def tokens_changed(self) -> int:
         """Read the tokens of the HTTP API again; returns how many there are."""
 
+    async def services_changed(self) -> int:
+        """Read the service accounts again; returns how many there are."""
+
     async def remove_binding(self, aor: str, contact: str | None) -> int:
         """Remove one binding, all with None; returns how many."""
 
@@ -117,6 +120,9 @@ def make_control_app(plane: ControlPlane, trace: TraceHub) -> Starlette:
     async def tokens_changed(_request: Request) -> Response:
         return JSONResponse({"count": await plane.tokens_changed()})
 
+    async def services_changed(_request: Request) -> Response:
+        return JSONResponse({"count": await plane.services_changed()})
+
     async def remove_binding(request: Request) -> Response:
         body = await _body(request)
         contact = None if body.get("contact") is None else _string(body, "contact")
@@ -154,6 +160,7 @@ def make_control_app(plane: ControlPlane, trace: TraceHub) -> Starlette:
             Route("/reload", _guarded(reload), methods=["POST"]),
             Route("/users/changed", _guarded(users_changed), methods=["POST"]),
             Route("/tokens/changed", _guarded(tokens_changed), methods=["POST"]),
+            Route("/services/changed", _guarded(services_changed), methods=["POST"]),
             Route("/bindings/remove", _guarded(remove_binding), methods=["POST"]),
             Route("/messages", _guarded(submit), methods=["POST"]),
             Route("/messages/recall", _guarded(recall), methods=["POST"]),

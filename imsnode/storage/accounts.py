@@ -35,6 +35,7 @@ from .schema import (
     due,
     mailbox,
     message,
+    service,
 )
 from .statements import InsertRows
 
@@ -160,6 +161,7 @@ class Accounts:
                 connection.execute(
                     insert(due), [{"kind": DUE_EXPIRY, "at": 0.0, "seq": n} for n in numbers]
                 )
+            connection.execute(delete(service).where(service.c.aor == aor))
             connection.execute(delete(binding_journal).where(binding_journal.c.aor == aor))
         if not done.rowcount:
             raise AccountUnknown(aor)

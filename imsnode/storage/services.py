@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import delete, exc, insert, select, update
+from sqlalchemy import exc, insert, select, update
 
 from imsnode.identity.accounts import make_account
 
@@ -81,10 +81,8 @@ class ServiceAccounts:
 
     def remove(self, aor: str) -> None:
         """Remove a service account and its account. Raises: AccountUnknown."""
-        with self._database.writing() as connection:
-            done = connection.execute(delete(service).where(service.c.aor == aor))
-            left = connection.execute(select(account.c.aor).where(account.c.aor == aor)).first()
-        if not done.rowcount:
+        with self._database.reading() as connection:
+            known = connection.execute(select(service.c.aor).where(service.c.aor == aor)).first()
+        if known is None:
             raise AccountUnknown(aor)
-        if left is not None:
-            Accounts(self._database).remove(aor)
+        Accounts(self._database).remove(aor)

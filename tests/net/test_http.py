@@ -56,6 +56,10 @@ class Plane:
         self._note("tokens")
         return 1
 
+    async def services_changed(self) -> int:
+        self._note("services")
+        return 1
+
     async def remove_binding(self, aor: str, contact: str | None) -> int:
         self._note(("binding", aor, contact))
         return 1

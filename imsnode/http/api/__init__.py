@@ -8,6 +8,7 @@ from .auth import Bearer, TokenLimits
 from .messages import message_operations
 from .operation import Call, Operation, Security
 from .problems import Problem
+from .services import service_operations
 
 __all__ = [
     "Bearer",
@@ -18,4 +19,5 @@ __all__ = [
     "TokenLimits",
     "make_api",
     "message_operations",
+    "service_operations",
 ]

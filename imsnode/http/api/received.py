@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages for service accounts, as they are posted to webhooks and given to those who fetch."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ...received import Received
+from .models import timestamp
+
+__all__ = ["ReceivedMessage", "WebhookEvent", "event_of", "received_message"]
+
+# Said in fields of their own, or of no meaning without the SIP message around them.
+_OMITTED = frozenset(("from", "to", "content-type", "content-length"))
+_COMPACT = {"c": "content-type", "f": "from", "t": "to", "l": "content-length", "s": "subject"}
+
+
+class ReceivedMessage(BaseModel):
+    """A message for a service account. Its content is in `text`, or in `body_base64`."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    id: str
+    sender: str = Field(alias="from")
+    to: str
+    received_at: datetime
+    expires_at: datetime
+    content_type: str
+    text: str | None = Field(default=None, description="Given when it is text in UTF-8.")
+    body_base64: str | None = None
+    headers: dict[str, str] = Field(
+        description="Headers of the SIP message by lower-case name, repeated ones joined by commas."
+    )
+
+
+class WebhookEvent(BaseModel):
+    """What is posted to a webhook."""
+
+    type: Literal["message.received"] = "message.received"
+    timestamp: datetime
+    data: ReceivedMessage
+
+
+def event_of(message: Received, wall: float) -> WebhookEvent:
+    """Return what is posted for a message."""
+    return WebhookEvent(timestamp=timestamp(wall), data=received_message(message))
+
+
+def received_message(message: Received) -> ReceivedMessage:
+    """Return a message as the API gives it."""
+    text = _text(message.content_type, message.body)
+    return ReceivedMessage(
+        id=message.id,
+        sender=message.sender,
+        to=message.recipient,
+        received_at=timestamp(message.received_at),
+        expires_at=timestamp(message.expires_at),
+        content_type=message.content_type.decode("utf-8", "replace"),
+        text=text,
+        body_base64=None if text is not None else b64encode(message.body).decode(),
+        headers=_headers(message.head),
+    )
+
+
+def _text(content_type: bytes, body: bytes) -> str | None:
+    """Return the text of a body, None when octets could get lost that way."""
+    kind = content_type.lower()
+    if not kind.startswith(b"text/") or (b"charset" in kind and b"utf-8" not in kind):
+        return None
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _headers(head: bytes) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for line in head.split(b"\r\n"):
+        written, _, value = line.partition(b":")
+        name = written.strip().lower().decode("utf-8", "replace")
+        name = _COMPACT.get(name, name)
+        if name and name not in _OMITTED:
+            text = value.strip().decode("utf-8", "replace")
+            headers[name] = f"{headers[name]}, {text}" if name in headers else text
+    return headers
