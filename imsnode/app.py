@@ -46,6 +46,7 @@ from .control.server import make_control_app
 from .desk import Desk
 from .echo import Echo
 from .garbage import Garbage
+from .history import HistoryObserver, Keeping
 from .http.api import Bearer, make_api, message_operations, service_operations
 from .http.app import Readiness, make_app
 from .http.server import HttpServer
@@ -285,6 +286,9 @@ class App:
             self.pager.registered,
             self.retry_after,
         )
+        self.keeping = Keeping(settings_of.history_settings(config), self.storage.choices.load())
+        self.storage.archive.keep = self.keeping.of
+        self.pager.observe(HistoryObserver(self.storage.archive.note))
         domains = config.domains if config.pager.echo else ()
         self.echo = Echo(
             self.endpoint,

@@ -52,6 +52,8 @@ STORAGE = {
     "refused": "Operations refused because too many waited.",
     "ledger_rows": "Ledger rows written.",
     "ledger_dropped": "Ledger entries dropped.",
+    "archived": "Messages archived.",
+    "archive_dropped": "Messages missing from the archive.",
     "cdr_lines": "Charging records written.",
     "reconnects": "Times the database connection was made again.",
     "cdr_lost": "Charging records that could not be written.",

@@ -13,6 +13,8 @@ from sip.proxy import ProxyConfig
 from sip.registrar import RegistrarLimits
 
 from .config import Config
+from .config.types import parse_duration
+from .history import HistorySettings, Keep, parse_keep
 from .http.api import TokenLimits
 from .http.limits import HttpLimits
 from .identity import AuthSettings, Peer, Rate, RateSettings, ThrottleSettings
@@ -168,4 +170,20 @@ def pager_settings(config: Config) -> PagerSettings:
         mailbox_messages=pager.mailbox_messages,
         retry_min_s=pager.retry_min,
         retry_max_s=pager.retry_max,
+    )
+
+
+def keep_of(retention: str) -> Keep:
+    """How long a retention as it is written keeps a message."""
+    return parse_keep(parse_duration(retention) if retention[0].isdigit() else retention)
+
+
+def history_settings(config: Config) -> HistorySettings:
+    """Who keeps messages for how long, and who gets copies of what was sent."""
+    return HistorySettings(
+        domains=config.domains,
+        keep=keep_of(config.history.retention),
+        domain_keep={d.name: keep_of(d.history) for d in config.domain if d.history is not None},
+        carbons=config.history.carbons,
+        domain_carbons={d.name: d.carbons for d in config.domain if d.carbons is not None},
     )

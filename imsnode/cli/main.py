@@ -11,6 +11,7 @@ from imsnode import __version__
 
 from . import bindings, configcmd, dbcmd, messages, nodecmd, services, tokens, users
 from .demo import demo
+from .history import history
 from .output import say
 from .why import why
 
@@ -50,6 +51,7 @@ app.command("status")(nodecmd.status)
 app.command("reload")(nodecmd.reload)
 app.command("trace")(nodecmd.trace)
 app.command("why")(why)
+app.command("history")(history)
 app.add_typer(users.app, name="user")
 app.add_typer(messages.app, name="message")
 app.add_typer(tokens.app, name="token")

@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     from imsnode.control.client import ControlClient
     from imsnode.storage import Database
 
-__all__ = ["canonical_aor", "database", "load_config", "node", "tell_node", "tell_users_changed"]
+__all__ = [
+    "canonical_aor",
+    "database",
+    "flush",
+    "load_config",
+    "node",
+    "tell_node",
+    "tell_users_changed",
+]
 
 DEFAULT_FILE = Path("imsnode.toml")
 
@@ -92,6 +100,17 @@ def tell_node(config: Config, tell: Callable[[ControlClient], object]) -> None:
         return
     except ControlRefused as error:
         raise CommandError(f"done, but the running node could not take it over: {error}") from error
+
+
+def flush(config: Config) -> None:
+    """Have the running node write what it still holds of ledger and history."""
+    from imsnode.control.client import ControlClient, ControlRefused, NodeNotRunning
+
+    try:
+        with ControlClient(config.control_socket, timeout_s=5.0) as client:
+            client.flush_ledger()
+    except (NodeNotRunning, ControlRefused):
+        return  # what is in the database already is still worth telling
 
 
 def canonical_aor(config: Config, text: str, *, local: bool = True) -> str:

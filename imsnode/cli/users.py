@@ -19,6 +19,7 @@ from .session import canonical_aor, database, load_config, tell_users_changed
 
 if TYPE_CHECKING:
     from imsnode.config import Config
+    from imsnode.history import Keep
     from imsnode.storage import Accounts
 
 app = typer.Typer(no_args_is_help=True, help="Accounts: who may register and send.")
@@ -205,6 +206,64 @@ def enable(aor: AorArgument, config: ConfigOption = None) -> None:
 def remove(aor: AorArgument, config: ConfigOption = None) -> None:
     """Remove a user."""
     _change(config, aor, lambda accounts, name: accounts.remove(name), "removed")
+
+
+@app.command("history")
+def history(
+    aor: AorArgument,
+    retention: Annotated[
+        str | None,
+        typer.Option(
+            metavar="R", help="How long messages are kept: a time, none, until-displayed, default."
+        ),
+    ] = None,
+    carbons: Annotated[
+        str | None,
+        typer.Option(metavar="C", help="Copies for the other devices: on, off, default."),
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Say how the history of a user is kept; without an option, what holds now."""
+    from dataclasses import replace
+
+    from imsnode.history import Choice, Keeping, keep_text
+    from imsnode.settings import history_settings
+    from imsnode.storage import Choices
+
+    settings = load_config(config)
+    name = canonical_aor(settings, aor, local=False)
+    with database(settings) as opened:
+        choices = Choices(opened)
+        choice = choices.load([name]).get(name, Choice())
+        if retention is not None:
+            choice = replace(choice, keep=_keep(retention))
+        if carbons is not None:
+            choice = replace(choice, carbons=_switch(carbons))
+        if retention is not None or carbons is not None:
+            choices.set(name, choice)
+            tell_users_changed(settings, [name])
+    keeping = Keeping(history_settings(settings), {name: choice})
+    kept = keep_text(keeping.of(name))
+    say(f"{name}: retention {kept}, carbons {'on' if keeping.carbons(name) else 'off'}")
+
+
+def _keep(text: str) -> Keep | None:
+    from imsnode.config.types import parse_retention
+    from imsnode.settings import keep_of
+
+    if text == "default":
+        return None
+    try:
+        return keep_of(parse_retention(text))
+    except ValueError as error:
+        raise UsageError(f"--retention {text!r} {error}") from error
+
+
+def _switch(text: str) -> bool | None:
+    words = {"on": True, "off": False, "default": None}
+    if text not in words:
+        raise UsageError(f"--carbons {text!r} is not one of on, off, default")
+    return words[text]
 
 
 @app.command("import")

@@ -11,10 +11,9 @@ import typer
 from .errors import CommandError
 from .options import ConfigOption, Format, FormatOption
 from .output import printable, say, show_rows, timestamp
-from .session import database, load_config
+from .session import database, flush, load_config
 
 if TYPE_CHECKING:
-    from imsnode.config import Config
     from imsnode.storage import Story
 
 __all__ = ["timeline", "why"]
@@ -32,7 +31,7 @@ def why(
     from pager.rules import OUTCOMES, RULES
 
     settings = load_config(config)
-    _flush(settings)
+    flush(settings)
     with database(settings) as opened:
         stories = find_story(opened, identity)
     if not stories:
@@ -93,14 +92,3 @@ def _elapsed(seconds: float) -> str:
 
 def _call_id(story: Story) -> str:
     return story.call_id.decode("utf-8", "backslashreplace")
-
-
-def _flush(settings: Config) -> None:
-    """Have the running node write what it still holds, so that the story is complete."""
-    from imsnode.control.client import ControlClient, ControlRefused, NodeNotRunning
-
-    try:
-        with ControlClient(settings.control_socket, timeout_s=5.0) as client:
-            client.flush_ledger()
-    except (NodeNotRunning, ControlRefused):
-        return  # what is in the database already is still worth telling

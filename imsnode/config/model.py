@@ -28,6 +28,7 @@ from .types import (
     OptionalPath,
     PeerAddress,
     PeerName,
+    Retention,
     Seconds,
 )
 
@@ -38,6 +39,7 @@ __all__ = [
     "Cdr",
     "Control",
     "Domain",
+    "History",
     "Http",
     "Ledger",
     "Limits",
@@ -346,6 +348,21 @@ class Ledger(Table):
     )
 
 
+class History(Table):
+    """What users sent and received, for their own devices and commands."""
+
+    retention: Retention = live(
+        "30d",
+        "How long a message stays in the history of its sender and its recipient: a time, none, or "
+        "until-displayed (until its reader says that it was displayed, 30d at most).",
+    )
+    carbons: bool = live(
+        False,
+        "Whether what one device of a user sends goes to the user's other devices too; a device "
+        "can ask for it, or against it, when it registers.",
+    )
+
+
 class Cdr(Table):
     """Charging records: one JSON line per message."""
 
@@ -378,6 +395,8 @@ class Domain(Table):
     algorithms: tuple[Algorithm, ...] | None = live(
         None, "As auth.algorithms, for users of this domain.", min_length=1
     )
+    history: Retention | None = live(None, "As history.retention, for users of this domain.")
+    carbons: bool | None = live(None, "As history.carbons, for users of this domain.")
 
 
 class ListenerSettings(Table):
@@ -446,6 +465,7 @@ class Settings(Table):
     timers: Timers = Timers()
     network: NetworkPolicy = NetworkPolicy()
     ledger: Ledger = Ledger()
+    history: History = History()
     cdr: Cdr = Cdr()
     log: Log = Log()
     domain: tuple[Domain, ...] = ()

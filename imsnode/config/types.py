@@ -29,6 +29,7 @@ __all__ = [
     "OptionalPath",
     "PeerAddress",
     "PeerName",
+    "Retention",
     "Seconds",
     "Unit",
     "duration_text",
@@ -43,12 +44,14 @@ __all__ = [
     "parse_path",
     "parse_peer_address",
     "parse_peer_name",
+    "parse_retention",
     "parse_size",
     "size_text",
 ]
 
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZE_UNITS = {"": 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+_RETENTION_S = (3600.0, 3660 * 86400.0)
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _SCHEMES = ("udp", "tcp", "tls")
 
@@ -97,6 +100,20 @@ def parse_duration(value: object) -> float:
     if match is None or factor is None:
         raise ValueError(f"is not a duration: {expected}")
     return float(match.group(1)) * factor
+
+
+def parse_retention(value: object) -> str:
+    """Read "none", "until-displayed", or how long something is kept, at least an hour."""
+    if value in ("none", "until-displayed"):
+        return str(value)
+    expected = 'give "none", "until-displayed", or a time of at least an hour, such as "30d"'
+    try:
+        seconds = parse_duration(value)
+    except ValueError:
+        raise ValueError(f"is no retention: {expected}") from None
+    if not _RETENTION_S[0] <= seconds <= _RETENTION_S[1]:
+        raise ValueError(f"is no retention: {expected}")
+    return duration_text(seconds)
 
 
 def parse_size(value: object) -> int:
@@ -265,6 +282,11 @@ Seconds = Annotated[
     BeforeValidator(parse_duration),
     Unit("seconds"),
     WithJsonSchema({"type": "duration"}),
+]
+Retention = Annotated[
+    str,
+    BeforeValidator(parse_retention),
+    WithJsonSchema({"type": '"none" | "until-displayed" | duration'}),
 ]
 Octets = Annotated[
     int, BeforeValidator(parse_size), Unit("octets"), WithJsonSchema({"type": "size"})

@@ -74,6 +74,7 @@ class Plane:
         auth, throttle = settings_of.auth_settings(config), settings_of.throttle(config)
         rates, limits = settings_of.rates(config), settings_of.registrar_limits(config)
         proxy, pager = settings_of.proxy_config(config), settings_of.pager_settings(config)
+        history = settings_of.history_settings(config)
         next_hops, contacts = app.next_hops(config), app.contact_policy(config)
         app.peers.configure(peers)  # refuses a bad table as a whole
         app.config = config
@@ -99,12 +100,16 @@ class Plane:
         app.pager.configure(pager)
         app.echo.configure(self.started_with.domains if config.pager.echo else ())
         app.services.offer(app.echo, app.echo.aors)
+        app.keeping.configure(history)
         app.storage.configure(config.pager.duplicate_memory, config.ledger.retention)
 
     # --------------------------------------------------------------- accounts
 
     async def users_changed(self, aors: Sequence[str] | None) -> int:
-        """Read accounts again, all or those named; bindings of accounts that went are removed."""
+        """Read accounts again, all or those named, with what belongs to them.
+
+        Bindings of accounts that went are removed.
+        """
         async with self._reading:
             count, gone = await self._read_accounts(aors)
         refused: ControlRefused | None = None
@@ -122,6 +127,9 @@ class Plane:
     async def _read_accounts(self, aors: Sequence[str] | None) -> tuple[int, list[str]]:
         directory, accounts = self.app.directory, self.app.storage.accounts
         loop = self.app.loop
+        named = None if aors is None else list(aors)
+        choices = await loop.run_in_executor(None, self.app.storage.choices.load, named)
+        self.app.keeping.choose(choices, named)
         if aors is None:
             fresh = await loop.run_in_executor(None, lambda: list(accounts.load_all()))
             count = directory.replace_all(fresh)

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 from .accounts import Accounts
+from .archive_block import Archived
+from .archive_read import LATEST, Page, Query, read_page, start_of
 from .binding_codec import AorState
 from .cdr import CdrSettings
+from .choices import Choices
 from .database import Database
 from .errors import (
     AccountExists,
@@ -28,12 +31,15 @@ from .story import Fate, Story, find_story
 from .tokens import Tokens
 
 __all__ = [
+    "LATEST",
     "AccountExists",
     "AccountUnknown",
     "Accounts",
     "AorState",
+    "Archived",
     "CdrSettings",
     "CheckReport",
+    "Choices",
     "Claim",
     "Claimed",
     "Database",
@@ -41,6 +47,8 @@ __all__ = [
     "ImportRefused",
     "Locations",
     "MessageRow",
+    "Page",
+    "Query",
     "SchemaOutdated",
     "SchemaTooNew",
     "ServiceAccount",
@@ -57,7 +65,9 @@ __all__ = [
     "list_messages",
     "open_storage",
     "read_locations",
+    "read_page",
     "remove_bindings",
     "show_message",
+    "start_of",
     "withdraw_now",
 ]

@@ -7,6 +7,7 @@ Only HA1s are stored; a password passes through `passwd` and is not kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from sys import intern
 from typing import Any
 
@@ -23,8 +24,11 @@ from sqlalchemy import (
     update,
 )
 
+from imsnode.history import Choice
 from imsnode.identity.accounts import Account, make_account
 
+from .archive_read import start_of
+from .choices import replace_choice
 from .database import Database, read_only
 from .errors import AccountExists, AccountUnknown, ImportRefused
 from .schema import (
@@ -42,6 +46,7 @@ from .statements import InsertRows
 __all__ = ["Accounts", "account_values"]
 
 _CHUNK = 5000
+_LAST_WORDS_S = 2.0  # in which a node may still write to the history of an account that went
 _COLUMNS = tuple(column.name for column in account.columns)
 # Accounts on their way in. In their order they go to the end of one page after the other.
 _STAGED = Table(
@@ -146,6 +151,8 @@ class Accounts:
     def remove(self, aor: str) -> None:
         """Remove an account; what waits for it expires, so that nobody inherits it.
 
+        Nor does the next holder of the address inherit the history.
+
         Raises: AccountUnknown.
         """
         waiting = select(mailbox.c.seq).where(
@@ -163,6 +170,7 @@ class Accounts:
                 )
             connection.execute(delete(service).where(service.c.aor == aor))
             connection.execute(delete(binding_journal).where(binding_journal.c.aor == aor))
+            replace_choice(connection, aor, Choice(floor=start_of(_now() + _LAST_WORDS_S)))
         if not done.rowcount:
             raise AccountUnknown(aor)
 
@@ -265,3 +273,7 @@ def _account(row: Any) -> Account:  # a result row has no static type
         tuple(algorithms.split(",")) if algorithms else (),
         rfc2069,
     )
+
+
+def _now() -> float:
+    return datetime.now(UTC).timestamp()

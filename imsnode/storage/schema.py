@@ -34,9 +34,14 @@ __all__ = [
     "account",
     "api_request",
     "api_token",
+    "archive_block",
+    "archive_brief",
+    "archive_index",
+    "archive_run",
     "binding_journal",
     "due",
     "fate",
+    "history_choice",
     "ledger_block",
     "ledger_index",
     "mailbox",
@@ -46,7 +51,7 @@ __all__ = [
 ]
 
 # Revisions of migrations/versions this release can start from, oldest first.
-KNOWN_REVISIONS = ("0001", "0002", "0003")
+KNOWN_REVISIONS = ("0001", "0002", "0003", "0004")
 REVISION = KNOWN_REVISIONS[-1]
 
 # mailbox.state, which only rises
@@ -197,5 +202,56 @@ service = Table(
     Column("webhook", Text, nullable=False),
     Column("secret", Text, nullable=False),
     Column("created_at", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# The archive: messages written together are a block, and whose they are is told by sorted runs of
+# entries (imsnode.storage.archive_index). Numbers of blocks are milliseconds, each higher than the
+# last, so that they go on rising when everything old was removed.
+archive_block = Table(
+    "archive_block",
+    metadata,
+    Column("seq", _Seq, primary_key=True, autoincrement=False),
+    Column("until", Double, nullable=False, index=True),
+    Column("messages", LargeBinary, nullable=False),
+)
+
+archive_run = Table(
+    "archive_run",
+    metadata,
+    Column("seq", _Seq, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
+    Column("level", SmallInteger, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("until", Double, nullable=False),
+)
+
+archive_index = Table(
+    "archive_index",
+    metadata,
+    Column("run", BigInteger, primary_key=True, autoincrement=False),
+    Column("first", BigInteger, primary_key=True, autoincrement=False),
+    Column("entries", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Messages that go when they have been displayed: each has a block of its own.
+archive_brief = Table(
+    "archive_brief",
+    metadata,
+    Column("key", LargeBinary, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What users chose for their own history; "" stands for what holds for their domain. Positions below
+# floor were written for somebody who had the address before.
+history_choice = Table(
+    "history_choice",
+    metadata,
+    Column("aor", _Exact, primary_key=True),
+    Column("retention", Text, nullable=False),
+    Column("carbons", Text, nullable=False),
+    Column("floor", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )

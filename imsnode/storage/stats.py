@@ -22,5 +22,7 @@ class StorageStats:
     forgotten: int = 0
     ledger_rows: int = 0
     ledger_dropped: int = 0
+    archived: int = 0
+    archive_dropped: int = 0
     cdr_lines: int = 0
     cdr_lost: int = 0

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from .accounts import Accounts
+from .archive import ArchiveMerging, ArchiveRetention, ArchiveWriter
 from .cdr import CdrFile, CdrSettings
+from .choices import Choices
 from .database import Database
 from .errors import StorageError
 from .failpoints import FailPoint
@@ -66,6 +68,8 @@ class Storage:
         self.accounts = Accounts(database)
         self._cdr = CdrFile(settings.cdr, self.stats) if settings.cdr is not None else None
         self.ledger = LedgerWriter(dialect, self.stats, self._cdr)
+        self.archive = ArchiveWriter(dialect, wall, self.stats)
+        self.choices = Choices(database)
         self._forgetting = Forgetting(dialect, wall, settings.duplicate_memory_s, self.stats)
         self._retention = LedgerRetention(wall, settings.ledger_retention_s)
         bindings = BindingLane(database)
@@ -78,8 +82,15 @@ class Storage:
         self.writer = Writer(
             database,
             (bindings, *self.messages.lanes, *self.requests.lanes),
-            self.ledger,
-            (self._forgetting, bindings.compaction, self._retention, self._requests),
+            (self.ledger, self.archive),
+            (
+                self._forgetting,
+                bindings.compaction,
+                self._retention,
+                self._requests,
+                ArchiveRetention(wall),
+                ArchiveMerging(dialect),
+            ),
             deliver,
             settings.queue_limit,
             self.stats,
@@ -87,6 +98,7 @@ class Storage:
             defer,
         )
         self.ledger.rouse = self.writer.rouse
+        self.archive.rouse = self.writer.rouse
 
     def submit(self, lane: Lane, item: Item, done: Done | None) -> None:
         """Hand an operation to the writer."""

@@ -58,7 +58,7 @@ class Writer:
     Args:
         database: where to write; connected from the writer's own thread.
         lanes: in the order in which they are executed within a group.
-        buffer: background work that a flush waits for, and the end of the thread.
+        buffers: background work that a flush waits for, and the end of the thread.
         background: other work done between groups.
         deliver: runs a callable on the event loop, from any thread (loop.call_soon_threadsafe).
         queue_limit: operations that may wait; one more is refused at once.
@@ -70,7 +70,7 @@ class Writer:
         self,
         database: Database,
         lanes: Sequence[Lane],
-        buffer: Background,
+        buffers: Sequence[Background],
         background: Sequence[Background],
         deliver: Deliver,
         queue_limit: int,
@@ -82,7 +82,7 @@ class Writer:
         self.trouble = ""
         self._database = database
         self._lanes = list(lanes)
-        self._buffer = buffer
+        self._buffers = list(buffers)
         self._background = list(background)
         self._deliver = deliver
         self._queue_limit = queue_limit
@@ -295,7 +295,7 @@ class Writer:
     def _attach(self, connection: Connection) -> None:
         for lane in self._lanes:
             lane.attach(connection)
-        for work in (self._buffer, *self._background):
+        for work in (*self._buffers, *self._background):
             work.attach(connection)
 
     def _drop_connection(self) -> None:
@@ -332,7 +332,8 @@ class Writer:
         started = time.monotonic()
         self._unfinished = False
         fine = not self.trouble or self._probe(started, urgent)
-        fine = fine and self._run_background(self._buffer, started, urgent)
+        for buffer in self._buffers:
+            fine = fine and self._run_background(buffer, started, urgent)
         self._complete([(done, fine) for done in flushes])
         for work in self._background:
             if not fine or closing:

@@ -10,6 +10,7 @@ import pytest
 
 from imsnode.control.plane import Plane, _Removal
 from imsnode.control.server import ControlRefused
+from imsnode.history import HistorySettings, Keeping
 from imsnode.identity.accounts import Account, Directory, make_account
 
 ALICE = make_account("sip:alice@ims.test", "pw", enabled=True)
@@ -41,8 +42,9 @@ async def test_a_long_reading_does_not_bring_back_what_changed_meanwhile() -> No
         config=None,
         loop=loop,
         directory=directory,
-        storage=SimpleNamespace(accounts=accounts),
+        storage=SimpleNamespace(accounts=accounts, choices=SimpleNamespace(load=lambda _aors: {})),
         location=SimpleNamespace(records={}),
+        keeping=Keeping(HistorySettings(), {}),
     )
     plane = Plane(app)  # type: ignore[arg-type]  # only what it uses
 
