@@ -47,10 +47,20 @@ from .desk import Desk
 from .echo import Echo
 from .garbage import Garbage
 from .history import HistoryObserver, Keeping
-from .http.api import Bearer, make_api, message_operations, service_operations
+from .http.api import (
+    Bearer,
+    HistoryAccess,
+    Own,
+    history_operations,
+    make_api,
+    message_operations,
+    service_operations,
+)
 from .http.app import Readiness, make_app
+from .http.digest import Digest
 from .http.server import HttpServer
 from .identity import (
+    Account,
     Authenticator,
     Directory,
     FailureThrottle,
@@ -70,7 +80,17 @@ from .node_metrics import node_metrics
 from .recalls import Recalls
 from .registration import Registrar
 from .services import Services
-from .storage import AorState, CdrSettings, ServiceAccount, Storage, StorageSettings, open_storage
+from .storage import (
+    AorState,
+    CdrSettings,
+    Page,
+    Query,
+    ServiceAccount,
+    Storage,
+    StorageSettings,
+    open_storage,
+    read_page,
+)
 from .tls import client_context, self_signed, server_context
 from .trace import TraceHub
 from .webhook import Poster, Webhook
@@ -347,6 +367,18 @@ class App:
         self.bearer = Bearer(
             self.tokens, settings_of.token_limits(config), self.clock.now, self.clock.wall
         )
+        digest = Digest(
+            self.directory,
+            blake2b(b"http nonces", key=secret[:64]).digest(),
+            secrets.randbits(64),
+            config.auth.nonce_lifetime,
+            self._algorithms,
+            self.throttle,
+            self.clock.now,
+            self.clock.wall,
+        )
+        rate = settings_of.token_limits(config).rate
+        self.history_access = HistoryAccess(digest, self.bearer, rate, self._realm, self.clock.now)
         self.trace = TraceHub(self._tap, self.clock.wall)
         self.plane = Plane(self)
         driver_metrics(self.metrics, self.driver)
@@ -406,6 +438,9 @@ class App:
         operations = [
             *message_operations(desk, self.bearer, self.clock.wall),
             *service_operations(desk, self.bearer),
+            *history_operations(
+                self._read_history, self._own_history, self.history_access, self.clock.wall
+            ),
         ]
         self.http = HttpServer(
             make_app(self.readiness, self.metrics, (make_api(operations, __version__),)),
@@ -420,6 +455,18 @@ class App:
         )
         self.http.bind()
         self.control.bind()
+
+    async def _read_history(self, query: Query) -> Page:
+        return await self.loop.run_in_executor(None, read_page, self.storage.database, query)
+
+    def _algorithms(self, account: Account | None, realm: str) -> tuple[str, ...]:
+        return (account is not None and account.algorithms) or self.config.algorithms(realm)
+
+    def _realm(self, domain: str) -> str:
+        return self.names.domain_of(domain) or self.names.first
+
+    def _own_history(self, aor: str, wall: float) -> Own:
+        return Own(self.keeping.floor(aor), wall - self.keeping.of(aor).seconds)
 
     def ready_line(self) -> str:
         """Return the line that tells which listeners accept traffic."""

@@ -17,7 +17,7 @@ from .session import canonical_aor, database, flush, load_config
 if TYPE_CHECKING:
     from imsnode.storage import Archived, Database, Query
 
-__all__ = ["history", "position"]
+__all__ = ["history"]
 
 COLUMNS = ("token", "at", "direction", "peer", "status", "content_type", "text", "message_id")
 LONGEST_LIST = 1_000_000
@@ -46,12 +46,17 @@ def history(
     from imsnode.history import Choice, Keeping
     from imsnode.settings import history_settings
     from imsnode.storage import Choices, Query
+    from imsnode.storage import since as read_since
 
     settings = load_config(config)
+    try:
+        after, oldest = read_since(since or "0")
+    except ValueError:
+        raise UsageError(f"--since {since!r} is neither a time nor a token") from None
     query = Query(
         canonical_aor(settings, user, local=False),
         peer=canonical_aor(settings, peer, local=False) if peer is not None else "",
-        after=0 if since is None else position(since),
+        after=after,
         newest=since is None,
         text=search or "",
     )
@@ -62,21 +67,9 @@ def history(
         query = replace(
             query,
             after=max(query.after, keeping.floor(query.owner)),
-            oldest=datetime.now(UTC).timestamp() - keeping.of(query.owner).seconds,
+            oldest=max(oldest, datetime.now(UTC).timestamp() - keeping.of(query.owner).seconds),
         )
         show_rows(COLUMNS, (_row(m, query.owner) for m in read(opened, query, limit)), form)
-
-
-def position(text: str) -> int:
-    """Read a sync token or a time, which is local unless it says otherwise; UsageError."""
-    from imsnode.storage import start_of
-
-    if text.isascii() and text.isdigit():
-        return min(int(text), 2**62)
-    try:
-        return start_of(datetime.fromisoformat(text).timestamp())
-    except (ValueError, OverflowError, OSError):
-        raise UsageError(f"--since {text!r} is neither a time nor a token") from None
 
 
 def read(opened: Database, query: Query, limit: int) -> list[Archived]:

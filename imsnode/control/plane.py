@@ -91,6 +91,9 @@ class Plane:
         app.bearer.configure(settings_of.token_limits(config))
         app.poster.policy = settings_of.webhook_policy(config)
         app.mailroom.retry = settings_of.webhook_retry(config)
+        app.history_access.configure(
+            settings_of.token_limits(config).rate, config.auth.nonce_lifetime
+        )
         app.registrar.limits = limits
         app.registrar.contact_allowed = contacts
         app.location.device_memory_s = config.registrar.device_memory

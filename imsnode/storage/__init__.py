@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from .accounts import Accounts
 from .archive_block import Archived
-from .archive_read import LATEST, Page, Query, read_page, start_of
+from .archive_read import LATEST, Page, Query, read_page, since, start_of
 from .binding_codec import AorState
 from .cdr import CdrSettings
 from .choices import Choices
@@ -68,6 +68,7 @@ __all__ = [
     "read_page",
     "remove_bindings",
     "show_message",
+    "since",
     "start_of",
     "withdraw_now",
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 
 from sqlalchemy import Connection, select
@@ -18,7 +19,7 @@ from .archive_index import block_of, conversation, find_positions, place_of, pos
 from .database import Database
 from .schema import archive_block
 
-__all__ = ["LATEST", "Page", "Query", "read_page", "start_of"]
+__all__ = ["LATEST", "Page", "Query", "read_page", "since", "start_of"]
 
 #: Behind every position.
 LATEST = 2**62
@@ -60,8 +61,22 @@ class Page:
 
 
 def start_of(wall: float) -> int:
-    """Return a position in front of every message written at a time or later."""
-    return position_of(max(0, int(wall * 1000.0) - 1), 0)
+    """Return a position in front of every message received at a time or later."""
+    return position_of(max(1, int(wall * 1000.0) - 1), 0) - 1
+
+
+def since(text: str) -> tuple[int, float]:
+    """Read a sync token or a time: behind which position, received at which wall time or later.
+
+    A time is local unless it says otherwise. Raises: ValueError when it is neither.
+    """
+    if text.isascii() and text.isdigit():
+        return min(int(text), LATEST), 0.0
+    try:
+        wall = datetime.fromisoformat(text).timestamp()
+    except (OverflowError, OSError) as error:
+        raise ValueError(str(error)) from None
+    return start_of(wall), wall
 
 
 def read_page(database: Database, query: Query) -> Page:

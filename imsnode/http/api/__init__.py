@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from .app import make_api
 from .auth import Bearer, TokenLimits
+from .history import HistoryAccess, Own, history_operations
 from .messages import message_operations
 from .operation import Call, Operation, Security
 from .problems import Problem
@@ -13,10 +14,13 @@ from .services import service_operations
 __all__ = [
     "Bearer",
     "Call",
+    "HistoryAccess",
     "Operation",
+    "Own",
     "Problem",
     "Security",
     "TokenLimits",
+    "history_operations",
     "make_api",
     "message_operations",
     "service_operations",

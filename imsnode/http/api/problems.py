@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, Field
 from starlette.responses import Response
@@ -55,19 +55,22 @@ class ProblemDetails(BaseModel):
 
 
 class Problem(Exception):
-    """A request is refused. ``more``: further members of the answer."""
+    """A request is refused. headers: of the answer; a name may be there more than once.
+
+    ``more``: further members of the answer.
+    """
 
     def __init__(
         self,
         kind: str,
         detail: str = "",
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | Sequence[tuple[str, str]] = (),
         **more: object,
     ) -> None:
         super().__init__(detail)
         self.kind = kind
         self.detail = detail
-        self.headers = dict(headers or {})
+        self.headers = list(headers.items() if isinstance(headers, Mapping) else headers)
         self.more = more
 
     @property
@@ -84,4 +87,7 @@ def problem_response(problem: Problem) -> Response:
         content["detail"] = problem.detail
     content.update(problem.more)
     text = json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")
-    return Response(text, status, problem.headers, MEDIA_TYPE)
+    response = Response(text, status, media_type=MEDIA_TYPE)
+    for name, value in problem.headers:
+        response.headers.append(name, value)
+    return response

@@ -88,7 +88,11 @@ async def test_one_removal_that_fails_does_not_spare_the_others() -> None:
         clock=SimpleNamespace(now=lambda: 1.0, wall=lambda: 2.0),
         loop=asyncio.get_running_loop(),
         directory=Directory(),
-        storage=SimpleNamespace(accounts=SimpleNamespace(get=lambda _aor: None)),
+        storage=SimpleNamespace(
+            accounts=SimpleNamespace(get=lambda _aor: None),
+            choices=SimpleNamespace(load=lambda _aors: {}),
+        ),
+        keeping=Keeping(HistorySettings(), {}),
     )
     plane = Plane(app)  # type: ignore[arg-type]  # only what it uses
     tried: list[str] = []
