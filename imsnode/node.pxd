@@ -47,8 +47,8 @@ cdef class Node:
     cdef bint _is_party(self, Routed routed, Uri uri, Flow flow) except -1
     cdef bint _all_secure(self, str aor, double now) except -1
     cdef _sanitise(self, Request request, Flow flow, Principal principal)
-    cdef _serve(self, Request request, Flow flow, Uri uri, Principal principal, double now)
-    cdef _register(self, Request request, Flow flow, Principal principal, double now)
+    cdef _serve(self, Request request, Flow flow, Principal principal, double now, double wall)
+    cdef _register(self, Request request, Flow flow, Principal principal, double now, double wall)
     cdef _to_user(
         self,
         Request request,

@@ -161,10 +161,11 @@ class Node:
                     later = (b"Retry-After: %d" % max(1, round(wait)),)
                     self._refuse(request, flow, Refusal(503, b"Too many requests", later), now)
                     return
-        self._sanitise(request, flow, principal)
         if served:
-            self._serve(request, flow, uri, principal, now)
-        elif local:
+            self._serve(request, flow, principal, now, wall)
+            return
+        self._sanitise(request, flow, principal)
+        if local:
             self._to_user(request, flow, routed, uri, principal, now, wall)
         else:
             self._onward(request, flow, routed, uri, principal, now, wall)
@@ -230,12 +231,12 @@ class Node:
     # --------------------------------------------------------------- dispatch
 
     def _serve(
-        self, request: Request, flow: Flow, uri: Uri, principal: Principal | None, now: float
+        self, request: Request, flow: Flow, principal: Principal | None, now: float, wall: float
     ) -> None:
-        """Requests for the node itself: REGISTER, OPTIONS, nothing else."""
+        """Requests for the node itself: REGISTER, OPTIONS, nothing else; none of them goes on."""
         method = request.method
         if method == "REGISTER" and principal is not None:
-            self._register(request, flow, principal, now)
+            self._register(request, flow, principal, now, wall)
         elif method == "OPTIONS":
             self.endpoint.reply(request, flow, 200, now, None, optional=OPTIONS_LINES)
         elif request.to_tag or method == "CANCEL":
@@ -243,13 +244,15 @@ class Node:
         else:
             self._refuse(request, flow, Refusal(405, None, (b"Allow: REGISTER, OPTIONS",)), now)
 
-    def _register(self, request: Request, flow: Flow, principal: Principal, now: float) -> None:
-        aor = self.names.aor_of(request.to_address().uri)
+    def _register(
+        self, request: Request, flow: Flow, principal: Principal, now: float, wall: float
+    ) -> None:
+        aor = self.names.aor_of(request.to_uri)
         account = self.directory.get(aor)
         if account is None or not account.enabled:
             self._refuse(request, flow, NOT_FOUND, now)
             return
-        self.registrar.register(request, flow, aor, bool(principal.peer), now)
+        self.registrar.register(request, flow, aor, bool(principal.peer), now, wall)
 
     def _to_user(
         self,
@@ -361,7 +364,7 @@ class Node:
 
 def _require(request: Request) -> Refusal | None:
     """Refuse extensions that the node as a server does not know (RFC 3261 8.2.2.3)."""
-    if "require" not in request.names and "proxy-require" not in request.names:
+    if not (request.has("require") or request.has("proxy-require")):
         return None
     wanted = request.items("require") + request.items("proxy-require")
     unknown = [tag for tag in wanted if tag.lower() not in SUPPORTED]

@@ -28,7 +28,9 @@ cdef class Registrar:
     cdef public object registered
     cdef public object retry_after
 
-    cpdef register(self, Request request, Flow flow, str aor, bint trusted, double now)
+    cpdef register(
+        self, Request request, Flow flow, str aor, bint trusted, double now, double wall
+    )
 
 
 cdef class Change:
@@ -42,8 +44,9 @@ cdef class Change:
     cdef public ServerTransaction transaction
     cdef public bint trusted
 
+    cpdef resume(self, double now)
     @cython.locals(registrar=Registrar, location=Location, record=AorRecord, plan=Registration)
-    cpdef run(self, double now)
+    cpdef begin(self, double now, double wall)
     @cython.locals(registrar=Registrar, record=AorRecord, plan=Registration, now=double, wall=double)
     cpdef committed(self, bint durable)
     cpdef answer(self, Registration plan, double planned_at, double now, double wall)

@@ -60,7 +60,9 @@ class Registrar:
         self.refused = 0
         self.failed = 0
 
-    def register(self, request: Request, flow: Flow, aor: str, trusted: bool, now: float) -> None:
+    def register(
+        self, request: Request, flow: Flow, aor: str, trusted: bool, now: float, wall: float
+    ) -> None:
         """Answer one authenticated REGISTER for `aor`; `trusted` when a peer handed it in."""
         transaction = self.endpoint.accept(request, flow, now)
         if self.location.waiting(aor) >= CHANGES_WAITING:
@@ -73,7 +75,7 @@ class Registrar:
                 self.retry_after(),
             )
             return
-        Change(self, transaction, request, flow, aor, trusted).run(now)
+        Change(self, transaction, request, flow, aor, trusted).begin(now, wall)
 
 
 class Change:
@@ -110,14 +112,17 @@ class Change:
         self.plan: Registration | None = None
         self.at = 0.0
 
-    def run(self, now: float) -> None:
+    def resume(self, now: float) -> None:
+        """Begin after the change before this one has ended."""
+        self.begin(now, self.registrar.clock.wall())
+
+    def begin(self, now: float, wall: float) -> None:
         """Plan on the current bindings and hand the outcome to the journal."""
         registrar = self.registrar
         location = registrar.location
-        record = location.claim(self.aor, self.run)
+        record = location.claim(self.aor, self.resume)
         if record is None:
             return
-        wall = registrar.clock.wall()
         try:
             plan = plan_register(
                 self.request,

@@ -37,6 +37,7 @@ cdef class Message:
     @cython.locals(line=bytes, value=bytes)
     cdef bytes _value(self, Py_ssize_t at)
     cpdef bint has(self, str name) except -1
+    cpdef bint repeats(self, str name) except -1
     cpdef bytes get(self, str name)
 
 

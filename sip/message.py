@@ -174,6 +174,10 @@ class Message:
         """Say whether a header of this canonical name is present."""
         return name in self._layout.at
 
+    def repeats(self, name: str) -> bool:
+        """Say whether more than one line has this canonical name."""
+        return name in self._layout.repeated
+
     def get(self, name: str) -> bytes | None:
         """Return the trimmed value of the first line of that canonical name, or None."""
         at = self._layout.at.get(name)

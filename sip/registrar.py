@@ -291,7 +291,7 @@ def _renew(
     """
     if binding.flow is not flow or binding.path or request.has("path"):
         return None
-    if not request.has("contact") or request.names.count("contact") > 1:
+    if not request.has("contact") or request.repeats("contact"):
         return None
     asked = _asked_again(request, binding, request.get("contact") or b"", limits)
     if asked <= 0 or asked < min(limits.min_s, _HOUR):

@@ -204,7 +204,7 @@ class Authenticator:
         for header in AUTH_LINES:
             if not request.has(header):
                 continue
-            if request.names.count(header) == 1:
+            if not request.repeats(header):
                 if self._is_ours(request.get(header) or b""):
                     places.append(request.names.index(header))
                 continue
@@ -398,7 +398,7 @@ class Authenticator:
         for name in (first, second):
             if left <= 0 or not request.has(name):
                 continue
-            if request.names.count(name) == 1:
+            if not request.repeats(name):
                 values = [request.get(name) or b""]
             else:
                 values = request.get_all(name)[:left]

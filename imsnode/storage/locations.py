@@ -2,7 +2,8 @@
 """The journal of bindings: each change appends the whole state of its address of record.
 
 Reading it once at start gives the location table back; the newest entry of an AoR counts. What
-newer entries have made worthless is deleted in the background, from the oldest on.
+newer entries have made worthless is deleted in the background. Users register again in much the
+same order, so what they leave behind are long runs, and a run is deleted by one statement.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from .statements import InsertRows, PerCount, Query
 
 __all__ = ["AorState", "BindingLane", "Locations", "read_locations", "remove_bindings"]
 
-_STEP = 512  # entries looked at in one step of the compaction
-_GARBAGE_FLOOR = 2000  # entries that may be worthless before it is worth a pass
+_STEP = 2048  # entries that are worthless before some are removed, and removed in one step
+_RUN = 64  # so many in a row are removed as a range, fewer by their numbers
 _CHUNK = 10_000  # rows fetched at a time when the journal is read
 
 
@@ -34,35 +35,27 @@ class BindingLane:
         dialect = database.engine.dialect
         self._insert = InsertRows(binding_journal, ("seq", "aor", "data"), dialect)
         seq = binding_journal.c.seq
-        self._oldest = Query(
-            select(seq, binding_journal.c.aor, func.length(binding_journal.c.data))
-            .where(seq > bindparam("after"), seq <= bindparam("end"))
-            .order_by(seq)
-            .limit(_STEP),
-            dialect,
-        )
         self._delete = PerCount(
             lambda values: delete(binding_journal).where(seq.in_(values)), dialect
         )
-        # Newest entry of each AoR. None until the journal has been read: nothing is removed then.
-        self._newest: dict[str, int] | None = None
-        self._rows = 0
+        self._delete_run = Query(
+            delete(binding_journal).where(seq >= bindparam("first"), seq <= bindparam("last")),
+            dialect,
+        )
+        # What the journal holds; None until it has been read, and nothing is removed before.
+        self._index: JournalIndex | None = None
         self._next = 1
-        self._planned: list[tuple[str, int]] = []
-        self._pass_at = -1  # seq up to which the running pass has come, -1 without one
-        self._pass_end = 0
-        self._removed: list[tuple[str, int]] = []
-        self._step_at = -1
+        self._planned: Sequence[tuple[str, bytes]] = ()
+        self._step: list[int] = []
 
-    def adopt(self, newest: dict[str, int], rows: int) -> None:
+    def adopt(self, index: JournalIndex) -> None:
         """Take over what a reader of the journal has found, before anything is appended."""
-        self._newest = newest
-        self._rows = rows
+        self._index = index
 
     def attach(self, connection: Connection) -> None:
         last = connection.execute(select(func.max(binding_journal.c.seq))).scalar()
         self._next = (last or 0) + 1
-        self._planned = []
+        self._planned = ()
 
     def execute(self, connection: Connection, items: Sequence[tuple[str, bytes]]) -> list[bool]:
         first = self._next
@@ -70,14 +63,15 @@ class BindingLane:
         self._insert.run(
             connection, [(seq, aor, data) for seq, (aor, data) in enumerate(items, first)]
         )
-        self._planned = [(aor, seq) for seq, (aor, _) in enumerate(items, first)]
+        self._planned = items
         return [True] * len(items)
 
     def committed(self) -> None:
-        if self._newest is not None:
-            self._newest.update(self._planned)
-        self._rows += len(self._planned)
-        self._planned = []
+        index = self._index
+        if index is not None:
+            for seq, (aor, data) in enumerate(self._planned, self._next - len(self._planned)):
+                index.add(seq, aor, data)
+        self._planned = ()
 
     def failed(self, item: tuple[str, bytes], reason: str) -> bool:
         return False
@@ -88,44 +82,64 @@ class BindingLane:
         return Compaction(self)
 
     def garbage(self) -> bool:
-        """True while a pass runs, or when one is worth it."""
-        newest = self._newest
-        if newest is None:
-            return False
-        return self._pass_at >= 0 or self._rows - len(newest) > max(_GARBAGE_FLOOR, len(newest))
+        """True when a step of the compaction is worth it."""
+        index = self._index
+        return index is not None and len(index.worthless) >= _STEP
 
     def remove_some(self, connection: Connection) -> bool:
-        """Go one step on in the pass; False at its end."""
-        newest = self._newest
-        if newest is None:
+        """Remove the entries that became worthless first; False when no more is worth it."""
+        index = self._index
+        if index is None:
             return False
-        start = self._pass_at
-        if start < 0:
-            # Entries appended from now on are left for the next pass.
-            start = 0
-            self._pass_end = self._next - 1
-        rows = self._oldest.run(connection, start, self._pass_end).fetchall()
-        self._removed = []
-        for seq, aor, length in rows:
-            # An empty state may go as soon as it is the oldest: those before it went already.
-            if newest.get(aor) != seq or not length:
-                self._removed.append((aor, seq))
-        if self._removed:
-            self._delete.all(connection, [seq for _, seq in self._removed])
-        self._step_at = rows[-1][0] if len(rows) == _STEP else -1
-        return self._step_at >= 0
+        self._step = index.worthless[:_STEP]
+        single: list[int] = []
+        for run in _runs(sorted(self._step)):
+            if len(run) < _RUN:
+                single += run
+            else:
+                self._delete_run.run(connection, run[0], run[-1])
+        if single:
+            self._delete.all(connection, single)
+        return len(index.worthless) - len(self._step) >= _STEP
 
     def removed(self) -> None:
         """Take note that the step is durable."""
-        newest = self._newest
-        if newest is None:
-            return
-        for aor, seq in self._removed:
-            if newest.get(aor) == seq:
-                del newest[aor]
-        self._rows -= len(self._removed)
-        self._removed = []
-        self._pass_at = self._step_at
+        if self._index is not None:
+            del self._index.worthless[: len(self._step)]
+        self._step = []
+
+
+class JournalIndex:
+    """The newest entry of each AoR, and the ones that do not count any more.
+
+    An empty state does not count either, but hides those before it. They are in front of it in
+    ``worthless``, which is worked off in order: it is never the first of them to be removed.
+    """
+
+    __slots__ = ("_newest", "worthless")
+
+    def __init__(self) -> None:
+        self._newest: dict[str, int] = {}
+        self.worthless: list[int] = []
+
+    def add(self, seq: int, aor: str, data: bytes) -> None:
+        """Take note of an entry that is newer than all before."""
+        before = self._newest.pop(aor, None)
+        if before is not None:
+            self.worthless.append(before)
+        if data:
+            self._newest[aor] = seq
+        else:
+            self.worthless.append(seq)
+
+
+def _runs(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Cut ascending numbers where one is left out."""
+    start = 0
+    for place in range(1, len(numbers) + 1):
+        if place == len(numbers) or numbers[place] != numbers[place - 1] + 1:
+            yield numbers[start:place]
+            start = place
 
 
 class Compaction:
@@ -174,8 +188,8 @@ class Locations:
 
         Raises: StorageUnavailable, StoreDamaged.
         """
-        newest, rows, states = _read_newest(self._database)
-        self._lane.adopt(newest, rows)
+        index, states = _read_newest(self._database)
+        self._lane.adopt(index)
         return _decoded(self._database, states, now, wall)
 
 
@@ -184,7 +198,7 @@ def read_locations(database: Database, now: float, wall: float) -> Iterator[tupl
 
     Raises: StorageUnavailable, StoreDamaged.
     """
-    return _decoded(database, _read_newest(database)[2], now, wall)
+    return _decoded(database, _read_newest(database)[1], now, wall)
 
 
 def remove_bindings(
@@ -220,10 +234,9 @@ def remove_bindings(
         return len(state.bindings) - len(kept)
 
 
-def _read_newest(database: Database) -> tuple[dict[str, int], int, dict[str, bytes]]:
-    newest: dict[str, int] = {}
+def _read_newest(database: Database) -> tuple[JournalIndex, dict[str, bytes]]:
+    index = JournalIndex()
     states: dict[str, bytes] = {}
-    count = 0
     journal = binding_journal.c
     with database.reading() as connection:
         result = connection.execute(
@@ -231,10 +244,9 @@ def _read_newest(database: Database) -> tuple[dict[str, int], int, dict[str, byt
             execution_options={"yield_per": _CHUNK},
         )
         for seq, aor, data in result:
-            newest[aor] = seq
+            index.add(seq, aor, data)
             states[aor] = data
-            count += 1
-    return newest, count, states
+    return index, states
 
 
 def _decoded(

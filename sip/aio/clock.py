@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 
 class SystemClock:
@@ -14,10 +15,11 @@ class SystemClock:
     slept counts.
     """
 
-    __slots__ = ("_offset",)
+    __slots__ = ("_offset", "_running")
 
     def __init__(self) -> None:
-        self._offset = time.time() - _running()  # noqa: TID251  # the one clock that all are handed
+        self._running = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+        self._offset = time.time() - self._running()  # noqa: TID251  # the one clock for all
 
     #: Monotonic seconds; a change of the date does not touch them. Asked for every message: the
     #: function itself, with no call in between.
@@ -25,12 +27,8 @@ class SystemClock:
 
     def wall(self) -> float:
         """Return seconds since the epoch, UTC, by the date that was set when this was made."""
-        return _running() + self._offset
+        return self._running() + self._offset
 
     def behind(self) -> float:
         """Return by how many seconds the machine's clock has been set forward since."""
         return time.time() - self.wall()  # noqa: TID251
-
-
-def _running() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME)

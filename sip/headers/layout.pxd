@@ -16,6 +16,7 @@ cdef class Layout:
     cdef public Py_ssize_t max_forwards
     cdef public tuple more_vias
     cdef public tuple names
+    cdef public frozenset repeated
     cdef public Py_ssize_t sender
     cdef public tuple starts
     cdef public Py_ssize_t target

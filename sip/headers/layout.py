@@ -29,20 +29,23 @@ class Layout:
     """Canonical ``names`` in wire order and the line numbers the parser needs; -1 means absent.
 
     ``starts`` is how each line begins, with its colon and one blank if there is one, ``cuts`` how
-    long that is; ``at`` maps a name to its first line.
+    long that is; ``at`` maps a name to its first line, ``repeated`` are the names that have more.
     Shared between messages and never changed.
     """
 
     __slots__ = ("at", "call_id", "checked", "content_length", "content_type", "cseq", "cuts",
-                 "max_forwards", "more_vias", "names", "sender", "starts", "target",
+                 "max_forwards", "more_vias", "names", "repeated", "sender", "starts", "target",
                  "via")  # fmt: skip
 
     def __init__(self, starts: tuple[bytes, ...], names: tuple[str, ...]) -> None:
         at: dict[str, int] = {}
+        repeated: set[str] = set()
         for index, name in enumerate(names):
             if name not in at:
                 at[name] = index
-            elif name in SINGLE:
+                continue
+            repeated.add(name)
+            if name in SINGLE:
                 printed = SINGLE[name]
                 close = name == "content-length"
                 raise ParseError(printed, f"{printed} appears twice", close=close)
@@ -53,6 +56,7 @@ class Layout:
         self.cuts: tuple[int, ...] = tuple(map(len, starts))
         self.names: tuple[str, ...] = names
         self.at: dict[str, int] = at
+        self.repeated: frozenset[str] = frozenset(repeated)
         self.via: int = at["via"]
         self.sender: int = at["from"]
         self.target: int = at["to"]

@@ -65,7 +65,8 @@ class Registering(World):
 
     def on_request(self, request: Request, flow: Flow, now: float) -> None:
         if request.method == "REGISTER":
-            self.registrar.register(request, flow, BOB, False, now)
+            wall = self.registrar.clock.wall()
+            self.registrar.register(request, flow, BOB, False, now, wall)
         else:
             super().on_request(request, flow, now)
 
