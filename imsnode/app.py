@@ -23,6 +23,7 @@ import uvloop
 from pager import Pager
 from pager.identity import MessageIds
 from pager.recall import Recall
+from pager.receipts import Receipts
 from sip.aio.clock import SystemClock
 from sip.aio.driver import Bound, Driver, UdpOptions
 from sip.aio.ids import SystemIds
@@ -78,6 +79,7 @@ from .metrics import Metrics, driver_metrics
 from .node import Node
 from .node_metrics import node_metrics
 from .recalls import Recalls
+from .receipts import Courier
 from .registration import Registrar
 from .services import Services
 from .storage import (
@@ -332,6 +334,7 @@ class App:
             self.storage.database,
             self.storage.flush,
         )
+        self._join_receipts(secret)
         self.node = Node(
             self.endpoint,
             self.proxy,
@@ -383,6 +386,34 @@ class App:
         self.plane = Plane(self)
         driver_metrics(self.metrics, self.driver)
         node_metrics(self.metrics, self)
+
+    def _join_receipts(self, secret: bytes) -> None:
+        """Make the node an intermediary of RFC 5438, at an address of its own."""
+        config = self.config
+        courier = Courier(
+            self.endpoint,
+            self.proxy,
+            self.pager,
+            self.storage.ledger,
+            self.ids,
+            self.clock,
+            self._is_user,
+            self._way_to,
+            self.driver.wake,
+            config.domains,
+        )
+        self.receipts = courier.receipts = Receipts(
+            courier.send,
+            self.names.aor_of,
+            self.storage.ledger,
+            self.location,
+            self.clock,
+            secret,
+            config.pager.imdn_record_route,
+        )
+        self.pager.examiner = self.receipts
+        self.pager.observe(self.receipts)
+        self.services.offer(courier, courier.aors)
 
     def _endpoint(self, transport: Transport) -> Endpoint:
         config = self.config
@@ -575,6 +606,11 @@ class App:
     def _is_user(self, aor: str) -> bool:
         account = self.directory.get(aor)
         return account is not None and account.enabled
+
+    def _way_to(self, host: str, now: float) -> Flow | None:
+        """Return a flow to the next hop that is configured for a foreign domain."""
+        route = self.node.routes.get(host)
+        return None if route is None else self.driver.flow_to(*route, now)
 
     def _send(
         self, sender: str, recipient: str, content_type: bytes, body: bytes, now: float

@@ -66,6 +66,7 @@ PAGER = {
     "copies": "Copies stored for further devices.",
     "duplicates": "Repeats recognised.",
     "refused_size": "Messages refused by size.",
+    "refused_content": "Messages refused by what they carry.",
     "refused_full": "Messages refused because the mailbox was full.",
     "refused_store": "Messages refused because the store could not commit.",
     "refused_unavailable": "Messages refused because nobody was there and nothing may be stored.",

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from sip.timers import TimerQueue
 
 from . import rules
+from .contents import stored_notice
 from .mailbox import Item, Mailbox
 from .ports import Clock, Ledger, MessageStore, Observer
 from .settings import PagerSettings
@@ -208,6 +209,8 @@ class Keeper:
                     gone.size,
                     [(wall, rules.EXPIRED, "", 0, rules.DEADLINE)],
                     rules.EXPIRED,
+                    True,
+                    stored_notice(gone.head, gone.body),
                 )
             )
             for observer in self.observers:

@@ -16,6 +16,7 @@ from sip.proxy import Branch, Fork, Proxy, Target
 from sip.timers import TimerQueue
 
 from . import policy, rules
+from .contents import stored_notice
 from .keeper import Keeper
 from .mailbox import WAKE, Item, Lane, LaneKey, Mailbox
 from .ports import Bindings, Clock, Ledger, Observer
@@ -377,7 +378,7 @@ class Offline:
         item.settled.add(device)
         state = MarkState.REFUSED
         if answer == policy.ACCEPTED:
-            item.accepted = True
+            item.accepted = item.message.accepted = True
             state = MarkState.ACCEPTED
         if not over:
             self._keeper.settle(box, item, device, state, status, opened)
@@ -388,6 +389,7 @@ class Offline:
     ) -> None:
         message = item.message
         step = (self._clock.wall(), rules.ANSWERED, device, status, rule)
+        notice = stored_notice(message.head, message.body) if final else None
         self._ledger.note(
             LedgerEntry(
                 message.id,
@@ -399,6 +401,7 @@ class Offline:
                 [step],
                 outcome,
                 final,
+                notice,
             )
         )
 

@@ -63,6 +63,7 @@ class Act(Enum):
     REFUSE = auto()  # answer `status` on our own
     RELAY = auto()  # pass the recipient's own answer back
     WAIT = auto()  # leave the attempts running
+    DROP = auto()  # answer 200, pass it on to nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,9 @@ LATE: Final = Decision(Act.REFUSE, rules.ALREADY_EXPIRED, 480)
 # 480 and not 486 or 503: the recipient is what is unavailable, and only for a while; a proxy
 # upstream may not take it for a failure of this node.
 FULL: Final = Decision(Act.REFUSE, rules.MAILBOX_FULL, 480)
+MALFORMED: Final = Decision(Act.REFUSE, rules.MALFORMED, 400)
+NOT_THE_SENDER: Final = Decision(Act.REFUSE, rules.NOT_THE_SENDER, 403)
+UNKNOWN_RECEIPT: Final = Decision(Act.DROP, rules.UNKNOWN_RECEIPT)
 PASS_ON: Final = Decision(Act.RELAY, rules.FINAL_ANSWER)
 # An enumeration looks a member up by a call; these are compared with for every message.
 _FIRST: Final = StoreMode.FIRST

@@ -24,6 +24,7 @@ from .values import (
 )
 
 if TYPE_CHECKING:
+    from .policy import Decision
     from .submission import Submission
 
 
@@ -125,6 +126,21 @@ class Ledger(Protocol):
 
     def note(self, entry: LedgerEntry) -> None:
         """Take one entry; cheap, bounded, never fails toward the caller."""
+        ...
+
+
+class Examiner(Protocol):
+    """Reads what messages carry, where that may concern the node itself."""
+
+    def examine(self, submission: Submission, network: bool) -> Decision | None:
+        """Read a message before it goes anywhere; called for any type of content but text.
+
+        May set ``submission.notice`` and change the body of ``submission.request``.
+
+        Args:
+            network: it came from a client, False for one that the node made.
+        Returns: a decision to refuse it, None to go on.
+        """
         ...
 
 

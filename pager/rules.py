@@ -17,6 +17,7 @@ REPLIED: Final = "replied"
 NOT_STORED: Final = "not-stored"
 EXPIRED: Final = "expired"
 RECALLED: Final = "recalled"
+RECEIPT: Final = "receipt"
 
 STEPS: Final[dict[str, str]] = {
     RECEIVED: "the message came in from its sender, who had proved who they are",
@@ -26,6 +27,7 @@ STEPS: Final[dict[str, str]] = {
     REPLIED: "the sender got this answer",
     EXPIRED: "the deadline of the message passed in the store",
     RECALLED: "the message was taken back from the store",
+    RECEIPT: "a disposition notification (IMDN) told of the message",
 }
 
 # Rules
@@ -54,6 +56,24 @@ FINAL_ANSWER: Final = "final-answer"
 DEADLINE: Final = "deadline"
 BY_SENDER: Final = "by-sender"
 BY_OPERATOR: Final = "by-operator"
+MALFORMED: Final = "malformed-content"
+NOT_THE_SENDER: Final = "not-the-sender"
+UNKNOWN_RECEIPT: Final = "unknown-receipt"
+
+# What a notification says, of RFC 5438 section 11: disposition and status.
+SAYS_DELIVERED: Final = "delivery-delivered"
+SAYS_FAILED: Final = "delivery-failed"
+SAYS_DISPLAYED: Final = "display-displayed"
+SAYS_PROCESSED: Final = "processing-processed"
+SAYS_STORED: Final = "processing-stored"
+SAYS_NOTHING: Final[dict[str, str]] = {
+    "delivery-forbidden": "the recipient lets nobody know whether it was delivered",
+    "delivery-error": "whether it was delivered cannot be found out",
+    "display-forbidden": "the recipient lets nobody know whether it was shown",
+    "display-error": "whether it was shown cannot be found out",
+    "processing-forbidden": "what became of it on its way is not told",
+    "processing-error": "what became of it on its way cannot be found out",
+}
 
 RULES: Final[dict[str, str]] = {
     FORWARDED: "the recipient is reachable: forwarded to every device at once",
@@ -81,6 +101,15 @@ RULES: Final[dict[str, str]] = {
     DEADLINE: "the deadline (Expires, at most message_lifetime) passed: not delivered any more",
     BY_SENDER: "its sender recalled it: removed for every device that has not taken it",
     BY_OPERATOR: "the operator recalled it: removed for every device that has not taken it",
+    MALFORMED: "the content is not what its Content-Type says: refused",
+    NOT_THE_SENDER: "the From inside the content names somebody else than its sender: refused",
+    UNKNOWN_RECEIPT: "the notification tells of no message that went this way: dropped",
+    SAYS_DELIVERED: "the device says that it has the message",
+    SAYS_FAILED: "the message could not be delivered",
+    SAYS_DISPLAYED: "the device says that the message was shown to its user",
+    SAYS_PROCESSED: "this node or one behind it says that it passed the message on",
+    SAYS_STORED: "this node or one behind it says that the message waits for the recipient",
+    **SAYS_NOTHING,
 }
 
 # Outcomes
@@ -89,6 +118,7 @@ REJECTED: Final = "rejected"
 REFUSED: Final = "refused"
 UNDECIDED: Final = "retrying"
 DELIVERED: Final = "delivered"
+DROPPED: Final = "dropped"
 
 OUTCOMES: Final[dict[str, str]] = {
     RELAYED: "a device took it while the sender waited",
@@ -99,5 +129,15 @@ OUTCOMES: Final[dict[str, str]] = {
     REFUSED: "a device refused it for good",
     UNDECIDED: "a device could not take it yet",
     EXPIRED: "its deadline passed",
-    RECALLED: "it was recalled",
+    RECALLED: "its sender or the operator took it back",
+    DROPPED: "it was taken and not passed on",
+}
+
+# Kinds of messages that are no messages to a person, and not counted as such.
+IMDN: Final = "imdn"
+COMPOSING: Final = "composing"
+
+KINDS: Final[dict[str, str]] = {
+    IMDN: "a disposition notification (RFC 5438)",
+    COMPOSING: "an is-composing notice (RFC 3994)",
 }

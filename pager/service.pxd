@@ -17,10 +17,14 @@ from .submission cimport Submission
 from .values cimport LedgerEntry
 
 
+cdef bint _is_text(Request request) except -1
+
+
 cdef class Pager(Shared):
     cdef Py_ssize_t _body_bytes
     cdef dict _boxes
     cdef bint _direct
+    cdef public object examiner
     cdef MessageIds _ids
     cdef bint _patience_armed
     cdef double _patience_s
@@ -39,4 +43,6 @@ cdef class Pager(Shared):
     )
     cdef _forward(self, Submission submission, Fork fork, object targets, double now)
     @cython.locals(recipient=str, devices=list, free=list, facts=Storable, expires_at=double)
-    cdef _arrive(self, Submission submission, Routed routed, object targets, double now)
+    cdef _arrive(
+        self, Submission submission, Routed routed, object targets, double now, bint first=*
+    )

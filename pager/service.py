@@ -23,7 +23,7 @@ from . import policy, rules
 from .identity import MessageIds, submission_key
 from .keeper import Keeper
 from .offline import Offline
-from .ports import Bindings, Clock, Ledger, MessageStore, Observer
+from .ports import Bindings, Clock, Examiner, Ledger, MessageStore, Observer
 from .replay import online_draft
 from .settings import PagerSettings, StoreMode
 from .shared import Shared
@@ -38,6 +38,12 @@ _STORE: Final = policy.Act.STORE
 _REFUSE: Final = policy.Act.REFUSE
 # A sender that lost this node's answer repeats the request for 64*T1 (RFC 3261 17.1.2.2).
 _REPEATS_S: Final = 64.0
+
+
+def _is_text(request: Request) -> bool:
+    """Say whether a message is of a type that means nothing to the node, as nearly all are."""
+    content_type = request.get("content-type")
+    return content_type is None or content_type[:5] == b"text/"
 
 
 class Pager(Shared):
@@ -68,6 +74,7 @@ class Pager(Shared):
         self._ids = MessageIds(ids.token(5))
         self._boxes = offline.boxes
         self._patience_armed = False
+        self.examiner: Examiner | None = None
         self._heed(settings)
 
     def start(self, bound: Iterable[str], now: float, wall: float) -> None:
@@ -147,6 +154,11 @@ class Pager(Shared):
         if len(request.body) > self._body_bytes:
             submission.refuse(None, policy.TOO_LARGE, now)
             return message_id
+        if not _is_text(request):
+            refusal = self._examine(submission, True)
+            if refusal is not None:
+                self._turn_away(submission, refusal, now)
+                return message_id
         self.recent.add(request.call_id, submission)
         targets = self.bindings.targets(recipient, now)
         if targets and self._direct and recipient not in self._boxes:
@@ -165,12 +177,14 @@ class Pager(Shared):
         recipient: str,
         now: float,
         wall: float,
+        first: bool = False,
     ) -> str:
         """Take a MESSAGE this node makes itself, otherwise as ``submit``.
 
         Args:
             answering: gets the answer. request: as parsed; its Via, routes and transport
-            headers never leave the node.
+            headers never leave the node. first: store it before any device is tried, wherever
+            messages are stored at all, so that it survives a crash and is recognised later.
         """
         self.stats.submitted += 1
         message_id = self._ids.next(wall)
@@ -180,8 +194,13 @@ class Pager(Shared):
         if len(request.body) > self._body_bytes:
             submission.refuse(None, policy.TOO_LARGE, now)
             return message_id
+        if not _is_text(request):
+            refusal = self._examine(submission, False)
+            if refusal is not None:
+                self._turn_away(submission, refusal, now)
+                return message_id
         self.recent.add(request.call_id, submission)
-        self._arrive(submission, None, self.bindings.targets(recipient, now), now)
+        self._arrive(submission, None, self.bindings.targets(recipient, now), now, first)
         return message_id
 
     def on_timer(self, kind: int, now: float) -> None:
@@ -207,6 +226,19 @@ class Pager(Shared):
         # No domain stores first: a reachable device is all that counts.
         self._direct = StoreMode.FIRST not in (settings.mode, *settings.domain_modes.values())
 
+    def _examine(self, submission: Submission, network: bool) -> policy.Decision | None:
+        """Let the examiner read a message that is more than text."""
+        if self.examiner is None:
+            return None
+        return self.examiner.examine(submission, network)
+
+    def _turn_away(self, submission: Submission, decision: policy.Decision, now: float) -> None:
+        """End a message because of what it carries."""
+        if decision.act is policy.Act.DROP:
+            submission.drop(decision.rule, now)
+        else:
+            submission.refuse(None, decision, now)
+
     def _arm(self, at: float) -> None:
         self._patience_armed = True
         self._timers.schedule(at, self, _PATIENCE)
@@ -230,6 +262,7 @@ class Pager(Shared):
         routed: Routed | None,
         targets: Sequence[Target],
         now: float,
+        first: bool = False,
     ) -> None:
         """Decide where a message goes that cannot simply be forwarded."""
         recipient = submission.recipient
@@ -240,6 +273,8 @@ class Pager(Shared):
             if lane is None or not lane.backlog:
                 free.append(target)
         facts, expires_at = submission.facts(False)
+        if first and facts.mode is not StoreMode.OFF:
+            facts.mode = StoreMode.FIRST
         decision = policy.on_arrival(facts, len(targets), len(free))
         if decision.act is _REFUSE:
             submission.refuse(None, decision, now)

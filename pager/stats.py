@@ -23,6 +23,7 @@ class PagerStats:
         "expired",
         "passed_on",
         "refused_by_device",
+        "refused_content",
         "refused_full",
         "refused_size",
         "refused_store",
@@ -43,6 +44,7 @@ class PagerStats:
         self.copies = 0
         self.duplicates = 0
         self.refused_size = 0
+        self.refused_content = 0
         self.refused_full = 0
         self.refused_store = 0
         self.refused_unavailable = 0

@@ -11,7 +11,7 @@ from .keeper cimport Keeper
 from .policy cimport Storable
 from .replay cimport deadline, is_composing, stored_head
 from .shared cimport Shared
-from .values cimport LedgerEntry, StoredMessage, StoreResult
+from .values cimport LedgerEntry, Notice, StoredMessage, StoreResult
 
 
 cdef class Keeping:
@@ -32,6 +32,7 @@ cdef class Submission:
     cdef public str id
     cdef public Keeping keeping
     cdef public bint local
+    cdef public Notice notice
     cdef public object others
     cdef public Shared pager
     cdef public int phase

@@ -23,21 +23,26 @@ from .rules import (
     ANSWERED,
     COMMIT_FAILED,
     COMMITTED,
+    COMPOSING,
     DELIVERED,
     DEVICE_ACCEPTED,
+    DROPPED,
     DUPLICATE,
     FORWARDED,
     MAILBOX_FULL,
+    MALFORMED,
     NOT_STORED,
+    NOT_THE_SENDER,
     OTHER_DEVICES,
     RECEIVED,
+    REFUSED,
     REJECTED,
     RELAYED,
     REPLIED,
     STORED,
 )
 from .shared import Shared
-from .values import LedgerEntry, Step, StoredMessage, StoreKind, StoreResult
+from .values import LedgerEntry, Notice, Step, StoredMessage, StoreKind, StoreResult
 
 _COMMITTED: Final = StoreKind.STORED
 
@@ -49,6 +54,12 @@ COMMITTING: Final = 1
 KEPT: Final = 2
 TOLD: Final = 3
 DONE: Final = 4
+
+
+_OF_CONTENT: Final = {
+    MALFORMED: b"Content Cannot Be Read",
+    NOT_THE_SENDER: b"From In The Content Is Not The Sender",
+}
 
 
 class Answering(Protocol):
@@ -84,7 +95,7 @@ class Submission:
     recipient it is not forwarded to now. local: this node made the message, so the fork has no
     upstream. status: what the sender was told, 0 before. twins: repeats waiting for the answer.
     times: when each of several devices answered, None once the ledger knows. begun: the ledger
-    knows of the receipt.
+    knows of the receipt. notice: for contents that the node reads.
     """
 
     __slots__ = (
@@ -97,6 +108,7 @@ class Submission:
         "id",
         "keeping",
         "local",
+        "notice",
         "others",
         "pager",
         "phase",
@@ -140,6 +152,7 @@ class Submission:
         self.twins: list[Answering] | None = None
         self.times: dict[Branch, float | None] | None = None
         self.begun = False
+        self.notice: Notice | None = None
 
     # --- the fork
 
@@ -197,6 +210,8 @@ class Submission:
                         ),
                     ],
                     RELAYED,
+                    True,
+                    self.notice,
                 )
             )
             self.answering = None
@@ -281,7 +296,7 @@ class Submission:
         expires_at = deadline(request, self.at, settings.message_lifetime_s)
         facts = policy.Storable(
             settings.mode_for(self.recipient),
-            is_composing(request),
+            is_composing(request) or (self.notice is not None and self.notice.kind == COMPOSING),
             expires_at <= self.wall(pager.clock.now()),
             pager.keeper.full(self.recipient, accepted),
         )
@@ -383,9 +398,23 @@ class Submission:
             item = keeping.item = pager.offline.adopt(Item(seq, message), branches, now)
             # A device may have decided everything while the commit was under way.
             over = item.finished
+            if over and not item.accepted:
+                self._declined(message, branches, now)
+                self._note(story, REFUSED, True)
+                self._finish()
+                return
         self._note(story, DELIVERED if over else STORED, over)
         if fork is None or fork.pending == 0:
             self._finish()
+
+    def _declined(self, message: StoredMessage, branches: Sequence[Branch], now: float) -> None:
+        """A device declined it for everybody while the commit was under way."""
+        for branch in branches:
+            if policy.class_of(branch.status) == policy.DECLINED:
+                device = self.pager.bindings.device_of(branch.target)
+                for observer in self.pager.observers:
+                    observer.concluded(message, device, branch.status, True, now)
+                return
 
     def _without_copy(
         self, fork: Fork | None, response: Response | None, rule: str, now: float
@@ -418,6 +447,9 @@ class Submission:
             extra = (b"Retry-After: %d" % settings.unavailable_retry_after_s,)
         elif decision.status == 413:
             stats.refused_size += 1
+        elif decision.rule in _OF_CONTENT:
+            stats.refused_content += 1
+            reason = _OF_CONTENT[decision.rule]
         else:
             stats.refused_unavailable += 1
         story = self.story(fork, now, decision.rule)
@@ -425,6 +457,13 @@ class Submission:
         self._reply(decision.status, now, reason, extra)
         self._note(story, REJECTED, True)
         self._answered(fork)
+
+    def drop(self, rule: str, now: float) -> None:
+        """Take it with a 200 and let it end here."""
+        story = self.story(None, now, rule)
+        self._reply(200, now)
+        self._note(story, DROPPED, True)
+        self._finish()
 
     def _give(self, fork: Fork | None, response: Response | None, status: int, now: float) -> None:
         """Answer a message that is safe: with a device's 2xx, or ``status`` without one."""
@@ -522,6 +561,7 @@ class Submission:
                 steps,
                 outcome,
                 final,
+                self.notice,
             )
         )
 

@@ -40,6 +40,13 @@ cdef class DeliveryMark:
     cdef public bint settles
 
 
+cdef class Notice:
+    cdef public str kind
+    cdef public bytes id
+    cdef public int asked
+    cdef public tuple told
+
+
 cdef class LedgerEntry:
     cdef public str message_id
     cdef public bytes call_id
@@ -50,3 +57,4 @@ cdef class LedgerEntry:
     cdef public list steps
     cdef public str outcome
     cdef public bint final
+    cdef public Notice notice

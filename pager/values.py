@@ -4,7 +4,8 @@
 Wire values are ``bytes`` as they came; addresses of record and device identities are ``str``.
 Every time in this module is wall time in epoch seconds, because all of it outlives a process.
 
-What is made for every message is a plain dataclass, never changed after it was handed over:
+What is made for every message is a plain dataclass, not changed after it was handed over (but
+for ``StoredMessage.accepted``):
 building a frozen one takes about four times as long, and one with slots cannot be compiled.
 """
 
@@ -45,7 +46,8 @@ class StoredMessage:
     devices: instance ids it is meant for; empty: the first acceptance settles it.
     offered: devices that already saw it under ``call_id`` and ``cseq`` ("" is any device
         without an instance id); these are retried with exactly that identity.
-    accepted: some device took it before it was stored, so only ``devices`` still get it.
+    accepted: some device has taken it, before it was stored or since, so only ``devices`` still
+        get it.
     """
 
     id: str
@@ -112,7 +114,11 @@ class DeliveryMark:
 
 @dataclass(frozen=True, slots=True)
 class ExpiredMessage:
-    """A message whose deadline passed before everybody it was meant for had it."""
+    """A message whose deadline passed before everybody it was meant for had it.
+
+    head, body: as in StoredMessage for a message/cpim that nobody has taken, whose sender may have
+    asked to hear of this; b"" for any other.
+    """
 
     id: str
     seq: int
@@ -121,6 +127,8 @@ class ExpiredMessage:
     recipient: str
     size: int
     accepted: bool
+    head: bytes = b""
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +147,28 @@ Step = tuple[float, str, str, int, str]
 
 
 @dataclass
+class Notice:
+    """What the content of a message means to the node, where it means anything.
+
+    kind: a word of ``rules.KINDS``, "" for a message like others. id: its IMDN Message-ID, b""
+    for none. asked: notifications its sender asks for, bits of ``sip.bodies.imdn_request``.
+    told: of a notification: each IMDN Message-ID it tells of, with the rule that names what.
+    """
+
+    kind: str
+    id: bytes
+    asked: int = 0
+    told: tuple[tuple[bytes, str], ...] = ()
+
+
+@dataclass
 class LedgerEntry:
     """One settled stage in the life of a message; written once, never changed afterwards.
 
     call_id: as it came, so that a story can be found by it. at: when the message was received.
-    size: body octets. steps: in order of time. outcome: a word from ``rules.OUTCOMES``.
-    final: nothing more will happen to the message; exactly one entry of a message says so.
+    size: body octets. steps: in order of time. outcome: a word from ``rules.OUTCOMES``, "" when
+    the entry adds to the story and decides nothing. final: nothing more will happen to the
+    message; exactly one entry of a message says so. notice: for contents that the node reads.
     """
 
     message_id: str
@@ -156,3 +180,4 @@ class LedgerEntry:
     steps: list[Step]
     outcome: str
     final: bool = True
+    notice: Notice | None = None

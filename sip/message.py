@@ -300,6 +300,15 @@ class Request(Message):
         """
         self._keep([at for at in range(len(self.lines)) if at not in indexes])
 
+    def replace_body(self, body: bytes) -> None:
+        """Carry another body of the same type, with the Content-Length it needs."""
+        self.body = body
+        layout = self._layout
+        at = layout.content_length
+        if at >= 0:
+            self.lines[at] = b"%b%d" % (layout.starts[at], len(body))
+            self._values = None
+
     def remove_headers(self, names: frozenset[str]) -> None:
         """Leave out all lines of these canonical names."""
         self._keep([at for at, name in enumerate(self.names) if name not in names])

@@ -252,6 +252,7 @@ def measure(contestant, load, opts):
             "--duration", str(opts.duration), "--ports", str(opts.ports), "--body", str(opts.body),
             "--domain", opts.domain, "--password", opts.password,
             *(["--digest"] if opts.digest else []),
+            *(["--cpim", opts.cpim] if opts.cpim else []),
             "--pid", ",".join(map(str, contestant.pids()))]
     if opts.load_cpu:
         argv = ["taskset", "-c", opts.load_cpu, *argv]
@@ -305,6 +306,8 @@ def main():
     p.add_argument("--password", default="secret")
     p.add_argument("--digest", action="store_true",
                    help="relay, offline: every MESSAGE is challenged and sent again with credentials")
+    p.add_argument("--cpim", metavar="LIST",
+                   help="relay, offline: send message/cpim that asks for these notifications")
     p.add_argument("--load-cpu", help="pin the generator to this CPU, for taskset")
     p.add_argument("--server-cpu", help="pin started servers to these CPUs, for taskset")
     p.add_argument("--json", help="write all single results to this file")

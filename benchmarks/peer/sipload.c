@@ -41,6 +41,7 @@
 
 /* ---------------------------------------------------------------- options */
 static const char *o_target = "127.0.0.1:7000", *o_scenario = "relay";
+static const char *o_cpim = NULL;               /* what a message/cpim asks to be notified of */
 static const char *o_domain = "ims.test", *o_password = "secret";
 static int o_port = 7800, o_ports = 1, o_window = 64, o_users = 1000;
 static int o_watchers = 100, o_body = 160, o_noreg = 0, o_offbase = 500000, o_digest = 0;
@@ -193,7 +194,7 @@ static void sock_put(struct sock *s, size_t len, const struct sockaddr_in *to)
 /* ------------------------------------------------------------- templates */
 /* {S} slot {Q} sequence (8 hex digits each), {U} {V} users (6 digits),
  * {C} CSeq (10 digits), {P} local port, {A} agent's port, {D} domain,
- * {R} run id, {B} padding body, {X} free text */
+ * {R} run id, {B} padding body, {I} notifications asked for, {X} free text */
 struct vars { uint32_t slot, seq, u, v, cseq; int port; const char *x; };
 static char body_pad[2048];
 
@@ -227,6 +228,7 @@ static size_t render(char *out, const char *t, const struct vars *v)
 		case 'D': s = o_domain; break;
 		case 'R': s = run_id; break;
 		case 'B': s = body_pad; break;
+		case 'I': s = o_cpim; break;
 		case 'X': s = v->x; break;
 		default: die("bad template");
 		}
@@ -245,19 +247,31 @@ static size_t render(char *out, const char *t, const struct vars *v)
 }
 
 #define VIA "Via: SIP/2.0/UDP 127.0.0.1:{P};branch=z9hG4bK-sl-{S}-{Q};rport\r\nMax-Forwards: 70\r\n"
-static const char T_MESSAGE[] =
-"MESSAGE sip:u{V}@{D} SIP/2.0\r\n" VIA
-"From: \"User {U}\" <sip:u{U}@{D}>;tag=f{S}{Q}\r\n"
-"To: <sip:u{V}@{D}>\r\n"
-"Call-ID: {S}-{Q}-{R}@127.0.0.1\r\n"
-"CSeq: {C} MESSAGE\r\n"
-"{X}"
-"P-Preferred-Identity: <sip:u{U}@{D}>\r\n"
-"P-Access-Network-Info: 3GPP-E-UTRAN-FDD; utran-cell-id-3gpp=0010100010019B01\r\n"
-"User-Agent: bench-client/1.0 (IMS; pager)\r\n"
+#define MESSAGE_HEAD \
+"MESSAGE sip:u{V}@{D} SIP/2.0\r\n" VIA \
+"From: \"User {U}\" <sip:u{U}@{D}>;tag=f{S}{Q}\r\n" \
+"To: <sip:u{V}@{D}>\r\n" \
+"Call-ID: {S}-{Q}-{R}@127.0.0.1\r\n" \
+"CSeq: {C} MESSAGE\r\n" \
+"{X}" \
+"P-Preferred-Identity: <sip:u{U}@{D}>\r\n" \
+"P-Access-Network-Info: 3GPP-E-UTRAN-FDD; utran-cell-id-3gpp=0010100010019B01\r\n" \
+"User-Agent: bench-client/1.0 (IMS; pager)\r\n" \
 "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, NOTIFY\r\n"
+static const char T_MESSAGE[] = MESSAGE_HEAD
 "Content-Type: text/plain;charset=UTF-8\r\n"
 "Content-Length:      \r\n\r\n{B}";
+static const char T_CPIM[] = MESSAGE_HEAD
+"Content-Type: message/cpim\r\n"
+"Content-Length:      \r\n\r\n"
+"From: <sip:u{U}@{D}>\r\n"
+"To: <sip:u{V}@{D}>\r\n"
+"NS: imdn <urn:ietf:params:imdn>\r\n"
+"imdn.Message-ID: {S}{Q}{R}\r\n"
+"DateTime: 2026-11-23T12:00:00Z\r\n"
+"imdn.Disposition-Notification: {I}\r\n"
+"\r\n"
+"Content-Type: text/plain;charset=UTF-8\r\n\r\n{B}";
 static const char T_REGISTER[] =
 "REGISTER sip:{D} SIP/2.0\r\n" VIA
 "From: <sip:u{U}@{D}>;tag=r{S}{Q}\r\n"
@@ -378,7 +392,7 @@ static void slot_start(int i, const char *auth)
 		if (!auth) { s->user = rng() % (uint32_t)o_users; s->peer = rng() % (uint32_t)o_users; }
 		v.u = s->user;
 		v.v = s->peer;
-		s->len = render(s->msg, T_MESSAGE, &v);
+		s->len = render(s->msg, o_cpim ? T_CPIM : T_MESSAGE, &v);
 		break;
 	case OFFLINE:
 		if (!auth) {
@@ -387,7 +401,7 @@ static void slot_start(int i, const char *auth)
 		}
 		v.u = s->user;
 		v.v = s->peer;
-		s->len = render(s->msg, T_MESSAGE, &v);
+		s->len = render(s->msg, o_cpim ? T_CPIM : T_MESSAGE, &v);
 		break;
 	case REGISTER:
 		if (!auth) s->user = work_total ? work_next : rng() % (uint32_t)o_users;
@@ -664,7 +678,7 @@ int main(int argc, char **argv)
 		{"target", 1, 0, 't'}, {"scenario", 1, 0, 's'}, {"port", 1, 0, 'p'}, {"ports", 1, 0, 'n'},
 		{"window", 1, 0, 'w'}, {"users", 1, 0, 'u'}, {"watchers", 1, 0, 'W'}, {"body", 1, 0, 'b'},
 		{"warmup", 1, 0, 'm'}, {"duration", 1, 0, 'd'}, {"pid", 1, 0, 'P'}, {"domain", 1, 0, 'D'},
-		{"password", 1, 0, 'x'}, {"no-register", 0, 0, 'N'}, {"offline-base", 1, 0, 'O'}, {"digest", 0, 0, 'D' + 128}, {"rate", 1, 0, 'R'}, {"help", 0, 0, 'h'}, {0}};
+		{"password", 1, 0, 'x'}, {"no-register", 0, 0, 'N'}, {"offline-base", 1, 0, 'O'}, {"digest", 0, 0, 'D' + 128}, {"rate", 1, 0, 'R'}, {"cpim", 1, 0, 'C'}, {"help", 0, 0, 'h'}, {0}};
 	int c;
 	while ((c = getopt_long(argc, argv, "", lo, NULL)) != -1) switch (c) {
 		case 't': o_target = optarg; break;
@@ -682,6 +696,7 @@ int main(int argc, char **argv)
 		case 'N': o_noreg = 1; break;
 		case 'D' + 128: o_digest = 1; break;
 		case 'R': o_rate = atof(optarg); break;
+		case 'C': o_cpim = optarg; break;
 		case 'O': o_offbase = atoi(optarg); break;
 		case 'P':
 			for (char *q = strtok(optarg, ","); q && npids < MAXPIDS; q = strtok(NULL, ",")) pids[npids++] = atoi(q);
@@ -699,6 +714,7 @@ int main(int argc, char **argv)
 "  --no-register   relay: do not register the users first\n"
 "  --rate N        start N transactions a second, spread over milliseconds, not one per answer\n"
 "  --digest        relay, offline: answer a challenge to every MESSAGE with credentials\n"
+"  --cpim LIST     relay, offline: message/cpim that asks for these notifications (RFC 5438)\n"
 "  --offline-base N  offline: number of the first user without a binding         [500000]\n");
 			return c == 'h' ? 0 : 2;
 	}

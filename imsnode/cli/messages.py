@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +16,7 @@ from .session import canonical_aor, database, load_config, node
 
 if TYPE_CHECKING:
     from imsnode.config import Config
+    from imsnode.storage import MessageState
 
 app = typer.Typer(no_args_is_help=True, help="Messages: submit one, look at those that are kept.")
 
@@ -129,18 +131,25 @@ def _recall(settings: Config, identity: str, sender: str) -> list[tuple[str, str
 
 @app.command("show")
 def show(
-    identity: Annotated[str, typer.Argument(metavar="ID", help="Message id or Call-ID.")],
+    identity: Annotated[
+        str, typer.Argument(metavar="ID", help="Message id, Call-ID or IMDN Message-ID.")
+    ],
     body: Annotated[bool, typer.Option("--body", help="Print the body too.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Show a message that is kept, its body only when asked for."""
-    from imsnode.storage import show_message
+    """Show a message: how far it came, and what is kept of it, its body only when asked for."""
+    from imsnode.storage import message_states, show_message
 
     with database(load_config(config)) as opened:
+        states = message_states(opened, identity)
         rows = show_message(opened, identity)
-    if not rows:
-        raise CommandError(f"no message {printable(identity)} is kept")
+        if not rows:
+            rows = [row for one in states for row in show_message(opened, one.message_id)]
+    if not rows and not states:
+        raise CommandError(f"nothing is known of message {printable(identity)}")
+    _say_states(states)
     for row in rows:
+        say()
         say(f"id         {row.id}")
         say(f"state      {row.state}")
         say(f"received   {timestamp(row.received_at)}")
@@ -156,6 +165,17 @@ def show(
             say()
             for text in _text(row.body).splitlines():
                 say(f"  {printable(text)}")
+
+
+def _say_states(states: Sequence[MessageState]) -> None:
+    """Print how far each message came, a line for each device below it."""
+    for one in states:
+        known_by = f" (IMDN Message-ID {printable(one.imdn_id)})" if one.imdn_id else ""
+        say(f"{one.message_id} to {printable(one.recipient)}{known_by}")
+        say(f"  {one.state} at {timestamp(one.at)}")
+        for device in one.devices:
+            name = printable(device.device) or "any device"
+            say(f"  {name}: {device.state} at {timestamp(device.at)} ({device.witness})")
 
 
 def _text(octets: bytes) -> str:

@@ -14,20 +14,23 @@ from .output import printable, say, show_rows, timestamp
 from .session import database, flush, load_config
 
 if TYPE_CHECKING:
-    from imsnode.storage import Story
+    from imsnode.storage import MessageState, Story
 
 __all__ = ["timeline", "why"]
 
+WITNESSES = {"sip": "its SIP answer", "imdn": "its notification (IMDN)"}
 COLUMNS = ("message_id", "call_id", "at", "step", "device", "status", "rule", "meaning")
 
 
 def why(
-    identity: Annotated[str, typer.Argument(metavar="ID", help="Message id or Call-ID.")],
+    identity: Annotated[
+        str, typer.Argument(metavar="ID", help="Message id, Call-ID or IMDN Message-ID.")
+    ],
     form: FormatOption = Format.TABLE,
     config: ConfigOption = None,
 ) -> None:
     """Tell the story of a message: each step it took and the rule behind it."""
-    from imsnode.storage import find_story
+    from imsnode.storage import find_story, state_of
     from pager.rules import OUTCOMES, RULES
 
     settings = load_config(config)
@@ -40,7 +43,7 @@ def why(
         for number, story in enumerate(stories):
             if number:
                 say()
-            for line in timeline(story, RULES, OUTCOMES):
+            for line in timeline(story, state_of(story), RULES, OUTCOMES):
                 say(line)
         return
     rows = (
@@ -51,11 +54,13 @@ def why(
     show_rows(COLUMNS, rows, form)
 
 
-def timeline(story: Story, rules: Mapping[str, str], outcomes: Mapping[str, str]) -> list[str]:
+def timeline(
+    story: Story, state: MessageState, rules: Mapping[str, str], outcomes: Mapping[str, str]
+) -> list[str]:
     """Write the story as lines: who to whom, each step with its time and reason, the outcome.
 
-    Args: rules, outcomes: explain the words that the ledger uses; a word without an explanation
-          stands alone.
+    Args: state: where the message stands. rules, outcomes: explain the words that the ledger uses;
+          a word without an explanation stands alone.
     """
     call_id = printable(_call_id(story))
     lines = [
@@ -63,6 +68,8 @@ def timeline(story: Story, rules: Mapping[str, str], outcomes: Mapping[str, str]
         f"from {printable(story.sender)} to {printable(story.recipient)}, {story.size} octets",
         "",
     ]
+    if story.imdn_id:
+        lines[-1:-1] = [f"IMDN Message-ID {printable(story.imdn_id)}"]
     start = story.steps[0][0] if story.steps else story.received_at
     for at, step, device, status, rule in story.steps:
         head = f"{timestamp(at)} {_elapsed(at - start):>9}  {step}"
@@ -73,10 +80,12 @@ def timeline(story: Story, rules: Mapping[str, str], outcomes: Mapping[str, str]
             lines.append(f"{'':36}because {rules.get(rule, rule)} ({rule})")
     lines.append("")
     lines += [
-        f"device {printable(fate.device) or 'any'}: {fate.state}, {fate.status}, at "
-        f"{timestamp(fate.at)}"
-        for fate in story.fates
+        f"device {printable(one.device) or 'any'}: {one.state} at {timestamp(one.at)}, "
+        f"by {WITNESSES[one.witness]}"
+        for one in state.devices
     ]
+    if not story.kind:
+        lines.append(f"{printable(story.recipient)}: {state.state} at {timestamp(state.at)}")
     lines.append(f"outcome: {_outcome(story, outcomes)}")
     return lines
 

@@ -235,6 +235,11 @@ class Pager(Table):
     duplicate_memory: Seconds = live(
         DAY, "How long a message is remembered to recognise a resend.", ge=MINUTE, le=30 * DAY
     )
+    imdn_record_route: bool = live(
+        False,
+        "Whether notifications (IMDN) are asked to come back through sip:imdn@DOMAIN. Those of "
+        "this node's own users do anyway; it changes the body of messages that ask for one.",
+    )
     echo: bool = live(True, "Whether sip:echo@DOMAIN sends every message back to its sender.")
 
 

@@ -101,6 +101,7 @@ class Plane:
         app.proxy.config = proxy
         app.proxy.may_send_to = next_hops
         app.pager.configure(pager)
+        app.receipts.record_route = config.pager.imdn_record_route
         app.echo.configure(self.started_with.domains if config.pager.echo else ())
         app.services.offer(app.echo, app.echo.aors)
         app.keeping.configure(history)

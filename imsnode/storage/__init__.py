@@ -26,6 +26,7 @@ from .locations import Locations, read_locations, remove_bindings
 from .recalls import find_copies, withdraw_now
 from .requests import Claim, Claimed
 from .services import ServiceAccount, ServiceAccounts
+from .states import DeviceState, MessageState, State, message_states, state_of
 from .store import Storage, StorageSettings, open_storage
 from .story import Fate, Story, find_story
 from .tokens import Tokens
@@ -43,16 +44,19 @@ __all__ = [
     "Claim",
     "Claimed",
     "Database",
+    "DeviceState",
     "Fate",
     "ImportRefused",
     "Locations",
     "MessageRow",
+    "MessageState",
     "Page",
     "Query",
     "SchemaOutdated",
     "SchemaTooNew",
     "ServiceAccount",
     "ServiceAccounts",
+    "State",
     "Storage",
     "StorageError",
     "StorageSettings",
@@ -63,6 +67,7 @@ __all__ = [
     "find_copies",
     "find_story",
     "list_messages",
+    "message_states",
     "open_storage",
     "read_locations",
     "read_page",
@@ -70,5 +75,6 @@ __all__ = [
     "show_message",
     "since",
     "start_of",
+    "state_of",
     "withdraw_now",
 ]

@@ -2,7 +2,8 @@
 """Charging records: one line of JSON for every message whose story has ended.
 
 Fields: time (receipt, UTC), ended, id, call_id, from, to, size (body octets), outcome, status (the
-last SIP status that was given, 0 for none). The file is renamed to NAME.1 when it has grown to its
+last SIP status that was given, 0 for none), and for what is no message to a person kind (a word of
+`pager.rules.KINDS`). The file is renamed to NAME.1 when it has grown to its
 size, NAME.1 to NAME.2, and so on; the oldest goes.
 """
 

@@ -106,12 +106,12 @@ class LedgerWriter(LedgerQueue):
             self._block = None
 
 
-def find_entries(connection: Connection, id_or_call_id: str, limit: int) -> Iterator[KeptEntry]:
-    """Give the first ``limit`` entries with a message id or Call-ID, oldest first.
+def find_entries(connection: Connection, identity: str, limit: int) -> Iterator[KeptEntry]:
+    """Give the first ``limit`` entries with a message id, Call-ID or IMDN Message-ID, oldest first.
 
     Passes over the checksums of all blocks (eight octets an entry) and opens those that match.
     """
-    checksum = checksum_of(id_or_call_id)
+    checksum = checksum_of(identity)
     sums = ledger_index.c.checksums
     if connection.dialect.name == "postgresql":
         place = func.position(literal(checksum).op("IN")(sums))
@@ -120,7 +120,7 @@ def find_entries(connection: Connection, id_or_call_id: str, limit: int) -> Iter
     blocks = select(ledger_index.c.seq).where(place > 0).order_by(ledger_index.c.seq)
     for seq in connection.execute(blocks).scalars():
         lines = select(ledger_block.c.lines).where(ledger_block.c.seq == seq)
-        for entry in read_entries(bytes(connection.execute(lines).scalar_one()), id_or_call_id):
+        for entry in read_entries(bytes(connection.execute(lines).scalar_one()), identity):
             if limit == 0:
                 return
             limit -= 1

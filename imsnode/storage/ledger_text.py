@@ -3,8 +3,9 @@
 
 A line is one entry: the fields of the charging record (see `imsnode.storage.cdr`), then ``steps``,
 each ``[milliseconds after receipt, step, status, rule, device]``, and ``octets``, the Call-ID in
-hexadecimal digits, when it is not ASCII. Beside the lines stand checksums, two for each entry: of
-the message id and of the Call-ID. They say where to look, a line says whether it is found.
+hexadecimal digits, when it is not ASCII; ``imdn``, the IMDN Message-ID, and ``about``, that of the
+message which a notification tells of, when there are any. Beside the lines stand checksums of all
+these names. They say where to look, a line says whether it is found.
 """
 
 from __future__ import annotations
@@ -40,6 +41,18 @@ class KeptEntry:
     size: int
     outcome: str
     steps: list[Step]
+    kind: str = ""
+    imdn_id: str = ""
+    about: str = ""
+
+    def is_named(self, identity: str, call_id: bytes) -> bool:
+        """Say whether this is the message id, Call-ID or IMDN Message-ID of its message."""
+        own = identity == self.message_id or call_id == self.call_id
+        return own or bool(identity and identity == self.imdn_id)
+
+    def tells_of(self, identity: str) -> bool:
+        """Say whether this is a notification about the message with that IMDN Message-ID."""
+        return bool(identity and identity == self.about)
 
 
 class BlockText:
@@ -82,7 +95,17 @@ class BlockText:
             f'"from":{_quote_known(entry.sender)},"to":{_quote_known(entry.recipient)},"size":{entry.size},'
             f'"outcome":"{entry.outcome}","status":{status}'
         )
-        sums = (crc32(message_id.encode()), crc32(call_id))
+        sums = [crc32(message_id.encode()), crc32(call_id)]
+        notice = entry.notice
+        if notice is not None:
+            if notice.kind:
+                record += f',"kind":"{notice.kind}"'
+            about = notice.told[0][0] if len(notice.told) == 1 else b""
+            for field, known_by in (("imdn", notice.id), ("about", about)):
+                if known_by:
+                    text = known_by.decode("utf-8", "backslashreplace")
+                    octets += f',"{field}":{quote(text)}'
+                    sums.append(crc32(known_by))
         # Nothing can fail from here on: an entry is taken whole or not at all.
         self._sums += sums
         self._lines.append(record)
@@ -125,19 +148,19 @@ def _quote_known(text: str) -> str:
     return quoted
 
 
-def checksum_of(id_or_call_id: str) -> bytes:
+def checksum_of(identity: str) -> bytes:
     """Return what the checksums of a block contain when it may have entries of this name."""
-    return struct.pack("<I", crc32(id_or_call_id.encode("utf-8", "surrogateescape")))
+    return struct.pack("<I", crc32(identity.encode("utf-8", "surrogateescape")))
 
 
-def read_entries(packed: bytes, id_or_call_id: str) -> Iterator[KeptEntry]:
-    """Give the entries with a message id or Call-ID, in the order in which they were noted."""
-    call_id = id_or_call_id.encode("utf-8", "surrogateescape")
+def read_entries(packed: bytes, identity: str) -> Iterator[KeptEntry]:
+    """Give the entries in which a message id, Call-ID or IMDN Message-ID stands, as noted."""
+    call_id = identity.encode("utf-8", "surrogateescape")
     shown = encode_basestring_ascii(call_id.decode("utf-8", "backslashreplace"))
     for line in decompress(packed).decode("ascii").splitlines():
         if shown in line:
             entry = _read_entry(json.loads(line))
-            if entry.message_id == id_or_call_id or entry.call_id == call_id:
+            if entry.is_named(identity, call_id) or entry.tells_of(identity):
                 yield entry
 
 
@@ -155,4 +178,7 @@ def _read_entry(line: dict[str, Any]) -> KeptEntry:
             (at + after_ms / 1000, step, device, status, rule)
             for after_ms, step, status, rule, device in line["steps"]
         ],
+        line.get("kind", ""),
+        line.get("imdn", ""),
+        line.get("about", ""),
     )

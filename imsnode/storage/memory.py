@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from imsnode.identity.accounts import Account, make_account
+from pager.contents import told_of
 from pager.recall import RecallState, Withdrawal, Withdrawn
 from pager.values import (
     DeliveryMark,
@@ -49,8 +50,9 @@ class _Kept:
 
 def _gone(kept: _Kept) -> ExpiredMessage:
     m = kept.message
+    told = told_of(m.head, m.body)
     return ExpiredMessage(
-        m.id, kept.seq, m.call_id, m.sender, m.recipient, kept.size, kept.accepted
+        m.id, kept.seq, m.call_id, m.sender, m.recipient, kept.size, kept.accepted, *told
     )
 
 

@@ -24,6 +24,7 @@ from sqlalchemy import (
     update,
 )
 
+from pager.contents import stored_cpim
 from pager.values import DeliveryMark, ExpiredMessage, MarkState
 
 from .schema import COPIES, DUE_EXPIRY, DUE_FORGET, NEIGHBOURS, SETTLED, due, fate, mailbox, message
@@ -182,6 +183,7 @@ class ExpireLane:
                 message.c.recipient,
                 message.c.size,
                 mailbox.c.state,
+                message.c.head,
             )
             .join_from(
                 message,
@@ -191,6 +193,10 @@ class ExpireLane:
             .where(waiting, message.c.expires_at <= bindparam("before"))
             .order_by(message.c.expires_at, message.c.seq)
             .limit(bindparam("limit")),
+            dialect,
+        )
+        self._bodies = PerCount(
+            lambda values: select(message.c.seq, message.c.body).where(message.c.seq.in_(values)),
             dialect,
         )
         self._deadline = Query(select(func.min(message.c.expires_at)).where(waiting), dialect)
@@ -232,6 +238,11 @@ class ExpireLane:
         """Settle what is overdue among neighbours, and come back when the next of them is."""
         last = first + NEIGHBOURS - 1
         rows = self._overdue.run(connection, first, last, before, limit).fetchall()
+        # Only contents that may ask for a notification are read before they go.
+        asking = [row.seq for row in rows if stored_cpim(bytes(row.head))]
+        bodies: dict[int, bytes] = {}
+        for found in self._bodies.run(connection, asking):
+            bodies.update((seq, bytes(body)) for seq, body in found)
         if rows:
             self._settling.expired(connection, [row.seq for row in rows], before)
         if len(rows) < limit:
@@ -242,6 +253,7 @@ class ExpireLane:
             ExpiredMessage(
                 row.id, row.seq, row.call_id, row.sender, row.recipient, row.size,
                 row.state == COPIES,
+                bytes(row.head) if row.seq in bodies else b"", bodies.get(row.seq, b""),
             )
             for row in rows
         ]  # fmt: skip

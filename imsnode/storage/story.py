@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, select
 
 from pager import rules
+from pager.rules import RECEIPT
 from pager.values import MarkState, Step
 
 from .database import Database
@@ -35,6 +36,10 @@ _OUTCOME_OF = {
 }
 
 
+# Entries of one story that are read at most: it has a few for each device.
+_ENTRIES = 8
+
+
 @dataclass(frozen=True, slots=True)
 class Fate:
     """What became of the message at one device."""
@@ -49,8 +54,10 @@ class Fate:
 class Story:
     """All that is known of one message.
 
-    steps: in order of time. outcome: a word of `pager.rules.OUTCOMES`. row: the stored message,
-    None when it was never stored or has been forgotten.
+    steps: in order of time; those of notifications (IMDN) about it too, which only its recipient
+    can make. outcome: a word of `pager.rules.OUTCOMES`. row: the stored message, None when it was
+    never stored or has been forgotten. kind: a word of `pager.rules.KINDS`, "" for a message.
+    imdn_id: its IMDN Message-ID, "" for none.
     """
 
     message_id: str
@@ -63,28 +70,40 @@ class Story:
     steps: list[Step] = field(default_factory=list)
     fates: list[Fate] = field(default_factory=list)
     row: MessageRow | None = None
+    kind: str = ""
+    imdn_id: str = ""
 
 
-def find_story(database: Database, id_or_call_id: str, limit: int = 100) -> list[Story]:
-    """Return the stories of a message id, or of all messages with a Call-ID, oldest first.
+def find_story(database: Database, identity: str, limit: int = 100) -> list[Story]:
+    """Return the stories of a message id, or of all messages with a Call-ID or IMDN Message-ID.
 
-    Takes a connection of its own and no lock. An id that the ledger does not know costs a pass
-    over the stored messages.
+    Oldest first. Takes a connection of its own and no lock. An id that the ledger does not know
+    costs a pass over the stored messages.
 
     Raises: StorageUnavailable, StoreDamaged.
     """
     stories: dict[str, Story] = {}
+    reports: list[KeptEntry] = []
+    call_id = identity.encode("utf-8", "surrogateescape")
     with database.reading() as connection:
-        for entry in find_entries(connection, id_or_call_id, limit * 8):
-            _add_entry(stories, entry)
+        for entry in find_entries(connection, identity, limit * _ENTRIES):
+            if entry.is_named(identity, call_id):
+                _add_entry(stories, entry)
+            else:
+                reports.append(entry)
+        for imdn_id in {story.imdn_id for story in stories.values()} - {"", identity}:
+            found = find_entries(connection, imdn_id, limit * _ENTRIES)
+            reports += [entry for entry in found if entry.tells_of(imdn_id)]
         places = {(story.message_id, story.recipient) for story in stories.values()}
-        for row in find_rows(connection, id_or_call_id, places):
+        for row in find_rows(connection, identity, places):
             story = stories.get(row.id)
             if story is None:
                 story = stories[row.id] = Story(
                     row.id, row.call_id, row.sender, row.recipient, row.received_at, row.size, ""
                 )
             _add_row(story, row, _fates(connection, row.seq))
+    for report in reports:
+        _add_report(stories, report)
     for story in stories.values():
         story.steps.sort(key=lambda step: step[0])
     return sorted(stories.values(), key=lambda story: (story.received_at, story.message_id))[:limit]
@@ -102,8 +121,30 @@ def _add_entry(stories: dict[str, Story], entry: KeptEntry) -> None:
             entry.size,
             "",
         )
-    story.outcome = entry.outcome
+    story.outcome = entry.outcome or story.outcome
+    story.kind = entry.kind or story.kind
+    story.imdn_id = entry.imdn_id or story.imdn_id
     story.steps += entry.steps
+
+
+def _add_report(stories: dict[str, Story], report: KeptEntry) -> None:
+    """Add what a notification tells to the messages it tells of.
+
+    Its sender had proved who they are, and only the recipient of a message says what became of it
+    there (threats.md A2); this node does in the recipient's name.
+    """
+    for story in stories.values():
+        if (
+            story.imdn_id == report.about
+            and story.recipient == report.sender
+            and story.sender == report.recipient
+        ):
+            known = {(device, rule) for _, step, device, _, rule in story.steps if step == RECEIPT}
+            story.steps += [
+                step
+                for step in report.steps
+                if step[1] == RECEIPT and (step[2], step[4]) not in known
+            ]
 
 
 def _fates(connection: Connection, seq: int) -> list[Fate]:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Date header: ``Sat, 13 Nov 2010 23:29:00 GMT`` (RFC 3261 20.17, RFC 2616 rfc1123-date)."""
+"""The Date header: ``Sat, 13 Nov 2010 23:29:00 GMT`` (RFC 3261 20.17, RFC 2616 rfc1123-date).
+
+Beside it the form that contents use: ``2010-11-13T23:29:00Z`` (RFC 3339).
+"""
 
 from __future__ import annotations
 
@@ -37,6 +40,11 @@ def format_date(wall: float) -> bytes:
         at.minute,
         at.second,
     )
+
+
+def format_timestamp(wall: float) -> bytes:
+    """Print epoch seconds as RFC 3339 has it, in whole seconds of UTC."""
+    return datetime.fromtimestamp(int(wall), UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
 
 
 def parse_date(value: bytes) -> float | None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from imsnode.storage import CdrSettings, find_story, list_messages, show_message
+from imsnode.storage import CdrSettings, find_story, list_messages, message_states, show_message
 from imsnode.storage.ledger import BLOCK
-from pager.values import MarkState
+from pager.values import MarkState, Notice
 from tests.support.stores import WALL, DurableStore, MemoryStore, entry, mark, message
 
 OpenStore = Callable[..., DurableStore]
@@ -98,6 +98,67 @@ def test_an_expired_message_tells_its_end(durable: DurableStore) -> None:
     (story,) = stories(durable, stored.id)
     assert story.steps[-1] == (WALL + 11, "expired", "", 0, "deadline")
     assert story.outcome == "expired"
+
+
+def receipt(number: int, rule: str, *, sender: str, recipient: str, device: str = "") -> Any:
+    """Make the entry of a notification about the message with IMDN Message-ID "id-1"."""
+    return entry(
+        number,
+        sender=sender,
+        recipient=recipient,
+        steps=[(WALL + number, "receipt", device, 0, rule)],
+        outcome="",
+        final=False,
+        notice=Notice("imdn", b"n%d" % number, 0, ((b"id-1", rule),)),
+    )
+
+
+def test_notifications_belong_to_the_message_they_tell_of(durable: DurableStore) -> None:
+    asked = entry(1, notice=Notice("", b"id-1"))
+    back = {"sender": asked.recipient, "recipient": asked.sender}
+    for noted in (
+        asked,
+        receipt(2, "delivery-delivered", device="<a>", **back),
+        receipt(3, "display-displayed", device="<a>", **back),
+        receipt(4, "display-displayed", device="<a>", **back),
+        receipt(5, "delivery-failed", sender="sip:mallory@ims.test", recipient=asked.sender),
+        entry(6, notice=Notice("", b"id-1"), recipient="sip:carol@ims.test"),
+    ):
+        durable.storage.ledger.note(noted)
+    assert durable.flush()
+    for identity in (asked.message_id, "call-1@host", "id-1"):
+        story = stories(durable, identity)[0]
+        assert (story.message_id, story.imdn_id, story.kind) == (asked.message_id, "id-1", "")
+        assert story.outcome == "relayed"
+        assert [(step[2], step[4]) for step in story.steps if step[1] == "receipt"] == [
+            ("<a>", "delivery-delivered"),
+            ("<a>", "display-displayed"),
+        ]
+    assert [one.recipient for one in stories(durable, "id-1")] == [
+        asked.recipient, "sip:carol@ims.test",
+    ]  # fmt: skip
+    (own,) = stories(durable, "n2")
+    assert (own.message_id, own.kind) == (entry(2).message_id, "imdn")
+    first, second = message_states(durable.storage.database, "id-1")
+    assert (first.state, first.at) == ("displayed", WALL + 3)
+    assert ("<a>", "displayed", "imdn") in [
+        (one.device, one.state, one.witness) for one in first.devices
+    ]
+    assert second.state == "delivered"
+
+
+def test_only_messages_to_people_are_counted_as_messages(
+    open_store: OpenStore, tmp_path: Path
+) -> None:
+    path = tmp_path / "cdr.jsonl"
+    store = open_store(cdr=CdrSettings(path))
+    for number, notice in enumerate(
+        (None, Notice("", b"x"), Notice("imdn", b"n", 0, ((b"x", "r"),)))
+    ):
+        store.storage.ledger.note(entry(number, notice=notice))
+    assert store.flush()
+    kinds = [json.loads(line).get("kind") for line in path.read_text().splitlines()]
+    assert kinds == [None, None, "imdn"]
 
 
 def test_messages_of_one_call_are_stories_in_order(durable: DurableStore) -> None:

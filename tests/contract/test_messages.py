@@ -187,6 +187,14 @@ def test_expiry_settles_what_is_late_and_tells_it_once(store: Store) -> None:
     assert [one.message.id for one in waiting(store)] == [message(2).id]
 
 
+def test_expiry_gives_the_content_that_may_ask_for_a_notification(store: Store) -> None:
+    cpim = b"From: <sip:alice@ims.test>\r\nContent-Type: Message/CPIM;x=1"
+    put(store, message(1, expires_at=WALL + 10, head=cpim, body=b"asks"))
+    put(store, message(2, expires_at=WALL + 11, head=b"Content-Type: text/plain", body=b"text"))
+    told = store.call(store.storage.messages.expire, WALL + 20.0, 10)
+    assert [(one.head, one.body) for one in told] == [(cpim, b"asks"), (b"", b"")]
+
+
 def test_expiry_stops_at_its_limit_and_goes_on(store: Store) -> None:
     made = [put(store, message(number, expires_at=WALL + 9 - number)) for number in range(5)]
     expire = store.storage.messages.expire

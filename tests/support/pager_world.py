@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from imsnode.receipts import Courier
 from pager import (
     DeliveryMark,
     ExpiredMessage,
@@ -23,7 +24,9 @@ from pager import (
     StoreResult,
     Waiting,
 )
+from pager.contents import told_of
 from pager.recall import Recall, RecallState, Withdrawal, Withdrawn
+from pager.receipts import Receipts
 from sip.endpoint import Endpoint
 from sip.flow import Flow
 from sip.message import Request, Response, build_request
@@ -194,8 +197,9 @@ class MemoryStore:
 
 def _gone(row: Row) -> ExpiredMessage:
     m = row.message
+    told = told_of(m.head, m.body)
     return ExpiredMessage(
-        m.id, row.seq, m.call_id, m.sender, m.recipient, len(m.body), row.accepted
+        m.id, row.seq, m.call_id, m.sender, m.recipient, len(m.body), row.accepted, *told
     )
 
 
@@ -348,7 +352,10 @@ class World:
         settings: PagerSettings | None = None,
         *,
         network: SimNetwork | None = None,
+        record_route: bool = False,
     ) -> None:
+        self.record_route = record_route
+        self.foreign: dict[str, str] = {}
         self.network = network or SimNetwork(seed, latency=(0.005, 0.005))
         self.settings = settings or PagerSettings()
         self.store = MemoryStore(self.network)
@@ -386,6 +393,30 @@ class World:
         self.recall = Recall(
             self.store, self.pager.keeper, self.pager.offline, self.ledger, Clock(self.network)
         )
+        clock = Clock(self.network)
+        self.courier = Courier(
+            endpoint,
+            self.proxy,
+            self.pager,
+            self.ledger,
+            endpoint.ids,
+            clock,
+            lambda aor: aor.endswith("@ims.test"),
+            self._way_to,
+            lambda: None,
+            ["ims.test"],
+        )
+        self.receipts = self.courier.receipts = Receipts(
+            self.courier.send,
+            lambda uri: uri.aor,
+            self.ledger,
+            self,
+            clock,
+            b"k" * 32,
+            self.record_route,
+        )
+        self.pager.examiner = self.receipts
+        self.pager.observe(self.receipts)
         self.pager.start(list(self.known), self.network.now, self.network.wall)
 
     def restart(self) -> None:
@@ -419,6 +450,13 @@ class World:
         assert flow is not None
         return Target(phone.uri, flow, (), binding=phone)
 
+    def _way_to(self, host: str, now: float) -> Flow | None:
+        """Return a flow to the host that serves a foreign domain."""
+        address = self.foreign.get(host)
+        if address is None:
+            return None
+        return self.node.transport.flow_to("UDP", address, 5060, now)
+
     def _flow_failed(self, flow: Flow, reason: str, now: float) -> None:
         for bound in self.bound.values():
             for phone, target in list(bound.items()):
@@ -448,13 +486,17 @@ class World:
         if refusal is not None:
             self.node.endpoint.reply(request, flow, refusal.status, now)
             return
+        sender, recipient = request.from_uri.aor, request.ruri().aor
+        if recipient in self.courier.aors:
+            self.courier.request(request, flow, sender, recipient, now)
+            return
         server_tx = self.node.endpoint.accept(request, flow, now)
         self.pager.submit(
             server_tx,
             request,
             routed,
-            request.from_uri.aor,
-            request.ruri().aor,
+            sender,
+            recipient,
             now,
             self.network.wall,
         )
