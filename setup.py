@@ -62,7 +62,6 @@ HOT = (
     "imsnode/identity/throttle.py",
     "imsnode/identity/authenticator.py",
     "imsnode/storage/binding_codec.py",
-    "imsnode/echo.py",
     "imsnode/location.py",
     "imsnode/registration.py",
     "imsnode/node.py",

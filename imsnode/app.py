@@ -40,6 +40,7 @@ from sip.tokens import FlowTokens
 
 from . import __version__
 from . import settings as settings_of
+from .builtin import BuiltIn
 from .config import Config
 from .control.path import short_path
 from .control.plane import Plane
@@ -312,17 +313,16 @@ class App:
         self.storage.archive.keep = self.keeping.of
         self.pager.observe(HistoryObserver(self.storage.archive.note))
         domains = config.domains if config.pager.echo else ()
-        self.echo = Echo(
+        self.echo = Echo(domains, self._is_user, self._send)
+        self.echo_service = BuiltIn(
             self.endpoint,
-            domains,
-            self._is_user,
-            self._send,
+            self.echo,
             self.storage.ledger,
             MessageIds(self.ids.token(5)),
             self.clock.wall,
         )
         self.services = Services()
-        self.services.offer(self.echo, self.echo.aors)
+        self.services.offer(self.echo_service, self.echo.aors)
         messages, ledger = self.storage.messages, self.storage.ledger
         self.recalls = Recalls(
             Recall(messages, self.pager.keeper, self.pager.offline, ledger, self.clock),
@@ -365,6 +365,7 @@ class App:
             self.clock,
             settings_of.webhook_retry(config),
         )
+        self.recalls.recall.heard = self.mailroom.recalled
         self.serving = False
         self.tokens = TokenTable(self.storage.tokens.load_all())
         self.bearer = Bearer(
@@ -613,7 +614,7 @@ class App:
         return None if route is None else self.driver.flow_to(*route, now)
 
     def _send(
-        self, sender: str, recipient: str, content_type: bytes, body: bytes, now: float
+        self, sender: str, recipient: str, content_type: bytes, body: bytes, now: float = 0.0
     ) -> None:
         self.submit(sender, recipient, content_type, body, _nobody_asks)
 

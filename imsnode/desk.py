@@ -11,6 +11,7 @@ from sip.errors import SipError
 from sip.uri import parse_uri
 
 from .http.api.ports import Outgoing, Result
+from .recalls import RecallResult
 from .received import Received
 from .storage import Claim, Claimed, Story, find_story
 
@@ -60,6 +61,10 @@ class Desk:
         answers = [one.answer for one in waiting]
         await asyncio.wait(answers, timeout=app.config.pager.defer_after + _COMMIT_S)
         return [one.result() for one in waiting]
+
+    async def recall(self, message_id: str, sender: str) -> list[RecallResult]:
+        """Take a message of a sender back, wherever it has not been delivered."""
+        return await self._app.recalls.by_id(message_id, sender)
 
     # ------------------------------------------------------ service accounts
 

@@ -121,6 +121,10 @@ class Mailroom:
     ) -> None:
         """Devices are none of our business."""
 
+    def recalled(self, gone: ExpiredMessage) -> None:
+        """A message was taken back: over for us like one that is too old."""
+        self.expired(gone, 0.0)
+
     def expired(self, gone: ExpiredMessage, wall: float) -> None:
         """A message is over; whoever has it at the moment must not settle it."""
         room = self.rooms.get(gone.recipient)

@@ -78,7 +78,10 @@ class RecallStore(Protocol):
 
 
 class Recall:
-    """Recalls messages; runs on the thread of the pager service."""
+    """Recalls messages; runs on the thread of the pager service.
+
+    heard: is told what was settled, for those who deliver otherwise than to devices.
+    """
 
     def __init__(
         self, store: RecallStore, keeper: Keeper, offline: Offline, ledger: Ledger, clock: Clock
@@ -88,6 +91,7 @@ class Recall:
         self._offline = offline
         self._ledger = ledger
         self._clock = clock
+        self.heard: Callable[[ExpiredMessage], None] | None = None
 
     def by_imdn(
         self, imdn_id: bytes, sender: str, recipient: str, done: Callable[[RecallState], None]
@@ -119,6 +123,8 @@ class Recall:
             item.finished = True
             accepted = item.accepted
         self._keeper.uncount(gone.recipient, accepted)
+        if self.heard is not None:
+            self.heard(gone)
         self._ledger.note(recall_entry(wish, gone))
         if busy:
             return RecallState.ON_ITS_WAY

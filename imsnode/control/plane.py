@@ -103,7 +103,7 @@ class Plane:
         app.pager.configure(pager)
         app.receipts.record_route = config.pager.imdn_record_route
         app.echo.configure(self.started_with.domains if config.pager.echo else ())
-        app.services.offer(app.echo, app.echo.aors)
+        app.services.offer(app.echo_service, app.echo.aors)
         app.keeping.configure(history)
         app.storage.configure(config.pager.duplicate_memory, config.ledger.retention)
 

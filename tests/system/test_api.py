@@ -121,6 +121,20 @@ def test_a_list_and_binary_content_wait_for_those_who_are_away(
     assert client.get(f"/messages/{messages[0]['id']}").json()["state"] == "delivered"
 
 
+def test_a_message_is_taken_back_until_it_is_delivered(node: RunningNode, client: Client) -> None:
+    sent = client.send("sip:carol@ims.test", "oops").json()["messages"][0]
+    answer = client.call("DELETE", f"/messages/{sent['id']}")
+    assert answer.json() == {
+        "messages": [{"id": sent["id"], "to": "sip:carol@ims.test", "state": "removed"}]
+    }
+    assert client.get(f"/messages/{sent['id']}").json()["state"] == "recalled"
+    with phone(node, "carol") as carol:
+        carol.register()
+        assert carol.collect(1, 0.3) == []
+        carol.register(expires=0)
+    assert kind(client.call("DELETE", "/messages/m0")) == "not-found"
+
+
 def test_a_request_under_a_key_counts_once_also_after_a_kill(tmp_path: Path) -> None:
     with RunningNode(tmp_path / "node", extra=SETTINGS) as node:
         client = Client(node, node.command("token", "add", "x").stdout.strip())

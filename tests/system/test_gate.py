@@ -37,7 +37,11 @@ def established(alice: Phone, bob: Phone) -> Reply:
 
 def test_a_route_of_ours_is_no_credential_for_a_message(node: RunningNode) -> None:
     """Threats A1, A2: a party of a call cannot speak for others by way of its Route."""
-    with phone(node, "alice") as alice, phone(node, "bob") as bob, phone(node, "carol", password="") as thief:
+    with (
+        phone(node, "alice") as alice,
+        phone(node, "bob") as bob,
+        phone(node, "carol", password="") as thief,
+    ):
         assert bob.register().status == 200
         invite = established(alice, bob)
         routes = tuple(f"Route: {value}" for value in invite.all("record-route"))

@@ -11,13 +11,25 @@ from starlette.responses import Response
 from ...identity.tokens import ApiToken
 from ...storage.errors import StorageError
 from ...storage.requests import Claim
-from .models import Idempotency, MessageStatus, NewMessage, Outcome, State, Submitted
+from ...storage.story import Story
+from .models import (
+    Idempotency,
+    MessageStatus,
+    NewMessage,
+    Outcome,
+    Recalled,
+    RecallOutcome,
+    State,
+    Submitted,
+)
 from .operation import Call, Operation, Security
 from .ports import MessageDesk, Outgoing, Result
 from .problems import Problem
 from .status import status_of
 
 __all__ = ["message_operations"]
+
+_UNKNOWN = "no message of this id is known, or not to this token"
 
 
 def message_operations(
@@ -55,6 +67,18 @@ def message_operations(
             path_texts={"id": "Message id."},
             tag="messages",
         ),
+        Operation(
+            "DELETE",
+            "/messages/{id}",
+            messages.recall_message,
+            "Take a message back, wherever it has not been delivered",
+            security,
+            "messages:send",
+            answer=Recalled,
+            problems=("not-found", "unavailable"),
+            path_texts={"id": "Message id."},
+            tag="messages",
+        ),
     ]  # fmt: skip
 
 
@@ -86,13 +110,33 @@ class _Messages:
     async def get_message(self, call: Call) -> MessageStatus:
         """Tell the state of a message to those who sent it or got it."""
         token: ApiToken = call.caller
+        story = await self._story(call.path["id"])
+        if not any(map(token.may_act_for, (story.sender, story.recipient))):
+            raise Problem("not-found", _UNKNOWN)
+        return status_of(story)
+
+    async def recall_message(self, call: Call) -> Recalled:
+        """Take a message back for its sender; doing so again tells the same."""
+        token: ApiToken = call.caller
+        story = await self._story(call.path["id"])
+        if not token.may_act_for(story.sender):
+            raise Problem("not-found", _UNKNOWN)
+        results = await self._desk.recall(story.message_id, story.sender)
+        return Recalled(
+            messages=[
+                RecallOutcome(id=one.message_id, to=one.recipient, state=one.state)
+                for one in results
+            ]
+        )
+
+    async def _story(self, identity: str) -> Story:
         try:
-            story = await self._desk.story(call.path["id"])
+            story = await self._desk.story(identity)
         except StorageError as error:
             raise Problem("unavailable", "the ledger cannot be read") from error
-        if story is None or not any(map(token.may_act_for, (story.sender, story.recipient))):
-            raise Problem("not-found", "no message of this id is known, or not to this token")
-        return status_of(story)
+        if story is None:
+            raise Problem("not-found", _UNKNOWN)
+        return story
 
     # -------------------------------------------------------------- submitting
 

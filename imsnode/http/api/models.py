@@ -9,19 +9,23 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from pager.recall import RecallState
+
 __all__ = [
     "DeviceStatus",
     "Idempotency",
     "MessageStatus",
     "NewMessage",
     "Outcome",
+    "RecallOutcome",
+    "Recalled",
     "State",
     "Submitted",
     "timestamp",
 ]
 
 RECIPIENTS = 50
-State = Literal["delivered", "stored", "pending", "refused", "expired"]
+State = Literal["delivered", "stored", "pending", "refused", "expired", "recalled"]
 
 Address = Annotated[
     str,
@@ -119,7 +123,8 @@ class Outcome(_Model):
     to: str
     state: State = Field(
         description="delivered: a device took it; stored: kept until a device does; pending: no "
-        "outcome yet, nothing is promised; refused: nobody will get it; expired: too late."
+        "outcome yet, nothing is promised; refused: nobody will get it; expired: too late; "
+        "recalled: its sender took it back."
     )
     sip_status: int = Field(description="The SIP status its sender would have seen; 0: none yet.")
     reason: str = ""
@@ -129,6 +134,24 @@ class Submitted(_Model):
     """What was submitted, a message for each recipient."""
 
     messages: list[Outcome]
+
+
+class RecallOutcome(_Model):
+    """What came of taking a message back, for one recipient."""
+
+    id: str
+    to: str
+    state: RecallState = Field(
+        description="removed: nobody gets it; partly: a device has it, no other gets it; "
+        "on-its-way: an attempt was under way; too-late: delivered, refused or expired before; "
+        "unknown: it was never stored; failed: nothing has changed."
+    )
+
+
+class Recalled(_Model):
+    """What came of taking a message back, with its copies for the members of a list."""
+
+    messages: list[RecallOutcome]
 
 
 class DeviceStatus(_Model):

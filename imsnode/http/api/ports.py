@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ...recalls import RecallResult
 from ...storage.requests import Claim, Claimed
 from ...storage.story import Story
 
@@ -60,6 +61,10 @@ class MessageDesk(Protocol):
         Not longer than a device may take; what has no outcome by then gets status 0. Raises
         ValueError with the reason when no SIP message can be made of them.
         """
+        ...
+
+    async def recall(self, message_id: str, sender: str) -> list[RecallResult]:
+        """Take a message of a sender back, wherever it has not been delivered."""
         ...
 
     async def claim(self, claim: Claim) -> Claimed | None:

@@ -18,6 +18,7 @@ _STATES: dict[str, State] = {
     rules.REJECTED: "refused",
     rules.REFUSED: "refused",
     rules.EXPIRED: "expired",
+    rules.RECALLED: "recalled",
 }
 _TOOK = (rules.DEVICE_ACCEPTED, rules.DEVICE_REPEATED)
 
