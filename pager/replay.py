@@ -48,7 +48,7 @@ def is_composing(request: Request) -> bool:
     value = request.get("content-type")
     return (
         value is not None
-        and value[:12].lower() == _COMPOSING[:12]
+        and len(value) >= len(_COMPOSING)
         and media_type(value) == _COMPOSING
     )
 
