@@ -75,6 +75,7 @@ from .identity.tokens import TokenTable
 from .local import Asked, local_message
 from .location import Location
 from .logs import configure
+from .mailing import Mailing
 from .mailroom import Mailroom
 from .metrics import Metrics, driver_metrics
 from .node import Node
@@ -189,6 +190,7 @@ class App:
             states = self._of_users(self.storage.locations.load(now, wall))
             self.pager.start(self.location.restore(states, now, wall), now, wall)
             self.serve_accounts(self.storage.services.load_all())
+            self.mailing.start(self.pager.keeper.waiting_recipients(), now)
             self.readiness.watch("storage", self._storage_trouble)
             await self.http.start()
             await self.control.start()
@@ -335,6 +337,8 @@ class App:
             self.storage.flush,
         )
         self._join_receipts(secret)
+        self.mailing = Mailing(self)
+        self.mailing.load_groups()
         self.node = Node(
             self.endpoint,
             self.proxy,
@@ -512,6 +516,7 @@ class App:
         if hasattr(self, "node"):
             self.node.draining = True
             self.readiness.set("listeners", "stopping")
+            self.mailing.stop()
             self.pager.stop()
             self.driver.stop_accepting()
             deadline = self.clock.now() + DRAIN_S
@@ -645,9 +650,13 @@ class App:
             identity,
             self.sip_limits,
         )
-        message_id = self.pager.originate(
-            Asked(request, answered), request, sender, recipient, now, wall
-        )
+        asked = Asked(request, answered)
+        if self.mailing.groups.get(recipient) is not None:
+            message_id = self.mailing.group_service.send(
+                asked, request, sender, recipient, now, local=True
+            )
+        else:
+            message_id = self.pager.originate(asked, request, sender, recipient, now, wall)
         self.driver.wake()
         return message_id
 

@@ -78,6 +78,8 @@ class Location:
         self.device_memory_s = device_memory_s
         self.wall = wall
         self.max_devices = max_devices
+        # Finds the way to users of other domains, who have no bindings here.
+        self.elsewhere: Callable[[str, float], Sequence[Target]] | None = None
         self.records: dict[str, AorRecord] = {}
         self.binding_count = 0
         self.hosts: dict[str, int] = {}  # where bindings came from, and how many from each
@@ -117,7 +119,7 @@ class Location:
         """Return the live bindings that can be sent to now, best first, one per device."""
         record = self.records.get(aor)
         if record is None or not record.bindings:
-            return ()
+            return () if self.elsewhere is None else self.elsewhere(aor, now)
         targets = record.targets
         if targets is not None:
             for target in targets:

@@ -16,7 +16,10 @@ cdef class MessageIds:
     cpdef str next(self, double wall)
 
 
-@cython.locals(message_id=bytes, text=bytes, who=str, call_id=bytes, head=bytes)
 cpdef bytes submission_key(Request request, str sender, str recipient)
+@cython.locals(message_id=bytes, call_id=bytes, head=bytes)
+cpdef bytes request_identity(Request request)
+@cython.locals(who=str)
+cpdef bytes copy_key(bytes identity, str sender, str recipient)
 cpdef bytes cpim_message_id(bytes content_type, bytes body)
 cpdef bytes media_type(bytes value)

@@ -57,15 +57,23 @@ def submission_key(request: Request, sender: str, recipient: str) -> bytes:
     (RFC 5438 6.3; RFC 3261 8.2.2.2). Sender and recipient always belong to it, so that nobody
     can occupy somebody else's identity.
     """
+    return copy_key(request_identity(request), sender, recipient)
+
+
+def request_identity(request: Request) -> bytes:
+    """Return the part of a submission's key that the request alone decides."""
     message_id = cpim_message_id(request.get("content-type"), request.body)
-    who = f"{len(sender)}:{sender}{len(recipient)}:{recipient}"
     if message_id:
-        text = f"{who}imdn:".encode() + message_id
-    else:
-        call_id = request.call_id
-        head = f"{who}sip:{len(call_id)}:".encode()
-        text = b"".join((head, call_id, f"{request.cseq}:".encode(), request.from_tag))
-    return blake2b(text, digest_size=16).digest()
+        return b"imdn:" + message_id
+    call_id = request.call_id
+    head = f"sip:{len(call_id)}:".encode()
+    return b"".join((head, call_id, f"{request.cseq}:".encode(), request.from_tag))
+
+
+def copy_key(identity: bytes, sender: str, recipient: str) -> bytes:
+    """Return the key of the copy that one recipient gets of a message with this identity."""
+    who = f"{len(sender)}:{sender}{len(recipient)}:{recipient}"
+    return blake2b(who.encode() + identity, digest_size=16).digest()
 
 
 def cpim_message_id(content_type: bytes | None, body: bytes) -> bytes:

@@ -105,7 +105,11 @@ class Keeper:
 
     def recipients(self) -> int:
         """Count the recipients somebody waits for."""
-        return len(self._open.keys() | self._copies.keys())
+        return len(self.waiting_recipients())
+
+    def waiting_recipients(self) -> set[str]:
+        """Return everybody a message waits for."""
+        return self._open.keys() | self._copies.keys()
 
     def full(self, recipient: str, accepted: bool) -> bool:
         """Say whether one more message has no room; ``accepted`` as in StoredMessage."""
@@ -119,6 +123,10 @@ class Keeper:
         """
         _add(self._copies if message.accepted else self._open, message.recipient, 1)
         self.store_port.store(message, done)
+
+    def count(self, recipient: str) -> None:
+        """Count a message that is about to be stored by another way than ``store``."""
+        _add(self._open, recipient, 1)
 
     def schedule_expiry(self, expires_at: float) -> None:
         """Let a sweep of its own follow a deadline (wall time) that is near."""

@@ -9,6 +9,7 @@ failure through ``done``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from sip.proxy import Target
@@ -121,6 +122,53 @@ class MessageStore(Protocol):
         ...
 
 
+@dataclass
+class Advance:
+    """How far a job has come, committed together with the copies of its batch.
+
+    before, after: the last recipient that had been taken up before this batch, and after it.
+    total: recipients of the whole job, as known now. skipped: of this batch, who get no copy.
+    ended: wall time, when the job is done with it.
+    """
+
+    job: str
+    before: str
+    after: str
+    total: int
+    ended: float | None = None
+    skipped: int = 0
+
+
+@dataclass
+class CopiesResult:
+    """What became of a batch.
+
+    copies: one result each, in order; None when nothing of it was committed. stopped: because the
+    job was ended or taken forward by somebody else; otherwise the store is in trouble.
+    """
+
+    copies: Sequence[StoreResult] | None
+    stopped: bool = False
+    detail: str = ""
+
+
+class CopyStore(Protocol):
+    """Stores many copies of one message at once."""
+
+    def store_copies(
+        self,
+        copies: Sequence[StoredMessage],
+        advance: Advance | None,
+        done: Callable[[CopiesResult], None],
+    ) -> None:
+        """Store all of them in one transaction, each as ``MessageStore.store`` does.
+
+        With ``advance`` the same transaction takes the job forward; a job that does not run, or
+        does not stand where ``before`` says, leaves nothing stored.
+        """
+        ...
+
+
 class Ledger(Protocol):
     """The append-only story of every message (design.md D4)."""
 
@@ -155,6 +203,15 @@ class Observer(Protocol):
 
         2xx other than 202: a device took it. 202: it is stored. Anything else: it was refused,
         and nothing more is done for it.
+        """
+        ...
+
+    def copied(self, message: StoredMessage, parent_id: str, now: float) -> None:
+        """A recipient's copy of a message to a list, a group or a broadcast has been stored.
+
+        Args:
+            parent_id: the message it is a copy of, or the job. What becomes of the copy is heard
+                like that of any stored message.
         """
         ...
 

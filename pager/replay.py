@@ -24,7 +24,7 @@ _COMPOSING: Final = b"application/im-iscomposing+xml"
 _EXPIRES_MAX: Final = 2**32 - 1
 
 # Hop by hop, of the first transaction, or proof of identity toward this node alone.
-_LEFT_BEHIND: Final = frozenset(
+LEFT_BEHIND: Final = frozenset(
     (
         "authorization",
         "call-id",
@@ -80,7 +80,7 @@ def stored_head(request: Request, received_wall: float) -> bytes:
     """
     lines = []
     for at, name in enumerate(request.names):
-        if name not in _LEFT_BEHIND:
+        if name not in LEFT_BEHIND:
             lines.append(request.lines[at])
     if not request.has("date"):
         lines.append(b"Date: " + format_date(int(received_wall)))
@@ -102,7 +102,7 @@ def online_draft(request: Request) -> Draft:
     lines = [
         trim(line)
         for name, line in zip(request.names, request.lines, strict=True)
-        if name not in _LEFT_BEHIND
+        if name not in LEFT_BEHIND
     ]
     return Draft(request.method, [*identity, *map(_split, lines)], request.body)
 

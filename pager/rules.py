@@ -74,6 +74,9 @@ SAYS_NOTHING: Final[dict[str, str]] = {
     "processing-forbidden": "what became of it on its way is not told",
     "processing-error": "what became of it on its way cannot be found out",
 }
+DISTRIBUTE: Final = "distribute"
+COPY: Final = "copy"
+NO_SUCH_USER: Final = "no-such-user"
 
 RULES: Final[dict[str, str]] = {
     FORWARDED: "the recipient is reachable: forwarded to every device at once",
@@ -110,6 +113,9 @@ RULES: Final[dict[str, str]] = {
     SAYS_PROCESSED: "this node or one behind it says that it passed the message on",
     SAYS_STORED: "this node or one behind it says that the message waits for the recipient",
     **SAYS_NOTHING,
+    DISTRIBUTE: "sent to a list or group: every recipient gets a copy of their own",
+    COPY: "a copy of a message to a list, a group or a broadcast; the Call-ID leads to the others",
+    NO_SUCH_USER: "the recipient is not a user any more: no copy",
 }
 
 # Outcomes
@@ -119,6 +125,7 @@ REFUSED: Final = "refused"
 UNDECIDED: Final = "retrying"
 DELIVERED: Final = "delivered"
 DROPPED: Final = "dropped"
+DISTRIBUTED: Final = "distributed"
 
 OUTCOMES: Final[dict[str, str]] = {
     RELAYED: "a device took it while the sender waited",
@@ -131,6 +138,7 @@ OUTCOMES: Final[dict[str, str]] = {
     EXPIRED: "its deadline passed",
     RECALLED: "its sender or the operator took it back",
     DROPPED: "it was taken and not passed on",
+    DISTRIBUTED: "copied to its recipients, the sender got 202",
 }
 
 # Kinds of messages that are no messages to a person, and not counted as such.

@@ -9,7 +9,18 @@ import typer
 
 from imsnode import __version__
 
-from . import bindings, configcmd, dbcmd, messages, nodecmd, services, tokens, users
+from . import (
+    bindings,
+    broadcasts,
+    configcmd,
+    dbcmd,
+    groups,
+    messages,
+    nodecmd,
+    services,
+    tokens,
+    users,
+)
 from .demo import demo
 from .history import history
 from .output import say
@@ -53,9 +64,11 @@ app.command("trace")(nodecmd.trace)
 app.command("why")(why)
 app.command("history")(history)
 app.add_typer(users.app, name="user")
+app.add_typer(groups.app, name="group")
 app.add_typer(messages.app, name="message")
 app.add_typer(tokens.app, name="token")
 app.add_typer(services.app, name="service")
+app.add_typer(broadcasts.app, name="broadcast")
 app.add_typer(bindings.app, name="binding")
 app.add_typer(configcmd.app, name="config")
 app.add_typer(dbcmd.app, name="db")

@@ -89,17 +89,18 @@ def tell_users_changed(config: Config, aors: Sequence[str] | None) -> None:
     tell_node(config, lambda client: client.users_changed(aors))
 
 
-def tell_node(config: Config, tell: Callable[[ControlClient], object]) -> None:
-    """Tell the running node, if there is one, of a change that was made in the database."""
+def tell_node(config: Config, tell: Callable[[ControlClient], object]) -> bool:
+    """Tell the running node of a change that is made; False when there is none."""
     from imsnode.control.client import ControlClient, ControlRefused, NodeNotRunning
 
     try:
         with ControlClient(config.control_socket) as client:
             tell(client)
     except NodeNotRunning:
-        return
+        return False
     except ControlRefused as error:
         raise CommandError(f"done, but the running node could not take it over: {error}") from error
+    return True
 
 
 def flush(config: Config) -> None:

@@ -50,7 +50,7 @@ def _accounts(config: Config) -> Iterator[Accounts]:
         try:
             yield Accounts(opened)
         except AccountExists as error:
-            raise CommandError(f"{error.aor} exists already") from error
+            raise CommandError(str(error)) from error
         except AccountUnknown as error:
             raise CommandError(f"there is no user {error.aor}") from error
         except StorageError as error:

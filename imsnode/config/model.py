@@ -44,6 +44,7 @@ __all__ = [
     "Ledger",
     "Limits",
     "ListenerSettings",
+    "Lists",
     "Log",
     "NetworkPolicy",
     "Pager",
@@ -241,6 +242,26 @@ class Pager(Table):
         "this node's own users do anyway; it changes the body of messages that ask for one.",
     )
     echo: bool = live(True, "Whether sip:echo@DOMAIN sends every message back to its sender.")
+
+
+class Lists(Table):
+    """One message to many: groups and broadcasts."""
+
+    group_max: int = live(
+        10_000,
+        "Recipients a message to a group may have; more is answered 403.",
+        ge=1,
+        le=1_000_000,
+    )
+    to_sender: bool = live(
+        False, "Whether a sender who is a member of the group gets a copy of the message too."
+    )
+    broadcast_rate: float = live(
+        200.0,
+        "Copies of a broadcast a second when none is asked for; 0 for as many as can be.",
+        ge=0,
+        le=1_000_000,
+    )
 
 
 class Limits(Table):
@@ -466,6 +487,7 @@ class Settings(Table):
     auth: Auth = Auth()
     registrar: Registrar = Registrar()
     pager: Pager = Pager()
+    lists: Lists = Lists()
     limits: Limits = Limits()
     timers: Timers = Timers()
     network: NetworkPolicy = NetworkPolicy()

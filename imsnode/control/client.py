@@ -79,6 +79,14 @@ class ControlClient:
         """Tell that service accounts changed in the database."""
         self._call("POST", "/services/changed", {})
 
+    def groups_changed(self) -> int:
+        """Tell that groups changed in the database; gives how many there are."""
+        return int(self._call("POST", "/groups/changed", {})["count"])
+
+    def broadcasts_changed(self) -> int:
+        """Tell that a broadcast was begun or ended; gives how many run."""
+        return int(self._call("POST", "/broadcasts/changed", {})["count"])
+
     def remove_binding(self, aor: str, contact: str | None) -> int:
         """Remove one binding of `aor`, or all with None; gives how many are gone."""
         body = {"aor": aor} if contact is None else {"aor": aor, "contact": contact}

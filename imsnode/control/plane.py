@@ -105,6 +105,7 @@ class Plane:
         app.echo.configure(self.started_with.domains if config.pager.echo else ())
         app.services.offer(app.echo_service, app.echo.aors)
         app.keeping.configure(history)
+        app.mailing.configure(config)
         app.storage.configure(config.pager.duplicate_memory, config.ledger.retention)
 
     # --------------------------------------------------------------- accounts
@@ -124,6 +125,8 @@ class Plane:
                 refused = error  # the others are tried all the same
             if self.app.directory.get(aor) is None:
                 self.app.location.forget(aor, self.app.clock.now(), self.app.clock.wall())
+        if any(self.app.directory.get(aor) is None for aor in gone):
+            await self.app.mailing.groups_changed()  # who is removed is in no group any more
         if refused is not None:
             raise refused
         return count
@@ -167,6 +170,16 @@ class Plane:
         account = self.app.directory.get(aor)
         return account is not None and account.enabled
 
+    # ------------------------------------------------------ groups, broadcasts
+
+    async def groups_changed(self) -> int:
+        """Read the groups again; returns how many there are."""
+        return await self.app.mailing.groups_changed()
+
+    async def broadcasts_changed(self) -> int:
+        """Take up broadcasts that were begun, drop those that were ended; returns how many run."""
+        return await self.app.mailing.broadcasts_changed()
+
     # --------------------------------------------------------------- bindings
 
     async def remove_binding(self, aor: str, contact: str | None) -> int:
@@ -181,7 +194,8 @@ class Plane:
         """Send a message in the name of a local user, through the pager like any other."""
         app = self.app
         for field, aor in (("from", request.sender), ("to", request.recipient)):
-            if not self._active(aor) and aor not in app.echo.aors:
+            known = self._active(aor) or aor in app.echo.aors
+            if not known and (field == "from" or app.mailing.groups.get(aor) is None):
                 raise ControlRefused(f"{field}: {aor} is not a user of this node")
         answer: asyncio.Future[tuple[int, str]] = app.loop.create_future()
 
@@ -191,6 +205,12 @@ class Plane:
 
         if request.recipient in app.echo.aors:
             raise ControlRefused("to: the echo service answers softphones; send to a user")
+        if app.mailing.groups.get(request.recipient) is not None:
+            refusal = app.mailing.group_service.refused(
+                len(request.body), request.sender, request.recipient
+            )
+            if refusal is not None:
+                raise ControlRefused(f"to: {(refusal.reason or b'no such group').decode()}")
         message_id = app.submit(
             request.sender, request.recipient, request.content_type.encode(), request.body, answered
         )

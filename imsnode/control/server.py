@@ -79,6 +79,12 @@ class ControlPlane(Protocol):
     async def services_changed(self) -> int:
         """Read the service accounts again; returns how many there are."""
 
+    async def groups_changed(self) -> int:
+        """Read the groups again; returns how many there are."""
+
+    async def broadcasts_changed(self) -> int:
+        """Take up broadcasts that were begun, drop those that were ended; returns how many run."""
+
     async def remove_binding(self, aor: str, contact: str | None) -> int:
         """Remove one binding, all with None; returns how many."""
 
@@ -123,6 +129,12 @@ def make_control_app(plane: ControlPlane, trace: TraceHub) -> Starlette:
     async def services_changed(_request: Request) -> Response:
         return JSONResponse({"count": await plane.services_changed()})
 
+    async def groups_changed(_request: Request) -> Response:
+        return JSONResponse({"count": await plane.groups_changed()})
+
+    async def broadcasts_changed(_request: Request) -> Response:
+        return JSONResponse({"count": await plane.broadcasts_changed()})
+
     async def remove_binding(request: Request) -> Response:
         body = await _body(request)
         contact = None if body.get("contact") is None else _string(body, "contact")
@@ -161,6 +173,8 @@ def make_control_app(plane: ControlPlane, trace: TraceHub) -> Starlette:
             Route("/users/changed", _guarded(users_changed), methods=["POST"]),
             Route("/tokens/changed", _guarded(tokens_changed), methods=["POST"]),
             Route("/services/changed", _guarded(services_changed), methods=["POST"]),
+            Route("/groups/changed", _guarded(groups_changed), methods=["POST"]),
+            Route("/broadcasts/changed", _guarded(broadcasts_changed), methods=["POST"]),
             Route("/bindings/remove", _guarded(remove_binding), methods=["POST"]),
             Route("/messages", _guarded(submit), methods=["POST"]),
             Route("/messages/recall", _guarded(recall), methods=["POST"]),

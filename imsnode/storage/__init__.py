@@ -13,14 +13,18 @@ from .database import Database
 from .errors import (
     AccountExists,
     AccountUnknown,
+    GroupRefused,
     ImportRefused,
+    JobRefused,
     SchemaOutdated,
     SchemaTooNew,
     StorageError,
     StorageUnavailable,
     StoreDamaged,
 )
+from .groups import GroupStore
 from .integrity import CheckReport
+from .jobs import JobReport, JobTable
 from .listing import MessageRow, list_messages, show_message
 from .locations import Locations, read_locations, remove_bindings
 from .recalls import find_copies, withdraw_now
@@ -46,7 +50,12 @@ __all__ = [
     "Database",
     "DeviceState",
     "Fate",
+    "GroupRefused",
+    "GroupStore",
     "ImportRefused",
+    "JobRefused",
+    "JobReport",
+    "JobTable",
     "Locations",
     "MessageRow",
     "MessageState",

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Connection,
     MetaData,
     Table,
+    bindparam,
     delete,
     exc,
     func,
@@ -38,12 +39,14 @@ from .schema import (
     binding_journal,
     due,
     mailbox,
+    member,
     message,
+    recipient_group,
     service,
 )
 from .statements import InsertRows
 
-__all__ = ["Accounts", "account_values"]
+__all__ = ["Accounts", "account_values", "refuse_group"]
 
 _CHUNK = 5000
 _LAST_WORDS_S = 2.0  # in which a node may still write to the history of an account that went
@@ -56,6 +59,8 @@ _STAGED = Table(
     prefixes=["TEMPORARY"],
 )
 _TAKEN = select(account.c.aor).join(_STAGED, account.c.aor == _STAGED.c.aor)
+_IS_GROUP = select(recipient_group.c.aor).where(recipient_group.c.aor == bindparam("aor"))
+_GROUPS = select(recipient_group.c.aor).join(_STAGED, recipient_group.c.aor == _STAGED.c.aor)
 _TAKE_OVER = insert(account).from_select(_COLUMNS, select(_STAGED).order_by(_STAGED.c.aor))
 
 
@@ -103,6 +108,7 @@ class Accounts:
         """
         try:
             with self._database.writing() as connection:
+                refuse_group(connection, new.aor)
                 connection.execute(insert(account).values(account_values(new)))
         except exc.IntegrityError:
             raise AccountExists(new.aor) from None
@@ -171,6 +177,7 @@ class Accounts:
             connection.execute(delete(service).where(service.c.aor == aor))
             connection.execute(delete(binding_journal).where(binding_journal.c.aor == aor))
             replace_choice(connection, aor, Choice(floor=start_of(_now() + _LAST_WORDS_S)))
+            connection.execute(delete(member).where(member.c.member == aor))
         if not done.rowcount:
             raise AccountUnknown(aor)
 
@@ -194,6 +201,12 @@ class Accounts:
                         (index, f"{row.aor} exists already")
                         for index, row in enumerate(rows)
                         if row.aor in taken
+                    ]
+                    groups = set(connection.execute(_GROUPS).scalars())
+                    problems += [
+                        (index, f"{row.aor} exists already as a group")
+                        for index, row in enumerate(rows)
+                        if row.aor in groups
                     ]
                     if problems:
                         raise ImportRefused(sorted(problems))
@@ -237,6 +250,12 @@ def _repeated(rows: list[Account]) -> list[tuple[int, str]]:
             problems.append((index, f"{row.aor} is given twice"))
         seen.add(row.aor)
     return problems
+
+
+def refuse_group(connection: Connection, aor: str) -> None:
+    """Raise AccountExists when a group has the name."""
+    if connection.execute(_IS_GROUP, {"aor": aor}).first() is not None:
+        raise AccountExists(aor, "as a group")
 
 
 def account_values(one: Account) -> dict[str, object]:

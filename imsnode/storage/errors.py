@@ -8,6 +8,8 @@ StorageError
 ├── SchemaOutdated           not migrated yet
 ├── AccountExists
 ├── AccountUnknown
+├── GroupRefused             a group cannot be made or changed so
+├── JobRefused               a broadcast cannot be begun or ended
 └── ImportRefused            nothing of the import was kept
 """
 
@@ -18,7 +20,9 @@ from collections.abc import Sequence
 __all__ = [
     "AccountExists",
     "AccountUnknown",
+    "GroupRefused",
     "ImportRefused",
+    "JobRefused",
     "SchemaOutdated",
     "SchemaTooNew",
     "StorageError",
@@ -72,10 +76,10 @@ class SchemaOutdated(StorageError):
 
 
 class AccountExists(StorageError):
-    """There is an account with this AoR already."""
+    """The AoR is taken. kind: "as a group" when it is not by another account."""
 
-    def __init__(self, aor: str) -> None:
-        super().__init__(f"{aor} exists already")
+    def __init__(self, aor: str, kind: str = "") -> None:
+        super().__init__(f"{aor} exists already {kind}".rstrip())
         self.aor = aor
 
 
@@ -85,6 +89,14 @@ class AccountUnknown(StorageError):
     def __init__(self, aor: str) -> None:
         super().__init__(f"{aor} is unknown")
         self.aor = aor
+
+
+class GroupRefused(StorageError):
+    """A group cannot be made or changed as asked; str() says why."""
+
+
+class JobRefused(StorageError):
+    """A broadcast cannot be begun or ended as asked; str() says why."""
 
 
 class ImportRefused(StorageError):

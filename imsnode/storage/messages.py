@@ -49,6 +49,11 @@ class Messages:
         """The lanes of the operations, in the order in which a group has to execute them."""
         return (self._store, self._mark, self._expire, self._recall, self._pending)
 
+    @property
+    def store_lane(self) -> StoreLane:
+        """The lane that numbers messages, for whoever stores some together with other things."""
+        return self._store
+
     def store(self, message: StoredMessage, done: Callable[[StoreResult], None]) -> None:
         """Keep a message; see the port."""
         self._submit(self._store, message, done)

@@ -42,16 +42,20 @@ __all__ = [
     "due",
     "fate",
     "history_choice",
+    "job",
+    "job_batch",
     "ledger_block",
     "ledger_index",
     "mailbox",
+    "member",
     "message",
     "metadata",
+    "recipient_group",
     "service",
 ]
 
 # Revisions of migrations/versions this release can start from, oldest first.
-KNOWN_REVISIONS = ("0001", "0002", "0003", "0004")
+KNOWN_REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 REVISION = KNOWN_REVISIONS[-1]
 
 # mailbox.state, which only rises
@@ -253,5 +257,57 @@ history_choice = Table(
     Column("retention", Text, nullable=False),
     Column("carbons", Text, nullable=False),
     Column("floor", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+recipient_group = Table(
+    "recipient_group",
+    metadata,
+    Column("aor", _Exact, primary_key=True),
+    Column("owner", _Exact, nullable=False),
+    Column("senders", Text, nullable=False),
+    Column("display_name", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# A member is a user here or elsewhere, or another group.
+member = Table(
+    "member",
+    metadata,
+    Column("group_aor", _Exact, primary_key=True),
+    Column("member", _Exact, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# A message to many that is sent batch by batch. The numbers of its messages are in job_batch.
+job = Table(
+    "job",
+    metadata,
+    Column("id", _Exact, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("sender", _Exact, nullable=False),
+    Column("address", _Exact, nullable=False),
+    Column("rate", Double, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("ended_at", Double),
+    Column("call_id", LargeBinary, nullable=False),
+    Column("cseq", BigInteger, nullable=False),
+    Column("identity", LargeBinary, nullable=False),
+    Column("head", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("stored", Integer, nullable=False),
+    Column("skipped", Integer, nullable=False),
+    Column("cursor", _Exact, nullable=False),
+)
+
+job_batch = Table(
+    "job_batch",
+    metadata,
+    Column("job", _Exact, primary_key=True),
+    Column("first", BigInteger, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -15,6 +15,7 @@ from .choices import Choices
 from .database import Database
 from .errors import StorageError
 from .failpoints import FailPoint
+from .jobs import Jobs
 from .lanes import Done, Item, Lane
 from .ledger import LedgerRetention, LedgerWriter
 from .locations import BindingLane, Locations
@@ -74,6 +75,7 @@ class Storage:
         self._retention = LedgerRetention(wall, settings.ledger_retention_s)
         bindings = BindingLane(database)
         self.messages = Messages(database, self.submit)
+        self.jobs = Jobs(self.messages.store_lane, self.submit)
         self.locations = Locations(database, bindings, self.submit)
         self.tokens = Tokens(database)
         self.services = ServiceAccounts(database)
@@ -81,7 +83,7 @@ class Storage:
         self._requests = RequestRetention(wall, settings.duplicate_memory_s)
         self.writer = Writer(
             database,
-            (bindings, *self.messages.lanes, *self.requests.lanes),
+            (bindings, *self.jobs.lanes, *self.messages.lanes, *self.requests.lanes),
             (self.ledger, self.archive),
             (
                 self._forgetting,

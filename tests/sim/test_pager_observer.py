@@ -17,6 +17,9 @@ class Log:
     def answered(self, submission: Submission, now: float) -> None:
         self.heard.append(("answered", submission.status, submission.request.body))
 
+    def copied(self, message: StoredMessage, parent_id: str, now: float) -> None:
+        self.heard.append(("copied", message.recipient, parent_id))
+
     def concluded(
         self, message: StoredMessage, device: str, status: int, final: bool, now: float
     ) -> None:

@@ -25,6 +25,8 @@ from pager import (
     Waiting,
 )
 from pager.contents import told_of
+from pager.jobs import Job
+from pager.ports import Advance, CopiesResult
 from pager.recall import Recall, RecallState, Withdrawal, Withdrawn
 from pager.receipts import Receipts
 from sip.endpoint import Endpoint
@@ -63,6 +65,7 @@ class MemoryStore:
         self.network = network
         self.rows: dict[int, Row] = {}
         self.keys: dict[bytes, str] = {}
+        self.jobs: dict[str, str] = {}  # running ones, and where they are
         self.delay_s = 0.003
         self.failing = False
         self.lose_answer = False
@@ -85,6 +88,35 @@ class MemoryStore:
         def act() -> Callable[[], None]:
             result = self._store(message)
             return lambda: done(result)
+
+        self._later(act)
+
+    def store_copies(
+        self,
+        copies: Sequence[StoredMessage],
+        advance: Advance | None,
+        done: Callable[[CopiesResult], None],
+    ) -> None:
+        def act() -> Callable[[], None]:
+            if self.failing:
+                return lambda: done(CopiesResult(None, detail="no space left"))
+            if advance is not None:
+                if self.jobs.get(advance.job) != advance.before:
+                    return lambda: done(CopiesResult(None, stopped=True))
+                self.jobs[advance.job] = advance.after
+                if advance.ended is not None:
+                    del self.jobs[advance.job]
+            results = [self._store(copy) for copy in copies]
+            return lambda: done(CopiesResult(results))
+
+        self._later(act)
+
+    def begin(self, job: Job, done: Callable[[bool], None]) -> None:
+        def act() -> Callable[[], None]:
+            if not self.failing:
+                self.jobs.setdefault(job.original.id, job.cursor)
+            committed = not self.failing
+            return lambda: done(committed)
 
         self._later(act)
 

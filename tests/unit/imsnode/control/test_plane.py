@@ -94,6 +94,13 @@ async def test_one_removal_that_fails_does_not_spare_the_others() -> None:
         ),
         keeping=Keeping(HistorySettings(), {}),
     )
+    groups_read: list[bool] = []
+
+    async def groups_changed() -> int:
+        groups_read.append(True)
+        return 0
+
+    app.mailing = SimpleNamespace(groups_changed=groups_changed)
     plane = Plane(app)  # type: ignore[arg-type]  # only what it uses
     tried: list[str] = []
 
@@ -105,3 +112,4 @@ async def test_one_removal_that_fails_does_not_spare_the_others() -> None:
     with pytest.raises(ControlRefused, match="away"):
         await plane.users_changed(["sip:a@ims.test", "sip:b@ims.test"])
     assert tried == ["sip:a@ims.test", "sip:b@ims.test"]
+    assert groups_read == [True]  # who is removed is in no group any more

@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages to many: copies stored a batch at a time, and how far each job has come.
+
+The copies of a batch and the place its job has reached are one transaction. The numbers of the
+messages of a batch lie close together; they are kept, and tell later what became of the copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, case, delete, exists, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from pager.fanout import Original
+from pager.jobs import Job, JobKind, JobState
+from pager.ports import Advance, CopiesResult
+from pager.values import MarkState, StoredMessage, StoreKind
+
+from .database import Database
+from .errors import JobRefused
+from .lanes import Lane, Submit
+from .mailboxes import StoreLane
+from .schema import COPIES, OPEN, fate, job, job_batch, mailbox, message
+
+__all__ = ["JobReport", "JobTable", "Jobs"]
+
+_RUNNING = JobState.RUNNING.value
+
+
+@dataclass(frozen=True, slots=True)
+class JobReport:
+    """A job and what became of its copies until now.
+
+    left: recipients not taken up yet. skipped: got no copy. waiting: nobody has taken it yet.
+    delivered, refused, expired: settled so, as far as it is still remembered; ``forgotten`` is
+    the rest.
+    """
+
+    id: str
+    kind: str
+    state: str
+    sender: str
+    address: str
+    rate: float
+    created_at: float
+    ended_at: float | None
+    total: int
+    left: int
+    stored: int
+    skipped: int
+    waiting: int = 0
+    delivered: int = 0
+    refused: int = 0
+    expired: int = 0
+    forgotten: int = 0
+
+
+class JobTable:
+    """Jobs as commands see them: every verb is one transaction, and blocks."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, new: Job) -> None:
+        """Keep a job; a node takes it up when it is told or starts."""
+        with self._database.writing() as connection:
+            connection.execute(insert(job).values(_values(new)))
+
+    def cancel(self, job_id: str, wall: float) -> None:
+        """End a job that runs; the copies it has made stay.
+
+        Raises: JobRefused.
+        """
+        running = (job.c.id == job_id) & (job.c.state == _RUNNING)
+        with self._database.writing() as connection:
+            ended = {"state": JobState.CANCELLED.value, "ended_at": wall}
+            done = connection.execute(
+                update(job).where(running).values(**ended, head=b"", body=b"")
+            )
+            if not done.rowcount:
+                known = connection.execute(select(job.c.state).where(job.c.id == job_id)).scalar()
+                if known is None:
+                    raise JobRefused(f"there is no broadcast {job_id}")
+                raise JobRefused(f"{job_id} does not run any more: {known}")
+
+    def forget(self, before: float) -> int:
+        """Remove jobs that ended before a wall time; return how many."""
+        old = select(job.c.id).where(job.c.ended_at < before)
+        with self._database.writing() as connection:
+            connection.execute(delete(job_batch).where(job_batch.c.job.in_(old)))
+            return connection.execute(delete(job).where(job.c.ended_at < before)).rowcount
+
+    def running(self) -> list[Job]:
+        """Return the jobs that are not done, oldest first."""
+        wanted = select(job).where(job.c.state == _RUNNING).order_by(job.c.created_at, job.c.id)
+        with self._database.reading() as connection:
+            return [_job(row) for row in connection.execute(wanted)]
+
+    def report(self, job_id: str) -> JobReport | None:
+        """Tell how far a job has come and what became of its copies; None without one."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(job).where(job.c.id == job_id)).first()
+            if row is None:
+                return None
+            return _report(row, **_outcomes(connection, row))
+
+    def reports(self, limit: int, kinds: Collection[JobKind] = tuple(JobKind)) -> list[JobReport]:
+        """Return the newest jobs, newest first, without what became of their copies."""
+        newest = (
+            select(job)
+            .where(job.c.kind.in_([kind.value for kind in kinds]))
+            .order_by(job.c.created_at.desc(), job.c.id.desc())
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            return [_report(row) for row in connection.execute(newest)]
+
+
+class Jobs:
+    """`pager.ports.CopyStore` and `pager.jobs.JobStore` on a database."""
+
+    def __init__(self, store: StoreLane, submit: Submit) -> None:
+        self._submit = submit
+        self._begin = _BeginLane()
+        self._copies = _CopyLane(store)
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """The lanes of the operations."""
+        return (self._begin, self._copies)
+
+    def begin(self, new: Job, done: Callable[[bool], None]) -> None:
+        """Keep a job; see the port."""
+        self._submit(self._begin, new, done)
+
+    def store_copies(
+        self,
+        copies: Sequence[StoredMessage],
+        advance: Advance | None,
+        done: Callable[[CopiesResult], None],
+    ) -> None:
+        """Store copies and take their job forward; see the port."""
+        self._submit(self._copies, (copies, advance), done)
+
+
+class _BeginLane:
+    """Keeps jobs that were asked for over SIP; who asks again has the first one."""
+
+    reads = False
+
+    def attach(self, connection: Connection) -> None:
+        """Nothing is kept in memory."""
+
+    def execute(self, connection: Connection, items: Sequence[Job]) -> list[bool]:
+        """Insert what is not there."""
+        kind = postgresql if connection.dialect.name == "postgresql" else sqlite
+        for item in items:
+            one = kind.insert(job).values(_values(item)).on_conflict_do_nothing()
+            connection.execute(one)
+        return [True] * len(items)
+
+    def committed(self) -> None:
+        """Nothing is kept in memory."""
+
+    def failed(self, item: Job, reason: str) -> bool:
+        """Return False."""
+        return False
+
+
+_ADVANCE = (
+    update(job)
+    .where(
+        job.c.id == bindparam("which"),
+        job.c.state == _RUNNING,
+        job.c.cursor == bindparam("before"),
+    )
+    .values(
+        cursor=bindparam("after"),
+        total=bindparam("all"),
+        skipped=job.c.skipped + bindparam("left_out"),
+    )
+)
+_COUNT = (
+    update(job)
+    .where(job.c.id == bindparam("which"))
+    .values(stored=job.c.stored + bindparam("more"))
+)
+_END = (
+    update(job)
+    .where(job.c.id == bindparam("which"))
+    .values(state=JobState.DONE.value, ended_at=bindparam("at"), head=b"", body=b"")
+)
+
+
+class _CopyLane:
+    """Stores batches; an item is (copies, advance or None)."""
+
+    reads = False
+
+    def __init__(self, store: StoreLane) -> None:
+        self._store = store
+
+    def attach(self, connection: Connection) -> None:
+        """The numbers are those of the lane that stores single messages."""
+
+    def execute(
+        self,
+        connection: Connection,
+        items: Sequence[tuple[Sequence[StoredMessage], Advance | None]],
+    ) -> list[CopiesResult]:
+        """Take each job forward, then store the copies of its batch."""
+        return [self._batch(connection, copies, advance) for copies, advance in items]
+
+    def _batch(
+        self, connection: Connection, copies: Sequence[StoredMessage], advance: Advance | None
+    ) -> CopiesResult:
+        if advance is not None:
+            step = {
+                "which": advance.job,
+                "before": advance.before,
+                "after": advance.after,
+                "all": advance.total,
+                "left_out": advance.skipped,
+            }
+            if not connection.execute(_ADVANCE, step).rowcount:
+                return CopiesResult(None, stopped=True)
+        results = self._store.execute(connection, copies) if copies else []
+        if advance is not None:
+            numbers = [result.seq for result in results if result.kind is StoreKind.STORED]
+            if numbers:
+                connection.execute(_COUNT, {"which": advance.job, "more": len(numbers)})
+                batch = {"job": advance.job, "first": numbers[0], "last": numbers[-1]}
+                connection.execute(insert(job_batch), batch)
+            if advance.ended is not None:
+                connection.execute(_END, {"which": advance.job, "at": advance.ended})
+        return CopiesResult(results)
+
+    def committed(self) -> None:
+        """Nothing is kept in memory."""
+
+    def failed(
+        self, item: tuple[Sequence[StoredMessage], Advance | None], reason: str
+    ) -> CopiesResult:
+        """Return that nothing was stored."""
+        return CopiesResult(None, detail=reason)
+
+
+def _values(new: Job) -> dict[str, object]:
+    original = new.original
+    return {
+        "id": original.id,
+        "kind": new.kind.value,
+        "state": _RUNNING,
+        "sender": original.sender,
+        "address": original.address,
+        "rate": new.rate,
+        "created_at": original.at,
+        "expires_at": original.expires_at,
+        "ended_at": None,
+        "call_id": original.call_id,
+        "cseq": original.cseq,
+        "identity": original.identity,
+        "head": original.head,
+        "body": original.body,
+        "total": new.total,
+        "stored": 0,
+        "skipped": 0,
+        "cursor": "",
+    }
+
+
+def _job(row: Any) -> Job:  # a result row has no static type
+    original = Original(
+        row.id,
+        row.sender,
+        row.address,
+        bytes(row.call_id),
+        row.cseq,
+        bytes(row.identity),
+        row.created_at,
+        row.expires_at,
+        bytes(row.head),
+        bytes(row.body),
+        JobKind(row.kind) is JobKind.BROADCAST,
+    )
+    return Job(original, JobKind(row.kind), row.rate, row.total, row.cursor)
+
+
+def _report(row: Any, **outcomes: int) -> JobReport:  # a result row has no static type
+    left = max(0, row.total - row.stored - row.skipped) if row.state == _RUNNING else 0
+    return JobReport(
+        row.id,
+        row.kind,
+        row.state,
+        row.sender,
+        row.address,
+        row.rate,
+        row.created_at,
+        row.ended_at,
+        row.total,
+        left,
+        row.stored,
+        row.skipped,
+        **outcomes,
+    )
+
+
+def _outcomes(connection: Connection, row: Any) -> dict[str, int]:
+    """Count the copies of a job by what became of them."""
+
+    def decided(state: MarkState) -> Any:
+        return exists().where(fate.c.seq == message.c.seq, fate.c.state == state.value)
+
+    outcome = case(
+        (mailbox.c.state == OPEN, "waiting"),
+        (mailbox.c.state == COPIES, "delivered"),
+        (decided(MarkState.ACCEPTED), "delivered"),
+        (decided(MarkState.REFUSED), "refused"),
+        else_="expired",
+    )
+    counts = (
+        select(outcome, func.count())
+        .select_from(job_batch)
+        .join(message, message.c.seq.between(job_batch.c.first, job_batch.c.last))
+        .join(
+            mailbox,
+            (mailbox.c.recipient == message.c.recipient) & (mailbox.c.key == message.c.key),
+        )
+        .where(job_batch.c.job == row.id, message.c.call_id == row.call_id)
+        .group_by(outcome)
+    )
+    found = {word: int(count) for word, count in connection.execute(counts)}
+    return {**found, "forgotten": row.stored - sum(found.values())}

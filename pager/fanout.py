@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One message to many: copies that are stored together and then delivered like any stored message.
+
+What the copies have in common is made once. A copy is stored before it is tried, so the sender
+can be answered, and a job can go on behind it, as soon as one transaction is over; who can be
+reached gets theirs in the same moment. The key of a copy says which message it is of and for whom:
+the same message sent again makes no second copy (threats.md D3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sip.ids import IdSource
+from sip.limits import Limits
+from sip.message import Request, build_request
+from sip.parser import parse_message
+
+from . import rules
+from .identity import MessageIds, copy_key
+from .mailbox import Item
+from .ports import Advance, CopiesResult, CopyStore
+from .service import Pager
+from .settings import StoreMode
+from .values import LedgerEntry, StoredMessage, StoreKind, StoreResult
+
+#: Copies that are committed in one transaction.
+BATCH: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """What all copies of a message have in common.
+
+    id: of the message or the job. address: the AoR it was sent to. identity: its part of the keys
+    of the copies. head: as of a stored message, without To when ``to_each``: then every copy
+    names its recipient there (RFC 5365 7.2). lasting: False for what is worth nothing later.
+    """
+
+    id: str
+    sender: str
+    address: str
+    call_id: bytes
+    cseq: int
+    identity: bytes
+    at: float
+    expires_at: float
+    head: bytes
+    body: bytes
+    to_each: bool = False
+    lasting: bool = True
+
+
+class Fanout:
+    """Makes, stores and delivers copies.
+
+    Args:
+        known: tells whether an AoR can get a copy at all.
+        store: commits copies; may be that of the pager.
+    """
+
+    def __init__(
+        self, pager: Pager, store: CopyStore, known: Callable[[str], bool], ids: IdSource
+    ) -> None:
+        self.pager = pager
+        self.store = store
+        self.known = known
+        self.ids = ids
+        self._ids = MessageIds(ids.token(5))
+
+    def next_id(self, wall: float) -> str:
+        """Return a new message id."""
+        return self._ids.next(wall)
+
+    def send(
+        self,
+        original: Original,
+        recipients: Sequence[str],
+        now: float,
+        done: Callable[[CopiesResult], None],
+        advance: Advance | None = None,
+    ) -> None:
+        """Store a copy for each recipient in one transaction, and deliver where one can.
+
+        ``done`` follows the commit and comes before the first copy is sent. Who is not known any
+        more or has a full mailbox is left out, which the ledger tells; who is in a domain that
+        never stores gets theirs after the commit if they can be reached.
+
+        Args: advance: goes into the same transaction, which does not happen when it cannot.
+        """
+        pager = self.pager
+        keeper, bindings, settings = pager.keeper, pager.bindings, pager.settings
+        wall = pager.clock.wall()
+        storing = settings.mode_for(original.address) is not StoreMode.OFF
+        by_domain = settings.domain_modes
+        copies: list[StoredMessage] = []
+        direct: list[str] = []
+        left_out: list[tuple[str, str]] = []
+        for recipient in recipients:
+            if by_domain:
+                storing = settings.mode_for(recipient) is not StoreMode.OFF
+            if not self.known(recipient):
+                left_out.append((recipient, rules.NO_SUCH_USER))
+            elif not (storing and original.lasting):
+                direct.append(recipient)
+            elif keeper.full(recipient, False):
+                left_out.append((recipient, rules.MAILBOX_FULL))
+            else:
+                devices = bindings.absent_devices(recipient, now)
+                targets = bindings.targets(recipient, now)
+                if targets:
+                    here = [bindings.device_of(target) for target in targets]
+                    devices = (*devices, *[device for device in here if device])
+                keeper.count(recipient)
+                copies.append(self._copy(original, recipient, devices, wall))
+        if advance is not None:
+            advance.skipped = len(left_out)
+        sending = _Sending(self, original, copies, direct, left_out, done)
+        self.store.store_copies(copies, advance, sending.committed)
+
+    def _copy(
+        self, original: Original, recipient: str, devices: tuple[str, ...], wall: float
+    ) -> StoredMessage:
+        head = original.head
+        if original.to_each:
+            head = b"To: <%b>\r\n%b" % (recipient.encode(), head)
+        return StoredMessage(
+            self._ids.next(wall),
+            copy_key(original.identity, original.sender, recipient),
+            original.sender,
+            recipient,
+            original.call_id,
+            original.cseq,
+            original.at,
+            original.expires_at,
+            head,
+            original.body,
+            devices,
+        )
+
+    def kept(
+        self, original: Original, copies: Sequence[StoredMessage], results: Sequence[StoreResult]
+    ) -> None:
+        """Tell of the copies that are stored, and send them to whoever can be reached."""
+        pager = self.pager
+        note, keeper, stats = pager.ledger.note, pager.keeper, pager.stats
+        targets, adopt = pager.bindings.targets, pager.offline.adopt
+        observers = pager.observers
+        now, wall = pager.clock.now(), pager.clock.wall()
+        at, size = original.at, len(original.body)
+        if original.expires_at - wall < pager.settings.expire_every_s:
+            keeper.schedule_expiry(original.expires_at)
+        for copy, result in zip(copies, results, strict=True):
+            if result.kind is not StoreKind.STORED:
+                keeper.uncount(copy.recipient, False)
+                stats.duplicates += 1
+                continue
+            stats.stored += 1
+            steps = [
+                (at, rules.RECEIVED, "", 0, rules.COPY),
+                (wall, rules.STORED, "", 0, rules.COPY),
+            ]
+            note(
+                LedgerEntry(
+                    copy.id, copy.call_id, at, copy.sender, copy.recipient, size, steps,
+                    rules.STORED, False,
+                )
+            )  # fmt: skip
+            for observer in observers:
+                observer.copied(copy, original.id, now)
+            if targets(copy.recipient, now):
+                adopt(Item(result.seq, copy), (), now)
+
+    def leave_out(self, original: Original, recipient: str, rule: str) -> None:
+        """Tell the ledger that somebody gets no copy."""
+        wall = self.pager.clock.wall()
+        self.pager.ledger.note(
+            LedgerEntry(
+                self._ids.next(wall),
+                original.call_id,
+                original.at,
+                original.sender,
+                recipient,
+                len(original.body),
+                [(original.at, rules.RECEIVED, "", 0, rules.COPY),
+                 (wall, rules.NOT_STORED, "", 0, rule)],
+                rules.REJECTED,
+            )
+        )  # fmt: skip
+
+    def send_unstored(self, original: Original, recipient: str, now: float) -> None:
+        """Send a copy that is never stored, to who can be reached now."""
+        if not self.pager.bindings.targets(recipient, now):
+            self.leave_out(
+                original, recipient, rules.STORE_OFF if original.lasting else rules.NOT_STORABLE
+            )
+            return
+        wall = self.pager.clock.wall()
+        copy = self._copy(original, recipient, (), wall)
+        lines = [line.partition(b":") for line in copy.head.split(b"\r\n")]
+        data = build_request(
+            "MESSAGE",
+            recipient.encode(),
+            [
+                (b"Via", b"SIP/2.0/TCP localhost.invalid;branch=" + self.ids.branch()),
+                (b"Max-Forwards", b"70"),
+                (b"Call-ID", self.ids.call_id()),
+                (b"CSeq", b"1 MESSAGE"),
+                *[(name.strip(), value.strip()) for name, _, value in lines],
+            ],
+            copy.body,
+        )
+        request = parse_message(data, Limits())
+        if isinstance(request, Request):
+            self.pager.originate(Unheard(request), request, original.sender, recipient, now, wall)
+
+
+class _Sending:
+    """Copies on their way to the store."""
+
+    __slots__ = ("copies", "direct", "done", "fanout", "left_out", "original")
+
+    def __init__(
+        self,
+        fanout: Fanout,
+        original: Original,
+        copies: list[StoredMessage],
+        direct: list[str],
+        left_out: list[tuple[str, str]],
+        done: Callable[[CopiesResult], None],
+    ) -> None:
+        self.fanout = fanout
+        self.original = original
+        self.copies = copies
+        self.direct = direct
+        self.left_out = left_out
+        self.done = done
+
+    def committed(self, result: CopiesResult) -> None:
+        """Answer first, then send."""
+        fanout, original = self.fanout, self.original
+        self.done(result)
+        if result.copies is None:
+            for copy in self.copies:
+                fanout.pager.keeper.uncount(copy.recipient, False)
+            return
+        fanout.kept(original, self.copies, result.copies)
+        for recipient, rule in self.left_out:
+            fanout.leave_out(original, recipient, rule)
+        now = fanout.pager.clock.now()
+        for recipient in self.direct:
+            fanout.send_unstored(original, recipient, now)
+
+
+class Unheard:
+    """Stands where the sender of a copy would wait for its answer: the ledger hears of it."""
+
+    __slots__ = ("request",)
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+
+    def respond(self, data: bytes, status: int, now: float) -> bool:
+        """Take an answer."""
+        return status >= 200
