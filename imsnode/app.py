@@ -24,6 +24,7 @@ from pager import Pager
 from pager.identity import MessageIds
 from pager.recall import Recall
 from pager.receipts import Receipts
+from pager.values import StoredMessage
 from sip.aio.clock import SystemClock
 from sip.aio.driver import Bound, Driver, UdpOptions
 from sip.aio.ids import SystemIds
@@ -368,6 +369,7 @@ class App:
             self.pager.keeper.uncount,
             self.clock,
             settings_of.webhook_retry(config),
+            self._settled_by_service,
         )
         self.recalls.recall.heard = self.mailroom.recalled
         self.serving = False
@@ -585,6 +587,11 @@ class App:
         if handlers and not self.serving:
             self.serving = True
             self.pager.observe(self.mailroom)
+
+    def _settled_by_service(self, message: StoredMessage, who: str, status: int) -> None:
+        now = self.clock.now()
+        for observer in self.pager.observers:
+            observer.concluded(message, who, status, True, now)
 
     def _storage_trouble(self) -> str | None:
         # The store's own words name files and servers; those are for `imsnode status` and the log.

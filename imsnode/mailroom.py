@@ -68,6 +68,7 @@ class Mailroom:
 
     Args:
         uncount: takes a message off the pager's count of what waits for a recipient.
+        tell: hears of each message that is settled, with who settled it and the status.
     """
 
     def __init__(
@@ -77,12 +78,14 @@ class Mailroom:
         uncount: Callable[[str, bool], None],
         clock: Clock,
         retry: Retry,
+        tell: Callable[[StoredMessage, str, int], None],
     ) -> None:
         self.store = store
         self.ledger = ledger
         self.uncount = uncount
         self.clock = clock
         self.retry = retry
+        self.tell = tell
         self.stats = MailroomStats()
         self.rooms: dict[str, Room] = {}
 
@@ -280,6 +283,8 @@ class Room:
         taken = state is MarkState.ACCEPTED
         rule = rules.DEVICE_ACCEPTED if taken else rules.DEVICE_REFUSED
         self._note(one, who, status, rule, rules.DELIVERED if taken else rules.REFUSED, not over)
+        if not over:
+            mailroom.tell(one.message, who, status)
 
     async def _marked(self, marks: Sequence[DeliveryMark]) -> bool:
         marked: asyncio.Future[bool] = asyncio.get_running_loop().create_future()

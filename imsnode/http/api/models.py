@@ -12,6 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from pager.recall import RecallState
 
 __all__ = [
+    "Address",
+    "ApiModel",
+    "Content",
     "DeviceStatus",
     "Idempotency",
     "MessageStatus",
@@ -25,7 +28,7 @@ __all__ = [
 ]
 
 RECIPIENTS = 50
-State = Literal["delivered", "stored", "pending", "refused", "expired", "recalled"]
+State = Literal["delivered", "displayed", "stored", "pending", "refused", "expired", "recalled"]
 
 Address = Annotated[
     str,
@@ -56,22 +59,45 @@ Base64 = Annotated[
 ]
 
 
-class _Model(BaseModel):
+class ApiModel(BaseModel):
+    """Base of what comes and goes: no unknown fields."""
+
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
 
-class NewMessage(_Model):
+class Content(ApiModel):
+    """The content of a message: `text`, or `body_base64` with its `content_type`."""
+
+    text: str | None = Field(default=None, min_length=1, description="Text, sent as text/plain.")
+    content_type: ContentType | None = Field(
+        default=None, description="Media type of the body.", examples=["application/json"]
+    )
+    body_base64: Base64 | None = Field(default=None, description="The octets of the body.")
+
+    @model_validator(mode="after")
+    def _one_content(self) -> Self:
+        if (self.text is None) == (self.body_base64 is None):
+            raise ValueError("give either text or body_base64")
+        if self.body_base64 is not None and self.content_type is None:
+            raise ValueError("body_base64 needs a content_type")
+        return self
+
+    @property
+    def content(self) -> tuple[bytes, bytes]:
+        """Content-Type and octets of the body."""
+        kind = (self.content_type or "text/plain;charset=UTF-8").encode()
+        if self.text is None:
+            return kind, b64decode(self.body_base64 or "")
+        return kind, self.text.encode()
+
+
+class NewMessage(Content):
     """A message to be sent. Its content is `text`, or `body_base64` with its `content_type`."""
 
     sender: Address = Field(alias="from")
     to: Address | Annotated[list[Address], Field(min_length=1, max_length=RECIPIENTS)] = Field(
         description="One address, a user's or a group's, or a list of them; each gets a copy."
     )
-    text: str | None = Field(default=None, min_length=1, description="Text, sent as text/plain.")
-    content_type: ContentType | None = Field(
-        default=None, description="Media type of the body.", examples=["application/json"]
-    )
-    body_base64: Base64 | None = Field(default=None, description="The octets of the body.")
     headers: dict[HeaderName, HeaderValue] = Field(
         default_factory=dict,
         max_length=16,
@@ -83,29 +109,13 @@ class NewMessage(_Model):
         default=None, ge=1, le=2**31, description="Seconds after which it need not be delivered."
     )
 
-    @model_validator(mode="after")
-    def _one_content(self) -> Self:
-        if (self.text is None) == (self.body_base64 is None):
-            raise ValueError("give either text or body_base64")
-        if self.body_base64 is not None and self.content_type is None:
-            raise ValueError("body_base64 needs a content_type")
-        return self
-
     @property
     def recipients(self) -> list[str]:
         """The recipients, as they were written."""
         return [self.to] if isinstance(self.to, str) else self.to
 
-    @property
-    def content(self) -> tuple[bytes, bytes]:
-        """Content-Type and octets of the body."""
-        kind = (self.content_type or "text/plain;charset=UTF-8").encode()
-        if self.text is None:
-            return kind, b64decode(self.body_base64 or "")
-        return kind, self.text.encode()
 
-
-class Idempotency(_Model):
+class Idempotency(ApiModel):
     """Header of a request that must count once."""
 
     key: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")] | None = Field(
@@ -116,27 +126,27 @@ class Idempotency(_Model):
     )
 
 
-class Outcome(_Model):
+class Outcome(ApiModel):
     """What became of a message for one recipient."""
 
     id: str = Field(description="Message id, as in `imsnode why`.")
     to: str
     state: State = Field(
-        description="delivered: a device took it; stored: kept until a device does; pending: no "
-        "outcome yet, nothing is promised; refused: nobody will get it; expired: too late; "
-        "recalled: its sender took it back."
+        description="delivered: a device took it; displayed: its user saw it; stored: kept until "
+        "a device does; pending: no outcome yet, nothing is promised; refused: nobody will get "
+        "it; expired: too late; recalled: its sender took it back."
     )
     sip_status: int = Field(description="The SIP status its sender would have seen; 0: none yet.")
     reason: str = ""
 
 
-class Submitted(_Model):
+class Submitted(ApiModel):
     """What was submitted, a message for each recipient."""
 
     messages: list[Outcome]
 
 
-class RecallOutcome(_Model):
+class RecallOutcome(ApiModel):
     """What came of taking a message back, for one recipient."""
 
     id: str
@@ -148,22 +158,24 @@ class RecallOutcome(_Model):
     )
 
 
-class Recalled(_Model):
+class Recalled(ApiModel):
     """What came of taking a message back, with its copies for the members of a list."""
 
     messages: list[RecallOutcome]
 
 
-class DeviceStatus(_Model):
+class DeviceStatus(ApiModel):
     """What became of a message at one device."""
 
     device: str = Field(description="Instance id, empty when the device gave none.")
-    state: Literal["delivered", "displayed", "refused", "retrying", "expired"]
-    sip_status: int = 0
+    state: Literal["delivered", "displayed", "refused", "retrying"]
     at: datetime
+    witness: Literal["sip", "imdn"] = Field(
+        description="How it is known: the device's answer, or a notification it sent (RFC 5438)."
+    )
 
 
-class MessageStatus(_Model):
+class MessageStatus(ApiModel):
     """What is known of a message."""
 
     id: str

@@ -3,40 +3,52 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pager import rules
 
+from ...storage.states import State as Reached
+from ...storage.states import state_of
 from ...storage.story import Story
 from .models import DeviceStatus, MessageStatus, State, timestamp
 
 __all__ = ["status_of"]
 
-_STATES: dict[str, State] = {
-    rules.RELAYED: "delivered",
-    rules.DELIVERED: "delivered",
-    rules.STORED: "stored",
-    rules.UNDECIDED: "stored",
-    rules.REJECTED: "refused",
-    rules.REFUSED: "refused",
-    rules.EXPIRED: "expired",
-    rules.RECALLED: "recalled",
+_STATES: dict[Reached, State] = {
+    Reached.SENT: "pending",
+    Reached.STORED: "stored",
+    Reached.FAILED: "refused",
+    Reached.DELIVERED: "delivered",
+    Reached.DISPLAYED: "displayed",
 }
-_TOOK = (rules.DEVICE_ACCEPTED, rules.DEVICE_REPEATED)
+_FAILURES: dict[str, State] = {rules.EXPIRED: "expired", rules.RECALLED: "recalled"}
+_AT_DEVICE: dict[Reached, Literal["delivered", "displayed", "refused"]] = {
+    Reached.DELIVERED: "delivered",
+    Reached.DISPLAYED: "displayed",
+    Reached.FAILED: "refused",
+}
 
 
 def status_of(story: Story) -> MessageStatus:
     """Sum a story up."""
-    devices: dict[str, DeviceStatus] = {}
-    for at, step, device, status, rule in story.steps:
-        if step == rules.ANSWERED:
+    reached = state_of(story)
+    state = _STATES[reached.state]
+    if reached.state is Reached.FAILED:
+        state = _FAILURES.get(story.outcome, state)
+    devices = {
+        one.device: DeviceStatus(
+            device=one.device,
+            state=_AT_DEVICE[one.state],
+            at=timestamp(one.at),
+            witness=one.witness.value,
+        )
+        for one in reached.devices
+    }
+    for at, step, device, _, rule in story.steps:
+        if step == rules.ANSWERED and rule == rules.TRY_AGAIN and device not in devices:
             devices[device] = DeviceStatus(
-                device=device,
-                state=_at_device(rule),
-                sip_status=status,
-                at=timestamp(at),
+                device=device, state="retrying", at=timestamp(at), witness="sip"
             )
-    state = _STATES.get(story.outcome, "delivered")
-    if any(one.state == "delivered" for one in devices.values()) and state != "stored":
-        state = "delivered"
     row = story.row
     return MessageStatus(
         id=story.message_id,
@@ -49,9 +61,3 @@ def status_of(story: Story) -> MessageStatus:
         reason=rules.RULES.get(story.steps[-1][4], "") if story.steps else "",
         devices=list(devices.values()),
     )
-
-
-def _at_device(rule: str) -> str:
-    if rule in _TOOK:
-        return "delivered"
-    return "retrying" if rule == rules.TRY_AGAIN else "refused"

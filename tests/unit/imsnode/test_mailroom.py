@@ -43,7 +43,15 @@ class World:
         self.entries: list[LedgerEntry] = []
         self.left = 0
         self.at = WALL
-        self.room = Mailroom(self.store, self, self._uncount, self, Retry(0.001, 0.002))
+        self.told: list[tuple[str, int]] = []
+        self.room = Mailroom(
+            self.store,
+            self,
+            self._uncount,
+            self,
+            Retry(0.001, 0.002),
+            lambda message, who, status: self.told.append((who, status)),
+        )
         self.script = Script()
 
     def _uncount(self, recipient: str, accepted: bool) -> None:
@@ -94,6 +102,7 @@ async def test_in_order_and_each_once(world: World) -> None:
     await world.until(lambda: world.left == 0)
     assert world.script.bodies == bodies(1, 2, 3)
     assert world.outcomes() == [(rules.DELIVERED, 200, True)] * 3
+    assert world.told == [("webhook", 200)] * 3
 
 
 async def test_a_failure_keeps_the_others_waiting_until_it_is_over(world: World) -> None:
@@ -134,6 +143,7 @@ async def test_a_deadline_that_comes_meanwhile_settles_once(world: World) -> Non
     await world.until(lambda: bool(world.entries))
     assert world.left == 0
     assert world.outcomes() == [(rules.DELIVERED, 200, False)]
+    assert world.told == []
 
 
 async def test_what_is_too_old_is_passed_over(world: World) -> None:
