@@ -1,6 +1,6 @@
 """Measure imsnode beside Kamailio in one run and write the table.
 
-    python benchmarks/run.py [--rounds 5] [--duration 4] [--only relay,register,offline,digest,memory,restart,latency]
+    python benchmarks/run.py [--rounds 5] [--duration 4] [--only relay,register,offline,digest,receipts,scale]
 
 Every figure is per CPU second of the server's process tree; the generator's own CPU time is never counted. The server is
 pinned to one core and the generator to another when there are two. Single results go to
@@ -38,6 +38,14 @@ COMPARISONS = (
     ("relay", ("--digest",), None, None),
     ("offline", ("--digest",), None, None),
 )
+#: message/cpim that asks for notifications, against the same server's plain figure.
+ASKED = "positive-delivery, negative-delivery, display"
+RECEIPTS = (
+    ("relay", ASKED, 0.7),
+    ("offline", ASKED, 0.7),
+    ("relay", ASKED + ", processing", None),
+    ("offline", ASKED + ", processing", None),
+)
 PEERS = {
     "relay": ("kamailio", "kamailio-shortwait"),
     "register": ("kamailio",),
@@ -73,6 +81,8 @@ def compare(
 ) -> dict[str, list[dict[str, float]]]:
     """Run one scenario with all contestants; returns the single results by name."""
     digest = "--digest" in extra
+    alone = "--alone" in extra
+    extra = tuple(word for word in extra if word != "--alone")
     argv = [
         sys.executable,
         str(HERE / "peer" / "compare.py"),
@@ -83,18 +93,36 @@ def compare(
         "--duration",
         str(opts.duration),
     ]
-    if shutil.which("kamailio"):
+    if shutil.which("kamailio") and not alone:
         for peer in PEERS[scenario]:
             argv += ["--peer", peer]
     if compiled():
         argv += ["--command", contestant(scenario, digest, pure=False)]
-    argv += ["--command", contestant(scenario, digest, pure=True)]
+    if not alone or not compiled():
+        argv += ["--command", contestant(scenario, digest, pure=True)]
     if (os.cpu_count() or 1) > 1:
         argv += ["--server-cpu", "0", "--load-cpu", "1"]
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
         argv += ["--json", file.name]
         subprocess.run(argv, check=True, cwd=ROOT)
         return json.loads(Path(file.name).read_text())
+
+
+def receipts(
+    kept: dict[str, object], opts: argparse.Namespace
+) -> list[tuple[str, str, list[dict[str, float]], float | None, float | None]]:
+    """Measure messages that ask for notifications beside plain ones; returns rows of the table."""
+    rows = []
+    for scenario, asked, mark in RECEIPTS:
+        plain = compare(scenario, ("--alone",), opts)
+        asking = compare(scenario, ("--alone", "--cpim", asked), opts)
+        node = "processing, " if "processing" in asked else ""
+        label = f"{scenario}, {node}notifications asked for"
+        kept[label] = {"plain": plain, "asking": asking}
+        for name, single in asking.items():
+            ratio = median(single, "per_cpu_s") / median(plain[name], "per_cpu_s")
+            rows.append((label, name, single, ratio, mark))
+    return rows
 
 
 def median(results: list[dict[str, float]], key: str) -> float:
@@ -123,7 +151,7 @@ def main() -> int:
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--duration", type=float, default=4.0)
-    parser.add_argument("--only", default="relay,register,offline,digest,scale")
+    parser.add_argument("--only", default="relay,register,offline,digest,receipts,scale")
     opts = parser.parse_args()
     wanted = set(opts.only.split(","))
     if shutil.which("cc") is None:
@@ -151,6 +179,8 @@ def main() -> int:
             ratio = median(single, "per_cpu_s") / base if base else None
             mark = {"imsnode-compiled": compiled_mark, "imsnode-interpreted": pure_mark}.get(name)
             rows.append((label, name, single, ratio, mark))
+    if "receipts" in wanted:
+        rows += receipts(kept, opts)
     text = table(rows) if rows else ""
     if "scale" in wanted:
         from benchmarks import scale

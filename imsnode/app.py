@@ -412,11 +412,13 @@ class App:
         self.receipts = courier.receipts = Receipts(
             courier.send,
             self.names.aor_of,
+            self._is_user,
             self.storage.ledger,
             self.location,
             self.clock,
             secret,
             config.pager.imdn_record_route,
+            self.storage.archive.displayed,
         )
         self.pager.examiner = self.receipts
         self.pager.observe(self.receipts)

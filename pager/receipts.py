@@ -27,6 +27,7 @@ from sip.bodies.imdn_request import (
 )
 from sip.errors import ParseError
 from sip.headers.date import format_timestamp
+from sip.octets import text_lines
 from sip.uri import Uri, parse_uri
 
 from . import policy, rules
@@ -38,9 +39,12 @@ from .values import ExpiredMessage, LedgerEntry, Notice, StoredMessage
 #: The user part of the node's own address in every domain, where routed notifications come to.
 ADDRESS: Final = "imdn"
 _ANONYMOUS: Final = "anonymous.invalid"
+_NAME_OCTETS: Final = b"-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 #: send(sender, recipient, body): a message/cpim of the node's own, to be stored first.
 Send = Callable[[str, str, bytes], None]
+#: displayed(author, reader, IMDN Message-ID): the reader says that the message was shown.
+Displayed = Callable[[str, str, bytes], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +61,30 @@ class Receipts:
 
     Args:
         send: takes notifications of the node's own.
-        aor_of: the canonical AoR of a SIP URI.
+        aor_of: the canonical AoR of a SIP URI. known: tells whether an AoR is a user of ours.
         secret: makes their Message-IDs, and the routes this node sets, impossible to guess.
         record_route: have notifications come back through this node (RFC 5438 6.5). Off by
             default: those of its own users come anyway, and the body stays as it was written.
+        displayed: hears which message was shown to its reader.
     """
 
     def __init__(
         self,
         send: Send,
         aor_of: Callable[[Uri], str],
+        known: Callable[[str], bool],
         ledger: Ledger,
         bindings: Bindings,
         clock: Clock,
         secret: bytes,
         record_route: bool = False,
+        displayed: Displayed | None = None,
     ) -> None:
         self.record_route = record_route
+        self._displayed = displayed
         self._send = send
         self._aor_of = aor_of
+        self._known = known
         self._ledger = ledger
         self._bindings = bindings
         self._clock = clock
@@ -90,6 +99,10 @@ class Receipts:
         notice = submission.notice = read_notice(content_type, request.body)
         if not is_cpim(content_type):
             return None
+        record = self.record_route and notice is not None and notice.asked & ~PROCESSING
+        ordinary = notice is not None and not notice.kind and not record
+        if ordinary and (not network or _is_plainly_from(request.body, submission.sender)):
+            return None
         try:
             message = parse_cpim(request.body)
             if network and not self._is_from(message, submission.sender):
@@ -100,7 +113,7 @@ class Receipts:
                 return self._pass_on(submission, message, notice)
         except ParseError:
             return policy.MALFORMED
-        if self.record_route and notice.asked & ~PROCESSING:
+        if record:
             route = self._route(submission.sender, submission.recipient, notice.id)
             request.replace_body(with_record_route(message, route).encode())
         return None
@@ -228,11 +241,7 @@ class Receipts:
                 return
             original = message.get(b"Original-To", NAMESPACE)
             author, to = message.get(b"From"), message.get(b"To")
-            routes = [
-                address_uri(header.value)
-                for header in message.get_all(b"IMDN-Record-Route", NAMESPACE)
-            ]
-            routes = [route for route in routes if not _is_ours(route, recipient)]
+            routes = self._recorded(message, sender, recipient)
             document = build_imdn(
                 Notification(
                     *says,
@@ -253,6 +262,18 @@ class Receipts:
         except ParseError:
             return  # taken before contents were read, or with an address that is none
         self._send(recipient, target, wrapped.encode())
+
+    def _recorded(self, message: CpimMessage, sender: str, recipient: str) -> list[bytes]:
+        """Return the routes that nodes in front of this one want notifications to take.
+
+        A user of ours has none in front: a route from there would make this node send to whomever
+        the user likes, in the recipient's name (RFC 5438 14, threats.md X8).
+        """
+        if self._known(sender):
+            return []
+        found = message.get_all(b"IMDN-Record-Route", NAMESPACE)
+        routes = [address_uri(header.value) for header in found]
+        return [route for route in routes if not _is_ours(route, recipient)]
 
     def _identity(self, sender: str, recipient: str, message_id: bytes, disposition: str) -> bytes:
         """Return the Message-ID of the one notification of a disposition about a message."""
@@ -287,6 +308,8 @@ class Receipts:
         """Have the ledger remember what a notification tells of which message."""
         at = submission.wall(now)
         for told in notice.told:
+            if told[1] == rules.SAYS_DISPLAYED and self._displayed is not None:
+                self._displayed(submission.recipient, submission.sender, told[0])
             step = (at, rules.RECEIPT, self._device(submission, now), 0, told[1])
             self._ledger.note(
                 LedgerEntry(
@@ -311,6 +334,28 @@ class Receipts:
             if target.flow.remote[:2] == source:
                 return self._bindings.device_of(target)
         return ""
+
+
+def _is_plainly_from(body: bytes, sender: str) -> bool:
+    """Say whether a body is one that nearly everybody writes, and from ``sender``.
+
+    Nothing is said about any other body: those are read header by header, which takes five times
+    as long. True only where that would find the same.
+    """
+    end = body.find(b"\r\n\r\n")
+    head = body[:end] if end > 0 else b""
+    lines = text_lines(head, end) if head.isascii() and b"\t" not in head else None
+    if lines is None or head.count(b"From:") != 1:
+        return False
+    author = b""
+    for line in lines:
+        name, _, value = line.partition(b": ")
+        if not value or name.translate(None, _NAME_OCTETS):
+            return False
+        if name == b"From":
+            author = value
+    bare = sender.removeprefix("sip:").encode()
+    return author.endswith((b"<sip:" + bare + b">", b"<im:" + bare + b">"))
 
 
 def _is_ours(route: bytes, recipient: str) -> bool:

@@ -88,7 +88,8 @@ def test_pjsua2_goes_and_comes_back(bench: Bench, user: User) -> None:
     bob = Pjsua(bench, name, "tcp")
     eventually(lambda: len(bob.events("msg_in")) == 3, WAIT_S, "three messages")
     assert [e["body"] for e in bob.events("msg_in")] == [f"message {n}" for n in range(3)]
-    cpim = "From: <sip:a@b>\\nTo: <sip:c@d>\\n\\nContent-Type: text/plain\\n\\nhi"
+    author = f"sip:{alice.user}@{DOMAIN}"
+    cpim = f"From: <{author}>\\nTo: <sip:c@d>\\n\\nContent-Type: text/plain\\n\\nhi"
     alice.program.say(f"sendct sip:{name}@{DOMAIN} message/cpim {cpim}")
     assert bob.event("msg_in", ctype="message/cpim")["body"] == cpim.replace("\\n", "\r\n")
 

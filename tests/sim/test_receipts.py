@@ -380,6 +380,27 @@ def test_im_uris_and_nobody_are_fine_as_authors() -> None:
     assert len(bob.shown) == 3
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b"From: <sip:bob@ims.test>",
+        b"x.From: <sip:bob@ims.test>",
+        b"NS: f <urn:x>\r\nf.From: <sip:bob@ims.test>",
+        b"no colon",
+        b"X: tab\there",
+        b"Y:no space",
+        b"Bad name: x",
+    ],
+)
+def test_a_second_author_or_a_broken_line_is_found(odd: bytes) -> None:
+    world, _ = world_with_alice()
+    bob = bob_of(world)
+    call = world.alice.send(asking(b"id1", "display", more=odd + b"\r\n"), headers=CPIM_TYPE)
+    world.network.run(1.0)
+    assert world.alice.answers[call] in (400, 403)
+    assert not bob.shown
+
+
 @pytest.mark.parametrize("body", [b"From: x", b"From <a>\r\n\r\n\r\n", b"X: \r\r\n\r\n\r\n"])
 def test_what_is_no_cpim_is_refused(body: bytes) -> None:
     world, _ = world_with_alice()
@@ -491,17 +512,31 @@ def test_a_route_of_another_node_is_left_alone() -> None:
     assert alice.shown == [body]
 
 
+RECORDED = b"imdn.IMDN-Record-Route: <sip:far@elsewhere.test>\r\n"
+
+
 def test_a_node_in_front_hears_of_a_message_by_its_route() -> None:
-    world, alice = world_with_alice()
+    world = World()
     far = world.phone("far", "203.0.113.9", "", "sip:far@elsewhere.test")
     world.foreign["elsewhere.test"] = "203.0.113.9"
-    more = b"imdn.IMDN-Record-Route: <sip:far@elsewhere.test>\r\n"
-    world.alice.send(asking(b"id1", "processing", more=more), headers=CPIM_TYPE)
+    zoe = Sender(world, "zoe", "203.0.113.10", "sip:zoe@elsewhere.test")
+    author = b"sip:zoe@elsewhere.test"
+    zoe.send(asking(b"id1", "processing", sender=author, more=RECORDED), headers=CPIM_TYPE)
     world.network.run(1.0)
     assert told(far.shown) == [("id1", "processing", "stored")]
     routes = parse_cpim(far.shown[0]).get_all(b"IMDN-Route", b"urn:ietf:params:imdn")
     assert [route.value for route in routes] == [b"<sip:far@elsewhere.test>"]
-    assert not alice.shown
+
+
+def test_a_user_cannot_have_notifications_sent_to_others() -> None:
+    world, alice = world_with_alice()
+    far = world.phone("far", "203.0.113.9", "", "sip:far@elsewhere.test")
+    world.foreign["elsewhere.test"] = "203.0.113.9"
+    world.alice.send(asking(b"id1", "processing", more=RECORDED), headers=CPIM_TYPE)
+    world.network.run(1.0)
+    assert told(alice.shown) == [("id1", "processing", "stored")]
+    assert b"IMDN-Route" not in alice.shown[0]
+    assert not far.received
 
 
 def test_the_address_for_notifications_takes_nothing_else() -> None:

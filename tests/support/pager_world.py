@@ -441,6 +441,7 @@ class World:
         self.receipts = self.courier.receipts = Receipts(
             self.courier.send,
             lambda uri: uri.aor,
+            lambda aor: aor.endswith("@ims.test"),
             self.ledger,
             self,
             clock,
