@@ -151,7 +151,7 @@ def main() -> int:
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--duration", type=float, default=4.0)
-    parser.add_argument("--only", default="relay,register,offline,digest,receipts,scale")
+    parser.add_argument("--only", default="relay,register,offline,digest,receipts,scale,many")
     opts = parser.parse_args()
     wanted = set(opts.only.split(","))
     if shutil.which("cc") is None:
@@ -188,6 +188,12 @@ def main() -> int:
         measured = scale.measure()
         kept["scale"] = measured
         text += "\n\n" + scale.table(measured)
+    if "many" in wanted:
+        from benchmarks import many
+
+        copies = many.measure()
+        kept["many"] = [[one.name, one.copies, one.cpu_s, one.wall_s] for one in copies]
+        text += "\n\n" + many.table(copies)
     head = (
         f"{datetime.date.today()}, {platform.machine()}, Python {platform.python_version()}, "
         f"{os.cpu_count()} cores; `make bench` ({opts.rounds} rounds of {opts.duration:g} s, medians)\n\n"

@@ -19,6 +19,7 @@ from sip.headers.date import format_date
 from .config import Config
 from .distribution import Distribution
 from .groups import GroupService
+from .lists import ListService
 from .storage import GroupStore, JobRefused, JobReport, JobTable
 
 if TYPE_CHECKING:
@@ -119,6 +120,9 @@ class Mailing:
             body_bytes=config.limits.message_body_size,
             group_max=lists.group_max,
         )
+        self.list_service = ListService(
+            app.endpoint, self.distribution, app.names.aor_of, config.domains, self.known, app.ids
+        )
         self.foreign: set[str] = set()
         self._reading = asyncio.Lock()
         app.location.elsewhere = self.elsewhere
@@ -128,6 +132,7 @@ class Mailing:
     def load_groups(self) -> None:
         """Read the groups; blocks. Call it before anything listens."""
         self._have(self.group_store.load_all())
+        self.configure(self.app.config)
 
     def start(self, waiting: Iterable[str], now: float) -> None:
         """Take up what an earlier run left; blocks while the jobs are read.
@@ -147,6 +152,9 @@ class Mailing:
         """Use other settings from now on."""
         self.group_service.to_sender = config.lists.to_sender
         self.group_service.group_max = config.lists.group_max
+        lists, domains = config.lists, self.group_store.domains if config.lists.service else ()
+        self.list_service.configure(lists.list_max, config.limits.message_body_size, lists.consent)
+        self.app.services.offer(self.list_service, [f"sip:list@{domain}" for domain in domains])
 
     # ---------------------------------------------------------------- groups
 

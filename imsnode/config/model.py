@@ -245,7 +245,19 @@ class Pager(Table):
 
 
 class Lists(Table):
-    """One message to many: groups and broadcasts."""
+    """One message to many: lists of recipients, groups, broadcasts."""
+
+    service: bool = live(
+        True, "Whether sip:list@DOMAIN takes messages with a list of recipients (RFC 5365)."
+    )
+    list_max: int = live(
+        50, "Recipients one such list may have; more is answered 403.", ge=1, le=256
+    )
+    consent: tuple[str, ...] = live(
+        (),
+        "Users (sip:NAME@DOMAIN) and domains elsewhere that agreed to get messages through lists "
+        "of this node (RFC 5360); others elsewhere are answered 470.",
+    )
 
     group_max: int = live(
         10_000,

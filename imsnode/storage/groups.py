@@ -41,7 +41,7 @@ class GroupStore:
         self, database: Database, domains: Collection[str], reserved: Collection[str] = ()
     ) -> None:
         self._database = database
-        self._domains = frozenset(domains)
+        self.domains = frozenset(domains)
         self._reserved = frozenset(reserved)
 
     def load_all(self) -> list[Group]:
@@ -183,7 +183,7 @@ class GroupStore:
 
     def _missing(self, name: str) -> str:
         """Say why somebody who is neither a user nor a group cannot be a member; "" if they can."""
-        if name.rpartition("@")[2] in self._domains:
+        if name.rpartition("@")[2] in self.domains:
             return f"{name} is neither a user nor a group"
         return ""
 

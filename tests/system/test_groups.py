@@ -96,3 +96,25 @@ def test_a_group_larger_than_a_batch_gets_the_message_by_a_job(tmp_path: Path) -
         assert sorted(row["recipient"] for row in listed) == [
             f"sip:{u}@ims.test" for u in users[:-1]
         ]
+
+
+def test_a_message_brings_its_recipients_along(node: RunningNode) -> None:
+    entries = "".join(f'<entry uri="sip:{name}@ims.test"/>' for name in ("bob", "carol"))
+    body = (
+        "--b\r\nContent-Type: text/plain\r\n\r\nhello all\r\n"
+        "--b\r\nContent-Type: application/resource-lists+xml\r\n"
+        "Content-Disposition: recipient-list\r\n\r\n"
+        '<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists">'
+        f"<list>{entries}</list></resource-lists>\r\n--b--\r\n"
+    ).encode()
+    lines = ("Require: recipient-list-message", "Content-Type: multipart/mixed;boundary=b")
+    with phone(node, "alice") as alice, phone(node, "bob") as bob, phone(node, "carol") as carol:
+        assert bob.register().status == 200
+        request = alice.request("MESSAGE", "sip:list@ims.test", None, lines, body)
+        assert alice.answer_to(request).status == 202
+        assert bob.collect(1, 5) == [b"hello all"]
+        assert carol.register().status == 200
+        assert carol.collect(1, 5) == [b"hello all"]
+        assert alice.answer_to(alice.request("OPTIONS", "sip:list@ims.test")).get("supported") == (
+            "recipient-list-message"
+        )

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The list server `sip:list@DOMAIN`: a MESSAGE that brings its recipients along (RFC 5365)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+
+from pager.submission import Answering
+from sip.bodies.mime import Part, media_type, parse_fields
+from sip.bodies.multipart import is_multipart, join_parts, parse_multipart
+from sip.bodies.resource_lists import MEDIA_TYPE, Entry, build_history, parse_recipients
+from sip.endpoint import Endpoint
+from sip.errors import ParseError, SipError
+from sip.flow import Flow
+from sip.ids import IdSource
+from sip.message import Request
+from sip.routing import Refusal
+from sip.uri import Uri, parse_uri
+
+from .distribution import Distribution
+from .groups import unserved
+
+EXTENSION = b"recipient-list-message"
+_NEEDED = Refusal(
+    421, b"The recipients are missing", (b"Require: " + EXTENSION, b"Supported: " + EXTENSION)
+)
+
+
+class Consent:
+    """Who elsewhere agreed to be on lists (RFC 5360): addresses, and whole domains."""
+
+    def __init__(self, agreed: Iterable[str]) -> None:
+        self._agreed = frozenset(one.lower() for one in agreed)
+
+    def given(self, aor: str) -> bool:
+        """Tell whether somebody may be sent what a list brings."""
+        name = aor.lower()
+        return name in self._agreed or name.rpartition("@")[2] in self._agreed
+
+
+class ListService:
+    """Serves `sip:list@DOMAIN`.
+
+    Args:
+        aor_of: canonical AoR of a URI, as this node sees it. local: the domains served here.
+        known: tells who can get a copy at all.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        distribution: Distribution,
+        aor_of: Callable[[Uri], str],
+        local: Collection[str],
+        known: Callable[[str], bool],
+        ids: IdSource,
+    ) -> None:
+        self.endpoint = endpoint
+        self.distribution = distribution
+        self.aor_of = aor_of
+        self.local = frozenset(local)
+        self.known = known
+        self.ids = ids
+        self.configure(50, 32768, ())
+
+    def configure(self, most: int, body_bytes: int, consent: Iterable[str]) -> None:
+        """Take at most so many recipients, and bodies of so many octets, from now on."""
+        self.most = most
+        self.body_bytes = body_bytes
+        self.consent = Consent(consent)
+
+    def request(self, request: Request, flow: Flow, sender: str, aor: str, now: float) -> None:
+        """Answer one request for the service."""
+        refusal = unserved(request, frozenset((EXTENSION,)))
+        if refusal is None:
+            outcome = self._read(request)
+            if not isinstance(outcome, Refusal):
+                transaction = self.endpoint.accept(request, flow, now)
+                self._send(transaction, request, sender, aor, outcome, now)
+                return
+            refusal = outcome
+        self.endpoint.reply(request, flow, refusal.status, now, refusal.reason, refusal.lines)
+
+    def _read(self, request: Request) -> tuple[list[str], bytes, bytes] | Refusal:
+        """Return the recipients, the header lines of what they get, and its body."""
+        content_type = request.get("content-type") or b""
+        if EXTENSION not in [tag.lower() for tag in request.items("require")]:
+            return _NEEDED
+        if len(request.body) > self.body_bytes:
+            return Refusal(413, b"The message is too large", ())
+        try:
+            if not is_multipart(content_type):
+                raise ParseError("list", "the body has no list of recipients")
+            parts = parse_multipart(content_type, request.body)
+            lists = [part for part in parts if _is_list(part)]
+            if len(lists) != 1:
+                raise ParseError("list", "the body has not exactly one list of recipients")
+            entries = parse_recipients(lists[0].content, self.most)
+        except ParseError as error:
+            if error.status_hint == 413:
+                return Refusal(403, b"At most %d recipients are allowed" % self.most, ())
+            return Refusal(400, str(error).encode("ascii", "replace"), ())
+        recipients = self._recipients(entries)
+        if isinstance(recipients, Refusal):
+            return recipients
+        kept = [part for part in parts if part is not lists[0]]
+        if not kept:
+            return Refusal(400, b"There is nothing to send beside the list", ())
+        return recipients, *self._content(content_type, kept, entries)
+
+    def _recipients(self, entries: Iterable[Entry]) -> list[str] | Refusal:
+        """Return everybody once, by AoR; parameters of a URI, its method too, mean nothing here."""
+        found: dict[str, None] = {}
+        missing: dict[str, None] = {}
+        for entry in entries:
+            try:
+                uri = parse_uri(entry.uri.encode("ascii"))
+            except (SipError, UnicodeEncodeError):
+                return Refusal(400, b"The list has something that is no URI", ())
+            aor = self.aor_of(uri)
+            if not uri.is_sip or not uri.user:
+                return Refusal(400, b"The list has somebody who is no SIP user", ())
+            found[aor] = None
+            if aor.rpartition("@")[2] not in self.local and not self.consent.given(aor):
+                missing[aor] = None
+        if missing:
+            # RFC 5360 5.9.1: who has to be asked first.
+            uris = b", ".join([b"<%b>" % aor.encode() for aor in missing])
+            return Refusal(470, b"Consent Needed", (b"Permission-Missing: " + uris,))
+        if not any(self.known(aor) for aor in found):
+            return Refusal(404, b"Nobody on the list is known", ())
+        return list(found)
+
+    def _content(
+        self, content_type: bytes, kept: list[Part], entries: Iterable[Entry]
+    ) -> tuple[bytes, bytes]:
+        """Return header lines and body of what everybody gets. Spec: RFC 5365 7.3."""
+        if any(entry.copy != "bcc" for entry in entries):
+            head = (
+                b"Content-Type: %b\r\n"
+                b"Content-Disposition: recipient-list-history; handling=optional" % MEDIA_TYPE
+            )
+            kept.append(Part(head, parse_fields(head, "list"), build_history(entries)))
+        if len(kept) == 1:
+            # One body needs no wrapper.
+            lines = [
+                b"%b: %b" % (name.title(), value)
+                for name, value in kept[0].fields
+                if name.startswith(b"content-")
+            ]
+            if kept[0].get(b"content-type") is None:
+                lines.append(b"Content-Type: text/plain")
+            return b"\r\n".join(lines), kept[0].content
+        boundary, body = join_parts(kept, b"list-" + self.ids.tag())
+        kind = media_type(content_type)
+        return b'Content-Type: %b;boundary="%b"' % (kind, boundary), body
+
+    def _send(
+        self,
+        answering: Answering,
+        request: Request,
+        sender: str,
+        aor: str,
+        read: tuple[list[str], bytes, bytes],
+        now: float,
+    ) -> None:
+        recipients, head, body = read
+        self.distribution.send(
+            answering, request, sender, aor, recipients, now, content=(head, body)
+        )
+
+
+def _is_list(part: Part) -> bool:
+    disposition = part.get(b"content-disposition") or b""
+    kind = part.get(b"content-type") or b""
+    return media_type(disposition) == b"recipient-list" and media_type(kind) == MEDIA_TYPE
