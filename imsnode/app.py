@@ -339,7 +339,6 @@ class App:
         )
         self._join_receipts(secret)
         self.mailing = Mailing(self)
-        self.mailing.load_groups()
         self.node = Node(
             self.endpoint,
             self.proxy,

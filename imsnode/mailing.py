@@ -129,16 +129,15 @@ class Mailing:
 
     # ----------------------------------------------------------- start, stop
 
-    def load_groups(self) -> None:
-        """Read the groups; blocks. Call it before anything listens."""
-        self._have(self.group_store.load_all())
-        self.configure(self.app.config)
-
     def start(self, waiting: Iterable[str], now: float) -> None:
-        """Take up what an earlier run left; blocks while the jobs are read.
+        """Serve groups and lists, take up the jobs of an earlier run; blocks while it reads.
+
+        Call it before anything listens.
 
         Args: waiting: everybody a stored message waits for.
         """
+        self._have(self.group_store.load_all())
+        self.configure(self.app.config)
         self.foreign.update(aor for aor in waiting if self._is_foreign(aor))
         self.on_timer(_FOREIGN, now)
         self.job_table.forget(self.app.clock.wall() - self.app.config.ledger.retention)
