@@ -41,6 +41,7 @@ from sip.tokens import FlowTokens
 
 from . import __version__
 from . import settings as settings_of
+from .addresses import listens_on_loopback, own_addresses
 from .builtin import BuiltIn
 from .config import Config
 from .control.path import short_path
@@ -684,26 +685,3 @@ def node_secret(path: Path) -> bytes:
     with os.fdopen(descriptor, "wb") as file:
         file.write(secret)
     return secret
-
-
-def listens_on_loopback(bound: Iterable[Bound]) -> bool:
-    """Tell whether the node serves clients on loopback, so that their dialogs lead back there.
-
-    A listener for every address is none: behind it are strangers, and on loopback is whatever else
-    runs on this machine (threats.md R2).
-    """
-    return any(listener.host == "::1" or listener.host.startswith("127.") for listener in bound)
-
-
-def own_addresses(bound: list[Bound], config: Config) -> list[tuple[str, int]]:
-    """List the addresses that mean this node: listeners, and the advertised name on their ports."""
-    addresses: dict[tuple[str, int], None] = {}
-    for listener in bound:
-        addresses[(listener.host, listener.port)] = None
-        if listener.host == "0.0.0.0":  # noqa: S104  # compared, not bound
-            addresses[("127.0.0.1", listener.port)] = None
-        elif listener.host == "::":
-            addresses[("::1", listener.port)] = None
-        if config.network.advertise:
-            addresses[(config.network.advertise.lower(), listener.port)] = None
-    return list(addresses)

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from imsnode.app import listens_on_loopback
+from imsnode.addresses import listens_on_loopback
 from sip.aio.listener import Bound
 
 
