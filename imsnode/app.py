@@ -24,7 +24,6 @@ from pager import Pager
 from pager.identity import MessageIds
 from pager.recall import Recall
 from pager.receipts import Receipts
-from pager.values import StoredMessage
 from sip.aio.clock import SystemClock
 from sip.aio.driver import Bound, Driver, UdpOptions
 from sip.aio.ids import SystemIds
@@ -57,8 +56,6 @@ from .http.api import (
     Own,
     history_operations,
     make_api,
-    message_operations,
-    service_operations,
 )
 from .http.app import Readiness, make_app
 from .http.digest import Digest
@@ -369,7 +366,7 @@ class App:
             self.pager.keeper.uncount,
             self.clock,
             settings_of.webhook_retry(config),
-            self._settled_by_service,
+            lambda: self.pager.observers,
         )
         self.recalls.recall.heard = self.mailroom.recalled
         self.serving = False
@@ -474,10 +471,8 @@ class App:
                 yield aor, AorState((), {})
 
     def _bind_http(self) -> None:
-        desk = Desk(self)
         operations = [
-            *message_operations(desk, self.bearer, self.clock.wall),
-            *service_operations(desk, self.bearer),
+            *Desk(self).operations(self.bearer),
             *history_operations(
                 self._read_history, self._own_history, self.history_access, self.clock.wall
             ),
@@ -589,11 +584,6 @@ class App:
         if handlers and not self.serving:
             self.serving = True
             self.pager.observe(self.mailroom)
-
-    def _settled_by_service(self, message: StoredMessage, who: str, status: int) -> None:
-        now = self.clock.now()
-        for observer in self.pager.observers:
-            observer.concluded(message, who, status, True, now)
 
     def _storage_trouble(self) -> str | None:
         # The store's own words name files and servers; those are for `imsnode status` and the log.

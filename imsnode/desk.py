@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING
 from sip.errors import SipError
 from sip.uri import parse_uri
 
+from .http.api import (
+    Operation,
+    Security,
+    broadcast_operations,
+    message_operations,
+    service_operations,
+)
 from .http.api.ports import Outgoing, Result
+from .mailing import notice
 from .recalls import RecallResult
 from .received import Received
-from .storage import Claim, Claimed, Story, find_story
+from .storage import Claim, Claimed, JobRefused, JobReport, Story, find_story
 
 if TYPE_CHECKING:
     from .app import App
@@ -29,6 +37,14 @@ class Desk:
 
     def __init__(self, app: App) -> None:
         self._app = app
+
+    def operations(self, security: Security) -> list[Operation]:
+        """Return the operations that this serves."""
+        return [
+            *message_operations(self, security, self._app.clock.wall),
+            *service_operations(self, security),
+            *broadcast_operations(self, security),
+        ]
 
     @property
     def largest(self) -> int:
@@ -51,6 +67,10 @@ class Desk:
         account = self._app.directory.get(aor)
         return account is not None and account.enabled
 
+    def may_receive(self, aor: str) -> bool:
+        """Say whether messages can be sent to this user or group."""
+        return self.is_user(aor) or self._app.mailing.groups.get(aor) is not None
+
     async def submit(self, messages: Sequence[Outgoing]) -> list[Result]:
         """Hand messages to the pager, and wait for the outcome of each."""
         app = self._app
@@ -65,6 +85,40 @@ class Desk:
     async def recall(self, message_id: str, sender: str) -> list[RecallResult]:
         """Take a message of a sender back, wherever it has not been delivered."""
         return await self._app.recalls.by_id(message_id, sender)
+
+    # ------------------------------------------------------------- broadcasts
+
+    async def broadcast(
+        self,
+        sender: str,
+        target: str,
+        content: tuple[bytes, bytes],
+        rate: float | None,
+        expires_s: int | None,
+    ) -> str:
+        """Begin a broadcast to a domain or group; its id, once it is committed."""
+        app = self._app
+        aim = target.lower()
+        if aim not in app.config.domains:
+            aim = self.address(target)
+            if app.mailing.groups.get(aim) is None:
+                raise ValueError(f"{target} is neither a domain nor a group of this node")
+        wanted = notice(app.config, sender, aim, content[0].decode(), content[1], rate, expires_s)
+        try:
+            return await app.mailing.broadcast(wanted)
+        except JobRefused as error:
+            raise ValueError(str(error)) from error
+
+    async def broadcast_report(self, identity: str) -> JobReport | None:
+        """Tell how far a broadcast has come."""
+        return await self._app.mailing.broadcast_report(identity)
+
+    async def cancel_broadcast(self, identity: str) -> None:
+        """End a broadcast; copies that are made stay."""
+        try:
+            await self._app.mailing.cancel_broadcast(identity)
+        except JobRefused as error:
+            raise ValueError(str(error)) from error
 
     # ------------------------------------------------------ service accounts
 

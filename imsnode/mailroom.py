@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from pager import rules
 from pager.policy import next_delay
-from pager.ports import Clock, Ledger, MessageStore
+from pager.ports import Clock, Ledger, MessageStore, Observer
 from pager.submission import Submission
 from pager.values import (
     DeliveryMark,
@@ -68,7 +68,7 @@ class Mailroom:
 
     Args:
         uncount: takes a message off the pager's count of what waits for a recipient.
-        tell: hears of each message that is settled, with who settled it and the status.
+        observers: those of the pager, who hear of what is settled here too.
     """
 
     def __init__(
@@ -78,14 +78,14 @@ class Mailroom:
         uncount: Callable[[str, bool], None],
         clock: Clock,
         retry: Retry,
-        tell: Callable[[StoredMessage, str, int], None],
+        observers: Callable[[], Iterable[Observer]],
     ) -> None:
         self.store = store
         self.ledger = ledger
         self.uncount = uncount
         self.clock = clock
         self.retry = retry
-        self.tell = tell
+        self.observers = observers
         self.stats = MailroomStats()
         self.rooms: dict[str, Room] = {}
 
@@ -284,7 +284,9 @@ class Room:
         rule = rules.DEVICE_ACCEPTED if taken else rules.DEVICE_REFUSED
         self._note(one, who, status, rule, rules.DELIVERED if taken else rules.REFUSED, not over)
         if not over:
-            mailroom.tell(one.message, who, status)
+            now = mailroom.clock.now()
+            for observer in mailroom.observers():
+                observer.concluded(one.message, who, status, True, now)
 
     async def _marked(self, marks: Sequence[DeliveryMark]) -> bool:
         marked: asyncio.Future[bool] = asyncio.get_running_loop().create_future()

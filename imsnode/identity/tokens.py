@@ -20,6 +20,7 @@ SCOPES = {
     "messages:send": "submit messages in the name of the senders it allows",
     "messages:read": "read what became of messages these senders sent or got",
     "services:read": "fetch and acknowledge messages for service accounts",
+    "broadcasts": "begin broadcasts in the name of these senders, watch and end them",
     "history:read": "read the archive of these senders",
     "admin": "everything above, for every user",
 }

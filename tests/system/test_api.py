@@ -211,6 +211,26 @@ def test_tokens_open_what_they_say_and_nothing_after_they_are_revoked(
     assert secret not in node.log()
 
 
+def test_groups_and_broadcasts(tmp_path: Path) -> None:
+    with RunningNode(tmp_path / "node", extra=SETTINGS) as node:
+        node.command("group", "add", "team", "--member", "bob", "--member", "carol")
+        scopes = ("--scope", "broadcasts", "--scope", "messages:send")
+        client = Client(node, node.command("token", "add", "x", *scopes).stdout.strip())
+        sent = client.send("sip:team@ims.test", "to the team")
+        assert sent.json()["messages"][0]["state"] == "stored"
+        body = {"from": "alice@ims.test", "to": "ims.test", "text": "to all"}
+        begun = client.call("POST", "/broadcasts", json=body)
+        assert (begun.status_code, begun.json()["total"]) == (202, 2)
+        assert client.get(f"/broadcasts/{begun.json()['id']}").json()["id"] == begun.json()["id"]
+        assert kind(client.call("POST", "/broadcasts", json={**body, "to": "example.org"})) == (
+            "unknown-recipient"
+        )
+        assert kind(client.get("/broadcasts/b0")) == "not-found"
+        with phone(node, "bob") as bob:
+            bob.register()
+            assert sorted(bob.collect(2)) == [b"to all", b"to the team"]
+
+
 def test_guessing_tokens_is_slowed_down(tmp_path: Path) -> None:
     extra = "[auth]\nfailures = 3\n[api]\nburst = 2\nrate = 0.001\n"
     with RunningNode(tmp_path / "node", extra=extra) as node:

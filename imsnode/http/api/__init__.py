@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from .app import make_api
 from .auth import Bearer, TokenLimits
+from .broadcasts import broadcast_operations
 from .history import HistoryAccess, Own, history_operations
 from .messages import message_operations
 from .operation import Call, Operation, Security
@@ -20,6 +21,7 @@ __all__ = [
     "Problem",
     "Security",
     "TokenLimits",
+    "broadcast_operations",
     "history_operations",
     "make_api",
     "message_operations",

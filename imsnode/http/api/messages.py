@@ -146,8 +146,8 @@ class _Messages:
             raise Problem("sender-not-allowed", f"the token may not send as {sender}")
         recipients = dict.fromkeys(self._address("to", text) for text in new.recipients)
         for aor in recipients:
-            if not self._desk.is_user(aor):
-                raise Problem("unknown-recipient", f"to: {aor} is not a user of this node")
+            if not self._desk.may_receive(aor):
+                raise Problem("unknown-recipient", f"to: {aor} is no user or group of this node")
         content_type, body = new.content
         if len(body) > self._desk.largest:
             raise Problem("too-large", f"a message holds at most {self._desk.largest} octets")

@@ -55,6 +55,10 @@ class MessageDesk(Protocol):
         """Say whether messages can be sent to, and in the name of, this user."""
         ...
 
+    def may_receive(self, aor: str) -> bool:
+        """Say whether messages can be sent to this user or group."""
+        ...
+
     async def submit(self, messages: Sequence[Outgoing]) -> list[Result]:
         """Hand messages to the pager, and wait for the outcome of each.
 

@@ -11,7 +11,7 @@ from imsnode.mailroom import Mailroom, Retry
 from imsnode.received import Received
 from imsnode.storage.memory import MemoryMessages
 from pager import rules
-from pager.values import ExpiredMessage, LedgerEntry
+from pager.values import ExpiredMessage, LedgerEntry, StoredMessage
 from tests.support.stores import WALL, message
 
 BOT = "sip:bot@ims.test"
@@ -50,13 +50,19 @@ class World:
             self._uncount,
             self,
             Retry(0.001, 0.002),
-            lambda message, who, status: self.told.append((who, status)),
+            lambda: (self,),
         )
         self.script = Script()
 
     def _uncount(self, recipient: str, accepted: bool) -> None:
         assert recipient == BOT
         self.left -= 1
+
+    def concluded(
+        self, message: StoredMessage, device: str, status: int, final: bool, now: float
+    ) -> None:
+        assert final
+        self.told.append((device, status))
 
     def note(self, entry: LedgerEntry) -> None:
         self.entries.append(entry)
