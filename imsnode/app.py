@@ -42,6 +42,7 @@ from . import __version__
 from . import settings as settings_of
 from .addresses import listens_on_loopback, own_addresses
 from .builtin import BuiltIn
+from .carbons import Carbons
 from .config import Config
 from .control.path import short_path
 from .control.plane import Plane
@@ -50,18 +51,14 @@ from .desk import Desk
 from .echo import Echo
 from .garbage import Garbage
 from .history import HistoryObserver, Keeping
+from .history_desk import HistoryDesk, registered
 from .http.api import (
     Bearer,
-    HistoryAccess,
-    Own,
-    history_operations,
     make_api,
 )
 from .http.app import Readiness, make_app
-from .http.digest import Digest
 from .http.server import HttpServer
 from .identity import (
-    Account,
     Authenticator,
     Directory,
     FailureThrottle,
@@ -86,13 +83,10 @@ from .services import Services
 from .storage import (
     AorState,
     CdrSettings,
-    Page,
-    Query,
     ServiceAccount,
     Storage,
     StorageSettings,
     open_storage,
-    read_page,
 )
 from .tls import client_context, self_signed, server_context
 from .trace import TraceHub
@@ -312,7 +306,11 @@ class App:
         )
         self.keeping = Keeping(settings_of.history_settings(config), self.storage.choices.load())
         self.storage.archive.keep = self.keeping.of
-        self.pager.observe(HistoryObserver(self.storage.archive.note))
+        self.pager.observe(
+            HistoryObserver(self.storage.archive.note, self.storage.archive.displayed)
+        )
+        self.carbons = Carbons(self.proxy, self.location, registered, self.keeping.carbons)
+        self.pager.observe(self.carbons)
         domains = config.domains if config.pager.echo else ()
         self.echo = Echo(domains, self._is_user, self._send)
         self.echo_service = BuiltIn(
@@ -374,18 +372,7 @@ class App:
         self.bearer = Bearer(
             self.tokens, settings_of.token_limits(config), self.clock.now, self.clock.wall
         )
-        digest = Digest(
-            self.directory,
-            blake2b(b"http nonces", key=secret[:64]).digest(),
-            secrets.randbits(64),
-            config.auth.nonce_lifetime,
-            self._algorithms,
-            self.throttle,
-            self.clock.now,
-            self.clock.wall,
-        )
-        rate = settings_of.token_limits(config).rate
-        self.history_access = HistoryAccess(digest, self.bearer, rate, self._realm, self.clock.now)
+        self.history_desk = HistoryDesk(self, secret)
         self.trace = TraceHub(self._tap, self.clock.wall)
         self.plane = Plane(self)
         driver_metrics(self.metrics, self.driver)
@@ -473,9 +460,7 @@ class App:
     def _bind_http(self) -> None:
         operations = [
             *Desk(self).operations(self.bearer),
-            *history_operations(
-                self._read_history, self._own_history, self.history_access, self.clock.wall
-            ),
+            *self.history_desk.operations(),
         ]
         self.http = HttpServer(
             make_app(self.readiness, self.metrics, (make_api(operations, __version__),)),
@@ -490,18 +475,6 @@ class App:
         )
         self.http.bind()
         self.control.bind()
-
-    async def _read_history(self, query: Query) -> Page:
-        return await self.loop.run_in_executor(None, read_page, self.storage.database, query)
-
-    def _algorithms(self, account: Account | None, realm: str) -> tuple[str, ...]:
-        return (account is not None and account.algorithms) or self.config.algorithms(realm)
-
-    def _realm(self, domain: str) -> str:
-        return self.names.domain_of(domain) or self.names.first
-
-    def _own_history(self, aor: str, wall: float) -> Own:
-        return Own(self.keeping.floor(aor), wall - self.keeping.of(aor).seconds)
 
     def ready_line(self) -> str:
         """Return the line that tells which listeners accept traffic."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from pager import rules
 from pager.submission import Submission
 from pager.values import ExpiredMessage, StoredMessage
 
@@ -135,15 +136,27 @@ Noted = tuple[int, str, float, str, str, int, bytes, bytes, bytes]
 
 
 class HistoryObserver:
-    """`pager.ports.Observer`: hands what was delivered or stored to the archive."""
+    """`pager.ports.Observer`: hands what was delivered or stored to the archive.
 
-    def __init__(self, note: Callable[[Noted], None]) -> None:
+    displayed: hears author, reader and IMDN Message-ID of a message that was displayed.
+    """
+
+    def __init__(
+        self, note: Callable[[Noted], None], displayed: Callable[[str, str, bytes], None]
+    ) -> None:
         self._note = note
+        self._displayed = displayed
 
     def answered(self, submission: Submission, now: float) -> None:
         """Note a message that a device or the store has taken."""
         status = submission.status
         if status < 300:
+            notice = submission.notice
+            if notice is not None and notice.kind:
+                for imdn_id, what in notice.told:
+                    if what == rules.SAYS_DISPLAYED:
+                        self._displayed(submission.recipient, submission.sender, imdn_id)
+                return
             request = submission.request
             self._note(
                 (

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .erasure import erase_data, export_data
 from .errors import CommandError, UsageError
 from .options import ConfigOption, Format, FormatOption
 from .output import Cell, say, show_rows
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from imsnode.storage import Accounts
 
 app = typer.Typer(no_args_is_help=True, help="Accounts: who may register and send.")
+
+app.command("export-data")(export_data)
+app.command("erase-data")(erase_data)
 
 AorArgument = Annotated[str, typer.Argument(metavar="AOR", help="Such as sip:alice@ims.test.")]
 PasswordOption = Annotated[

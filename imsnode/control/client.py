@@ -71,6 +71,10 @@ class ControlClient:
         """Tell which accounts changed in the database; None stands for all."""
         return int(self._call("POST", "/users/changed", {"aors": aors})["count"])
 
+    def user_erased(self, aor: str) -> int:
+        """Have a user erased from the charging records; gives how many files changed."""
+        return int(self._call("POST", "/users/erased", {"aor": aor})["count"])
+
     def tokens_changed(self) -> None:
         """Tell that tokens of the HTTP API changed in the database."""
         self._call("POST", "/tokens/changed", {})

@@ -12,7 +12,7 @@ from .. import settings as settings_of
 from ..config import Config, ConfigError, changes, load
 from ..logs import configure
 from ..recalls import RecallResult
-from ..storage import StorageError
+from ..storage import Eraser, StorageError
 from .server import ControlRefused, ReloadResult, SubmitMessage, SubmitResult
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Plane:
         app.bearer.configure(settings_of.token_limits(config))
         app.poster.policy = settings_of.webhook_policy(config)
         app.mailroom.retry = settings_of.webhook_retry(config)
-        app.history_access.configure(
+        app.history_desk.access.configure(
             settings_of.token_limits(config).rate, config.auth.nonce_lifetime
         )
         app.registrar.limits = limits
@@ -130,6 +130,17 @@ class Plane:
         if refused is not None:
             raise refused
         return count
+
+    async def user_erased(self, aor: str) -> int:
+        """Take a user who was erased from the database out of the charging records too."""
+        app = self.app
+        eraser = Eraser(app.storage.database, aor, alone=False)
+        try:
+            return await app.loop.run_in_executor(
+                None, app.storage.rewrite_cdr, eraser.concerns, eraser.anonymised
+            )
+        except OSError as error:
+            raise ControlRefused(f"charging records: {error.strerror}") from error
 
     async def _read_accounts(self, aors: Sequence[str] | None) -> tuple[int, list[str]]:
         directory, accounts = self.app.directory, self.app.storage.accounts

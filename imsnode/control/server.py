@@ -73,6 +73,9 @@ class ControlPlane(Protocol):
     async def users_changed(self, aors: Sequence[str] | None) -> int:
         """Read accounts again, all with None; returns how many."""
 
+    async def user_erased(self, aor: str) -> int:
+        """Erase a user from the charging records; returns how many files changed."""
+
     async def tokens_changed(self) -> int:
         """Read the tokens of the HTTP API again; returns how many there are."""
 
@@ -123,6 +126,10 @@ def make_control_app(plane: ControlPlane, trace: TraceHub) -> Starlette:
             raise _BadBody("aors must be a list of addresses or null")
         return JSONResponse({"count": await plane.users_changed(aors)})
 
+    async def user_erased(request: Request) -> Response:
+        body = await _body(request)
+        return JSONResponse({"count": await plane.user_erased(_string(body, "aor"))})
+
     async def tokens_changed(_request: Request) -> Response:
         return JSONResponse({"count": await plane.tokens_changed()})
 
@@ -171,6 +178,7 @@ def make_control_app(plane: ControlPlane, trace: TraceHub) -> Starlette:
         routes=[
             Route("/reload", _guarded(reload), methods=["POST"]),
             Route("/users/changed", _guarded(users_changed), methods=["POST"]),
+            Route("/users/erased", _guarded(user_erased), methods=["POST"]),
             Route("/tokens/changed", _guarded(tokens_changed), methods=["POST"]),
             Route("/services/changed", _guarded(services_changed), methods=["POST"]),
             Route("/groups/changed", _guarded(groups_changed), methods=["POST"]),

@@ -28,6 +28,7 @@ AUTH_LINES = frozenset({"authorization", "proxy-authorization"})
 
 UNTRUSTED_HEADERS = frozenset(
     {
+        "imsnode-carbon",
         "p-asserted-identity",
         "p-asserted-service",
         "p-charging-function-addresses",
@@ -45,8 +46,8 @@ UNTRUSTED_HEADERS = frozenset(
 )
 """Headers to drop from a request of a sender that is no trusted peer.
 
-They claim what only a trusted server may say (RFC 3325 section 5, RFC 7315). Path is not among
-them: it means something in REGISTER only, and there the registrar judges it.
+They claim what only a trusted server or this node may say (RFC 3325 section 5, RFC 7315). Path is
+not among them: it means something in REGISTER only, and there the registrar judges it.
 """
 
 DROP = Refusal(0)

@@ -10,6 +10,7 @@ from .binding_codec import AorState
 from .cdr import CdrSettings
 from .choices import Choices
 from .database import Database
+from .erasure import Eraser, export_user
 from .errors import (
     AccountExists,
     AccountUnknown,
@@ -49,6 +50,7 @@ __all__ = [
     "Claimed",
     "Database",
     "DeviceState",
+    "Eraser",
     "Fate",
     "GroupRefused",
     "GroupStore",
@@ -73,6 +75,7 @@ __all__ = [
     "StoreDamaged",
     "Story",
     "Tokens",
+    "export_user",
     "find_copies",
     "find_story",
     "list_messages",

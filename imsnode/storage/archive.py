@@ -29,12 +29,12 @@ from .archive_block import (
     pack_message,
     unpack_block,
 )
-from .archive_index import Runs, conversation, entry, position_of, remove_run, user
+from .archive_index import Runs, conversation, entries_at, position_of, remove_run, user
 from .schema import archive_block, archive_brief, archive_run
 from .statements import InsertRows
 from .stats import StorageStats
 
-__all__ = ["ArchiveMerging", "ArchiveRetention", "ArchiveWriter", "brief_key"]
+__all__ = ["ArchiveMerging", "ArchiveRetention", "ArchiveWriter", "brief_key", "is_notice"]
 
 _log = logging.getLogger(__name__)
 
@@ -188,7 +188,7 @@ class ArchiveWriter:
             return
         imdn_id = b""
         if content_type[:5] != b"text/":
-            if _is_notice(content_type, body):
+            if is_notice(content_type, body):
                 return
             seen = glance(content_type, body)
             imdn_id = seen.message_id if seen is not None else b""
@@ -208,13 +208,12 @@ class ArchiveWriter:
             owners, message_id, at, sender, recipient, status, content_type, call_id, body
         )
         one, other = user(sender), user(recipient)
-        names = [conversation(one, other)]
-        if owners & SENDER:
-            names.append(one)
-        if owners & RECIPIENT and not (owners & SENDER and other == one):
-            names.append(other)
+        # Whoever does not keep it is led to it too: the message itself says whose it is, and all of
+        # somebody's can be found to be erased.
+        talk = conversation(one, other)
+        names = (talk, one, other) if one != other else (talk, one)
         group.count += 1
-        message = (packed, at, tuple(names))
+        message = (packed, at, names)
         if brief and imdn_id:
             group.brief.append((message, longest, brief_key(sender, recipient, imdn_id)))
         else:
@@ -260,15 +259,15 @@ def _block(
 ) -> tuple[int, float, bytes]:
     """Return the row of a block, and add to ``entries`` where its messages are."""
     latest = 0.0
-    for place, (_, at, names) in enumerate(messages):
+    position = position_of(seq, 0)
+    for _, at, names in messages:
         latest = max(latest, at)
-        position = position_of(seq, place)
-        for name in names:
-            entries.append(entry(name, position))
+        entries += entries_at(position, names)
+        position += 1
     return seq, latest + span, pack_block([message[0] for message in messages])
 
 
-def _is_notice(content_type: bytes, body: bytes) -> bool:
+def is_notice(content_type: bytes, body: bytes) -> bool:
     """Tell receipts and is-composing notices, bare or in CPIM, from what people write."""
     kind = media_type(content_type)
     if kind != b"message/cpim":

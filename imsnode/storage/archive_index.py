@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from zlib import crc32
 
@@ -28,7 +28,7 @@ __all__ = [
     "Runs",
     "block_of",
     "conversation",
-    "entry",
+    "entries_at",
     "find_positions",
     "place_of",
     "position_of",
@@ -59,9 +59,10 @@ def conversation(one: int, other: int) -> int:
     return ((one + other) * 0x9E3779B1 >> 9) & _NAMES
 
 
-def entry(checksum: int, position: int) -> int:
-    """Return the entry of a message."""
-    return checksum << _POSITION_BITS | position & _LOW
+def entries_at(position: int, checksums: Iterable[int]) -> list[int]:
+    """Return the entries of a message, one for each checksum."""
+    low = position & _LOW
+    return [checksum << _POSITION_BITS | low for checksum in checksums]
 
 
 def position_of(seq: int, place: int) -> int:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +33,7 @@ class CdrSettings:
 
 
 class CdrFile:
-    """The file of records; used from one thread.
+    """The file of records; written from one thread.
 
     Records that cannot be written are counted and lost: a full disk must not stop messages.
     """
@@ -42,13 +44,44 @@ class CdrFile:
         self._file = -1
         self._size = 0
         self._failing = False
+        self._lock = threading.Lock()
+
+    def rewrite(self, concerns: Callable[[bytes], bool], changed: Callable[[bytes], bytes]) -> int:
+        """Change what was written, newest file first; blocks. Returns how many files changed.
+
+        Args: concerns: says whether there is anything to change in a text.
+        Raises: OSError.
+        """
+        path = self._settings.path
+        count = 0
+        # A file that is renamed meanwhile is met again under its next name, none is missed.
+        for number in range(self._settings.keep + 1):
+            file = path.with_name(f"{path.name}.{number}") if number else path
+            with self._lock:
+                text = file.read_bytes() if file.exists() else b""
+                if not concerns(text):
+                    continue
+                self.close()
+                descriptor = os.open(
+                    fresh := file.with_name(f"{file.name}.new"),
+                    os.O_WRONLY | os.O_CREAT | os.O_TRUNC,
+                    0o600,
+                )
+                with os.fdopen(descriptor, "wb") as stream:
+                    stream.write(changed(text))
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                fresh.replace(file)
+                count += 1
+        return count
 
     def write(self, count: int, lines: bytes) -> None:
         """Append records, a line each."""
         if not count:
             return
         try:
-            self._append(lines)
+            with self._lock:
+                self._append(lines)
         except OSError as error:
             self._stats.cdr_lost += count
             if not self._failing:

@@ -102,6 +102,12 @@ class Storage:
         self.ledger.rouse = self.writer.rouse
         self.archive.rouse = self.writer.rouse
 
+    def rewrite_cdr(
+        self, concerns: Callable[[bytes], bool], changed: Callable[[bytes], bytes]
+    ) -> int:
+        """Change charging records that were written; see `CdrFile.rewrite`."""
+        return self._cdr.rewrite(concerns, changed) if self._cdr is not None else 0
+
     def submit(self, lane: Lane, item: Item, done: Done | None) -> None:
         """Hand an operation to the writer."""
         self.writer.submit(lane, item, done)

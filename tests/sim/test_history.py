@@ -11,7 +11,7 @@ from tests.support.pager_world import ALICE, BOB, World
 def observed(settings: PagerSettings | None = None) -> tuple[World, list[Noted]]:
     world = World(settings=settings)
     noted: list[Noted] = []
-    world.pager.observe(HistoryObserver(noted.append))
+    world.pager.observe(HistoryObserver(noted.append, lambda *_: None))
     return world, noted
 
 

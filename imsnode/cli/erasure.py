@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`imsnode user export-data` and `erase-data`: all that is kept about one user."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .errors import CommandError, UsageError
+from .options import ConfigOption
+from .output import say
+from .session import canonical_aor, database, flush, load_config, tell_users_changed
+
+if TYPE_CHECKING:
+    from imsnode.config import Config
+    from imsnode.storage import Eraser
+
+__all__ = ["erase_data", "export_data"]
+
+AorArgument = Annotated[str, typer.Argument(metavar="AOR", help="Such as sip:alice@ims.test.")]
+
+
+def export_data(
+    aor: AorArgument,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="File to write, for its owner only.")
+    ],
+    config: ConfigOption = None,
+) -> None:
+    """Write all that is kept about a user as JSON: account, messages, history, ledger."""
+    from imsnode.storage import StorageError, export_user
+
+    settings = load_config(config)
+    name = canonical_aor(settings, aor, local=False)
+    flush(settings)
+    with database(settings) as opened:
+        try:
+            wall = datetime.now(UTC).timestamp()
+            found = export_user(opened, name, wall, wall)
+        except StorageError as error:
+            raise CommandError(str(error)) from error
+    found["charging_records"] = list(_records(settings, name))
+    try:
+        handle = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            json.dump(found, stream, ensure_ascii=False, indent=1)
+    except OSError as error:
+        raise CommandError(f"{out} cannot be written: {error.strerror}") from error
+    say(f"wrote {len(found['history'])} messages of {name} and all else to {out}")
+
+
+def erase_data(
+    aor: AorArgument,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Remove a user with all that is kept about it; ledger and charging records lose the name."""
+    from imsnode.control.client import ControlClient, ControlRefused, NodeNotRunning
+    from imsnode.storage import Accounts, AccountUnknown, Eraser, StorageError
+
+    settings = load_config(config)
+    name = canonical_aor(settings, aor, local=False)
+    if not yes and not typer.confirm(f"Erase {name} for good?"):
+        raise UsageError("nothing was erased")
+    running = _running(settings)
+    with database(settings) as opened:
+        try:
+            with suppress(AccountUnknown):  # what an account left behind is erased as well
+                Accounts(opened).remove(name)
+            tell_users_changed(settings, [name])
+            flush(settings)
+            eraser = Eraser(opened, name, alone=not running)
+            counts = eraser.erase_tables()
+        except StorageError as error:
+            raise CommandError(str(error)) from error
+    try:
+        with ControlClient(settings.control_socket) as client:
+            client.users_changed([name])
+            files = client.user_erased(name)
+    except NodeNotRunning:
+        files = _erase_records(settings, eraser)
+    except ControlRefused as error:
+        raise CommandError(str(error)) from error
+    done = ", ".join(f"{name} {count}" for name, count in counts.items()) or "nothing in tables"
+    say(f"erased {name}: {done}, charging files {files}")
+    if running and settings.storage_file is not None:
+        say("free pages of the database may still hold old octets: repeat it while no node runs")
+
+
+def _running(settings: Config) -> bool:
+    from imsnode.control.client import ControlClient, NodeNotRunning
+
+    try:
+        with ControlClient(settings.control_socket):
+            return True
+    except NodeNotRunning:
+        return False
+
+
+def _erase_records(settings: Config, eraser: Eraser) -> int:
+    from imsnode.storage import CdrSettings
+    from imsnode.storage.cdr import CdrFile
+    from imsnode.storage.stats import StorageStats
+
+    if settings.cdr_file is None:
+        return 0
+    file = CdrFile(CdrSettings(settings.cdr_file, keep=settings.cdr.keep), StorageStats())
+    try:
+        return file.rewrite(eraser.concerns, eraser.anonymised)
+    except OSError as error:
+        raise CommandError(f"charging records: {error.strerror}") from error
+
+
+def _records(settings: Config, name: str) -> list[object]:
+    found: list[object] = []
+    path = settings.cdr_file
+    if path is None:
+        return found
+    for number in range(settings.cdr.keep, -1, -1):
+        file = path.with_name(f"{path.name}.{number}") if number else path
+        if file.exists():
+            lines = file.read_text("utf-8").splitlines()
+            records = (json.loads(line) for line in lines if name in line)
+            found += [one for one in records if name in (one.get("from"), one.get("to"))]
+    return found

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Erasing a user: nothing that names the user is left in a table, nothing of others is lost."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from imsnode.history import Choice, Keep
+from imsnode.identity.accounts import make_account
+from imsnode.storage import AorState, CdrSettings, Eraser, Query, export_user, find_story, read_page
+from imsnode.storage.schema import metadata
+from tests.support.stores import WALL, DurableStore, binding, entry, mark, message
+
+OpenStore = Callable[..., DurableStore]
+CAROL, BOB, ALICE = (f"sip:{name}@ims.test" for name in ("carol", "bob", "alice"))
+
+
+def filled(open_store: OpenStore, folder: Path) -> DurableStore:
+    """Return a store that knows of carol wherever a user is known."""
+    store = open_store(cdr=CdrSettings(folder / "cdr.jsonl"))
+    storage = store.storage
+    storage.archive.keep = lambda _aor: Keep(1e6)
+    for aor in (CAROL, BOB):
+        storage.accounts.add(make_account(aor, "pw"))
+    storage.choices.set(CAROL, Choice(carbons=True))
+    state = AorState([binding(1, aor=CAROL, contact=b"sip:carol@192.0.2.7")], {})
+    store.call(storage.locations.append, CAROL, state, 1000.0, WALL)
+    pairs = ((CAROL, BOB), (BOB, CAROL), (ALICE, BOB), ("sip:carol@ims.test.example", BOB))
+    for number, (sender, recipient) in enumerate(pairs):
+        head = b"From: <%b>;tag=1" % sender.encode()
+        stored = store.call(
+            storage.messages.store,
+            message(number, sender=sender, recipient=recipient, head=head),
+        )
+        if number == 1:
+            store.call(storage.messages.mark, [mark(stored, "<urn:uuid:1>")])
+        storage.ledger.note(entry(number, sender=sender, recipient=recipient))
+        note = (3, stored.id, WALL, sender, recipient, 202, b"text/plain", b"c", b"%d" % number)
+        storage.archive.note(note)
+    assert store.flush()
+    return store
+
+
+def naming(store: DurableStore) -> set[str]:
+    """Name the tables in which carol can be read."""
+    found = set()
+    for table in metadata.sorted_tables:
+        with store.storage.database.reading() as connection:
+            for row in connection.execute(table.select()):
+                text = b"".join(
+                    bytes(value) if isinstance(value, bytes | memoryview) else str(value).encode()
+                    for value in row
+                )
+                if table.name == "ledger_block":
+                    text = zlib.decompress(row.lines)
+                if b"carol@ims.test" in text.replace(b"carol@ims.test.example", b""):
+                    found.add(table.name)
+                if b"carol@192" in text:
+                    found.add(table.name)
+    return found
+
+
+def history(store: DurableStore, owner: str) -> list[bytes]:
+    page = read_page(store.storage.database, Query(owner))
+    return [one.body for one in page.messages]
+
+
+def test_nothing_is_left_and_nothing_of_others_is_lost(
+    open_store: OpenStore, tmp_path: Path
+) -> None:
+    store = filled(open_store, tmp_path)
+    tables = {"account", "history_choice", "binding_journal", "message", "mailbox", "ledger_block"}
+    assert naming(store) == tables | {"archive_block"}
+    database = store.storage.database
+    eraser = Eraser(database, CAROL, alone=False)
+    store.storage.accounts.remove(CAROL)
+    counts = eraser.erase_tables()
+    assert naming(store) == set()
+    assert (counts["message"], counts["archive"], counts["ledger"]) == (2, 2, 1)
+    assert history(store, CAROL) == []
+    assert history(store, BOB) == [b"2", b"3"]
+    (story,) = find_story(database, "call-1@host")
+    assert (story.sender, story.recipient) == (BOB, "erased")
+    assert {step[2] for step in story.steps} == {""}
+    pending = store.call(store.storage.messages.pending, BOB, 0, 10)
+    assert [one.message.sender for one in pending] == [ALICE, "sip:carol@ims.test.example"]
+    assert store.storage.rewrite_cdr(eraser.concerns, eraser.anonymised) == 1
+    lines = (tmp_path / "cdr.jsonl").read_text().splitlines()
+    parties = [(json.loads(line)["from"], json.loads(line)["to"]) for line in lines]
+    assert parties == [
+        ("erased", BOB),
+        (BOB, "erased"),
+        (ALICE, BOB),
+        ("sip:carol@ims.test.example", BOB),
+    ]
+    store.storage.ledger.note(entry(9))
+    assert store.flush()
+    assert len((tmp_path / "cdr.jsonl").read_text().splitlines()) == 5
+    assert eraser.erase_tables() == {}
+
+
+def test_all_that_is_kept_is_written_out(open_store: OpenStore, tmp_path: Path) -> None:
+    store = filled(open_store, tmp_path)
+    kept: dict[str, Any] = json.loads(
+        json.dumps(export_user(store.storage.database, CAROL, 1000.0, WALL))
+    )
+    assert kept["account"][0]["aor"] == CAROL
+    assert not any(name.startswith("ha1") for name in kept["account"][0])
+    assert [one["sender"] for one in kept["history"]] == [CAROL, BOB]
+    assert [row["sender"] for row in kept["messages"]] == [CAROL, BOB]
+    assert [(line["from"], line["to"]) for line in kept["ledger"]] == [(CAROL, BOB), (BOB, CAROL)]
+    assert kept["history_choice"][0]["carbons"] == "on"
+    assert kept["bindings"]["contacts"] == ["sip:carol@192.0.2.7"]
