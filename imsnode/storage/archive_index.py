@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from zlib import crc32
 
-from sqlalchemy import Connection, Dialect, delete, select
+from sqlalchemy import Connection, Dialect, bindparam, delete, select
 
 from .archive_block import BLOCK
 from .schema import archive_index, archive_run
@@ -45,6 +45,13 @@ MERGE = 64  # neighbours of one level that make a run of the next
 _LONG = 1 << 16  # messages in a run that is merged no more
 _LAST_LEVEL = 9
 _SLICES = 16  # a merge is done in so many parts, between which others may run
+
+# Built once: a look-up executes it for every run.
+_CHUNKS = (
+    select(archive_index.c.first, archive_index.c.entries)
+    .where(archive_index.c.run == bindparam("of"), archive_index.c.first <= bindparam("highest"))
+    .order_by(archive_index.c.first.desc())
+)
 
 assert BLOCK == 1 << _PLACE_BITS
 
@@ -163,12 +170,7 @@ def _positions(connection: Connection, run: int, checksum: int) -> Iterator[int]
     lowest = checksum << _POSITION_BITS
     highest = lowest | _LOW
     begin = position_of(run, 0)
-    chunks = (
-        select(archive_index.c.first, archive_index.c.entries)
-        .where(archive_index.c.run == run, archive_index.c.first <= highest)
-        .order_by(archive_index.c.first.desc())
-    )
-    with connection.execute(chunks) as rows:
+    with connection.execute(_CHUNKS, {"of": run, "highest": highest}) as rows:
         for first, octets in rows:
             entries = _unpack(octets)
             for found in entries[bisect_left(entries, lowest) : bisect_right(entries, highest)]:
