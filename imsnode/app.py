@@ -22,7 +22,6 @@ import uvloop
 
 from pager import Pager
 from pager.identity import MessageIds
-from pager.recall import Recall
 from pager.receipts import Receipts
 from sip.aio.clock import SystemClock
 from sip.aio.driver import Bound, Driver, UdpOptions
@@ -44,6 +43,7 @@ from .addresses import listens_on_loopback, own_addresses
 from .builtin import BuiltIn
 from .carbons import Carbons
 from .config import Config
+from .content import ContentStore
 from .control.path import short_path
 from .control.plane import Plane
 from .control.server import make_control_app
@@ -54,6 +54,7 @@ from .history import HistoryObserver, Keeping
 from .history_desk import HistoryDesk, registered
 from .http.api import (
     Bearer,
+    file_operations,
     make_api,
 )
 from .http.app import Readiness, make_app
@@ -185,6 +186,7 @@ class App:
             self.serve_accounts(self.storage.services.load_all())
             self.mailing.start(self.pager.keeper.waiting_recipients(), now)
             self.readiness.watch("storage", self._storage_trouble)
+            self.content.start(self.loop)
             await self.http.start()
             await self.control.start()
             self.driver.start()
@@ -322,16 +324,8 @@ class App:
         )
         self.services = Services()
         self.services.offer(self.echo_service, self.echo.aors)
-        messages, ledger = self.storage.messages, self.storage.ledger
         self.recalls = Recalls(
-            Recall(messages, self.pager.keeper, self.pager.offline, ledger, self.clock),
-            self.endpoint,
-            self._is_user,
-            self._send,
-            self.clock.now,
-            self.retry_after,
-            self.storage.database,
-            self.storage.flush,
+            self.pager, self.storage, self.clock, self._is_user, self._send, self.retry_after
         )
         self._join_receipts(secret)
         self.mailing = Mailing(self)
@@ -373,6 +367,8 @@ class App:
             self.tokens, settings_of.token_limits(config), self.clock.now, self.clock.wall
         )
         self.history_desk = HistoryDesk(self, secret)
+        kept_at = config.content_directory
+        self.content = ContentStore(kept_at, settings_of.content(config), self.clock.wall)
         self.trace = TraceHub(self._tap, self.clock.wall)
         self.plane = Plane(self)
         driver_metrics(self.metrics, self.driver)
@@ -462,13 +458,15 @@ class App:
             *Desk(self).operations(self.bearer),
             *self.history_desk.operations(),
         ]
-        self.http = HttpServer(
+        if self.config.content.domains:
+            operations += file_operations(self.content, self.history_desk.access, self.base_url)
+        self.http: HttpServer = HttpServer(
             make_app(self.readiness, self.metrics, (make_api(operations, __version__),)),
             host=self.config.http.listen.host,
             port=self.config.http.listen.port,
             limits=settings_of.http_limits(self.config),
         )
-        self.control = HttpServer(
+        self.control: HttpServer = HttpServer(
             make_control_app(self.plane, self.trace),
             unix_path=Path(short_path(self.config.control_socket)),
             setting="control.socket",
@@ -500,6 +498,8 @@ class App:
             await self.poster.close()
         if hasattr(self, "clock_watch"):
             self.clock_watch.cancel()
+        if hasattr(self, "content"):
+            self.content.stop()
         if hasattr(self, "garbage"):
             self.garbage.stop()
         if hasattr(self, "trace"):
@@ -513,6 +513,10 @@ class App:
         await asyncio.sleep(0)
 
     # ------------------------------------------------------------- small ports
+
+    def base_url(self) -> str:
+        """Return what links to files begin with."""
+        return self.config.content.base_url or f"http://{self.http.address}"
 
     def ban(self, host: str, until: float) -> None:
         """Stop listening to a source above its rate, unless users of ours are behind it.

@@ -113,6 +113,8 @@ def node_metrics(metrics: Metrics, app: App) -> None:
     metrics.gauge(
         "transactions_completed", "Answers kept for retransmissions.", lambda: layer.completed_count
     )
+    metrics.gauge("content_files", "Uploaded files kept.", lambda: app.content.files)
+    metrics.gauge("content_bytes", "Octets of uploaded files.", lambda: app.content.octets)
     metrics.gauge("bindings", "Live bindings.", lambda: app.location.binding_count)
     metrics.gauge("accounts", "Accounts.", lambda: len(app.directory))
     metrics.counter("registrations", "REGISTER accepted.", lambda: app.registrar.accepted)

@@ -7,18 +7,19 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pager import Pager
+from pager.ports import Clock
 from pager.recall import Recall, RecallState
 from sip.bodies import revoke
 from sip.bodies.cpim import CpimMessage, compose, is_cpim, parse_cpim
 from sip.bodies.mime import media_type
 from sip.bodies.revoke import Revoke, RevokeResult, build_revoke, parse_revoke
-from sip.endpoint import Endpoint
 from sip.errors import ParseError
 from sip.flow import Flow
 from sip.message import Request
 from sip.transaction.server import ServerTransaction
 
-from .storage import Database, Story, find_copies
+from .storage import Storage, Story, find_copies
 
 __all__ = ["RecallResult", "Recalls", "may_be_revoke"]
 
@@ -55,23 +56,21 @@ class Recalls:
 
     def __init__(
         self,
-        recall: Recall,
-        endpoint: Endpoint,
+        pager: Pager,
+        storage: Storage,
+        clock: Clock,
         known: Callable[[str], bool],
         send: Send,
-        now: Callable[[], float],
         retry_after: Callable[[], tuple[bytes, ...]],
-        database: Database,
-        flush: Callable[[Callable[[bool], None]], None],
     ) -> None:
-        self.recall = recall
-        self.endpoint = endpoint
+        self.recall = Recall(storage.messages, pager.keeper, pager.offline, storage.ledger, clock)
+        self.endpoint = pager.endpoint
         self.known = known
         self.send = send
-        self.now = now
+        self.now = clock.now
         self.retry_after = retry_after
-        self.database = database
-        self.flush = flush
+        self.database = storage.database
+        self.flush = storage.flush
 
     def request(self, request: Request, flow: Flow, sender: str, aor: str, now: float) -> bool:
         """Serve a MESSAGE that takes back another one sent to ``aor``.

@@ -14,6 +14,7 @@ from sip.registrar import RegistrarLimits
 
 from .config import Config
 from .config.types import parse_duration
+from .content import ContentSettings
 from .history import HistorySettings, Keep, parse_keep
 from .http.api import TokenLimits
 from .http.limits import HttpLimits
@@ -59,6 +60,23 @@ def http_limits(config: Config) -> HttpLimits:
         target_bytes=limits.http_target_size,
         head_bytes=limits.http_head_size,
         body_bytes=limits.http_body_size,
+        upload_bytes=config.content.file_size if config.content.domains else 0,
+    )
+
+
+def content(config: Config) -> ContentSettings:
+    """What files may be uploaded and for how long they are kept."""
+    table = config.content
+    return ContentSettings(
+        domains=table.domains,
+        file_bytes=table.file_size,
+        user_bytes=table.user_size,
+        total_bytes=table.total_size,
+        files=table.files,
+        lifetime_s=table.lifetime,
+        types=table.types,
+        scan=table.scan,
+        scan_s=table.scan_timeout,
     )
 
 

@@ -364,9 +364,7 @@ class SimNetwork:
         far = node.transport.far_end(flow)
         target = None if far is None else self.nodes.get(far.local)
         self.log.append(
-            WireEvent(
-                self.now, node.address, flow.remote, flow.transport, data, target is not None
-            )
+            WireEvent(self.now, node.address, flow.remote, flow.transport, data, target is not None)
         )
         if far is None or target is None:
             return

@@ -92,6 +92,11 @@ class Config(Settings):
         return self.directory / "tls"
 
     @property
+    def content_directory(self) -> Path:
+        """The folder where uploaded files are kept, absolute."""
+        return self.directory / self.content.directory
+
+    @property
     def cdr_file(self) -> Path | None:
         """File for charging records, absolute, or None."""
         return self.directory / self.cdr.file if self.cdr.file is not None else None

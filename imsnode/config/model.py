@@ -37,6 +37,7 @@ __all__ = [
     "Api",
     "Auth",
     "Cdr",
+    "Content",
     "Control",
     "Domain",
     "History",
@@ -118,6 +119,44 @@ class Webhook(Table):
     )
     retry_max: Seconds = live(5 * MINUTE, "Longest wait between two attempts.", ge=1, le=DAY)
     connections: int = restart(64, "Connections to webhooks at a time.", ge=1, le=10_000)
+
+
+class Content(Table):
+    """Files that messages refer to, uploaded and fetched over HTTP."""
+
+    domains: tuple[DomainName, ...] = restart(
+        (), "Domains whose users may upload files; none of them switches it off."
+    )
+    directory: FileName = restart(
+        Path("content"), "Where files are kept, relative to the configuration file."
+    )
+    base_url: str = live(
+        "",
+        "What links begin with, when clients reach the HTTP listener by another name: "
+        '"https://files.example.com". "" takes its own address.',
+        pattern=r"^(https?://[^\s/?#]+)?$",
+    )
+    file_size: Octets = restart(
+        10 * 1024 * KIB, "Largest file; a larger one is answered 413.", ge=KIB, le=1024**3
+    )
+    user_size: Octets = live(
+        100 * 1024 * KIB, "What all files of a user may take together.", ge=KIB, le=1024**4
+    )
+    total_size: Octets = live(
+        10 * 1024**3, "What all files may take together; beyond it: 503.", ge=KIB, le=1024**5
+    )
+    files: int = live(100_000, "Files that may be kept.", ge=1, le=10_000_000)
+    lifetime: Seconds = live(7 * DAY, "How long a link works.", ge=MINUTE, le=366 * DAY)
+    types: tuple[str, ...] = live(
+        ("image/*", "audio/*", "video/*", "text/plain", "text/vcard", "application/pdf"),
+        'Media types that are taken; "image/*" stands for all images, "*/*" for everything.',
+    )
+    scan: tuple[str, ...] = live(
+        (),
+        "Command that examines each file, which it gets as its last argument: 0 means clean, 1 "
+        "not to be passed on, anything else that it failed. Such as clamdscan.",
+    )
+    scan_timeout: Seconds = live(30.0, "How long it may take.", ge=1, le=HOUR)
 
 
 class Storage(Table):
@@ -493,6 +532,7 @@ class Settings(Table):
     http: Http = Http()
     api: Api = Api()
     webhook: Webhook = Webhook()
+    content: Content = Content()
     storage: Storage = Storage()
     tls: Tls = Tls()
     control: Control = Control()

@@ -75,6 +75,7 @@ class Plane:
         rates, limits = settings_of.rates(config), settings_of.registrar_limits(config)
         proxy, pager = settings_of.proxy_config(config), settings_of.pager_settings(config)
         history = settings_of.history_settings(config)
+        content = settings_of.content(config)
         next_hops, contacts = app.next_hops(config), app.contact_policy(config)
         app.peers.configure(peers)  # refuses a bad table as a whole
         app.config = config
@@ -102,6 +103,7 @@ class Plane:
         app.proxy.may_send_to = next_hops
         app.pager.configure(pager)
         app.receipts.record_route = config.pager.imdn_record_route
+        app.content.settings = content
         app.echo.configure(self.started_with.domains if config.pager.echo else ())
         app.services.offer(app.echo_service, app.echo.aors)
         app.keeping.configure(history)

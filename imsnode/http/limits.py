@@ -14,11 +14,15 @@ __all__ = ["HttpLimits", "Limited"]
 
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
-    """Octets of request target, of request line with headers, and of a body."""
+    """Octets of request target, of request line with headers, and of a body.
+
+    upload_bytes: of the body of a POST to a path that ends with /files.
+    """
 
     target_bytes: int = 8192
     head_bytes: int = 16384
     body_bytes: int = 512 * 1024
+    upload_bytes: int = 0
 
 
 class Limited:
@@ -38,6 +42,11 @@ class Limited:
             return
         await self._bounded(scope, receive, send)
 
+    def _body_bytes(self, scope: Scope) -> int:
+        if scope["method"] == "POST" and scope["path"].endswith("/files"):
+            return max(self._limits.upload_bytes, self._limits.body_bytes)
+        return self._limits.body_bytes
+
     def _refusal(self, scope: Scope) -> PlainTextResponse | None:
         target = len(scope.get("raw_path") or b"") + len(scope["query_string"]) + 1
         if target > self._limits.target_bytes:
@@ -50,18 +59,19 @@ class Limited:
         if length is not None and b"transfer-encoding" in headers:
             # Two lengths for one body: whoever sits in front of us may see another request.
             return PlainTextResponse("two lengths\n", 400, {"connection": "close"})
-        if length is not None and (len(length) > 10 or int(length) > self._limits.body_bytes):
+        if length is not None and (len(length) > 10 or int(length) > self._body_bytes(scope)):
             return PlainTextResponse("body too large\n", 413, {"connection": "close"})
         return None
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         received = 0
+        limit = self._body_bytes(scope)
 
         async def count() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._limits.body_bytes:
+            if received > limit:
                 raise HTTPException(413, "body too large", {"connection": "close"})
             return message
 

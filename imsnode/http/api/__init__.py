@@ -6,6 +6,7 @@ from __future__ import annotations
 from .app import make_api
 from .auth import Bearer, TokenLimits
 from .broadcasts import broadcast_operations
+from .files import file_operations
 from .history import HistoryAccess, Own, history_operations
 from .messages import message_operations
 from .operation import Call, Operation, Security
@@ -22,6 +23,7 @@ __all__ = [
     "Security",
     "TokenLimits",
     "broadcast_operations",
+    "file_operations",
     "history_operations",
     "make_api",
     "message_operations",
