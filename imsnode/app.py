@@ -80,6 +80,7 @@ from .node_metrics import node_metrics
 from .recalls import Recalls
 from .receipts import Courier
 from .registration import Registrar
+from .screening import Policies
 from .services import Services
 from .storage import (
     AorState,
@@ -165,6 +166,7 @@ class App:
         self.faults = 0
         self.fault_window = 0.0
         self.fault_lines = 0
+        self.content_rules = settings_of.content_rules(config)
 
     # ------------------------------------------------------------------ start
 
@@ -181,6 +183,7 @@ class App:
             now, wall = self.clock.now(), self.clock.wall()
             if self.storage.newest() > wall + CLOCK_STEP_S:
                 log.warning("the clock is behind the newest message in the store: is it set?")
+            self.policies.restore(self.storage, now, wall)
             states = self._of_users(self.storage.locations.load(now, wall))
             self.pager.start(self.location.restore(states, now, wall), now, wall)
             self.serve_accounts(self.storage.services.load_all())
@@ -211,6 +214,7 @@ class App:
             url=config.storage_url,
             duplicate_memory_s=config.pager.duplicate_memory,
             ledger_retention_s=config.ledger.retention,
+            report_retention_s=config.policy.report_retention,
             cdr=cdr,
         )
         return open_storage(
@@ -296,6 +300,10 @@ class App:
             self.clock,
             self.ids,
             settings_of.pager_settings(config),
+        )
+        content, allowed = self.content_rules, settings_of.policy_settings(config)
+        self.policies = Policies.on(
+            self.pager, self.endpoint.timers, self.storage, content, allowed
         )
         self.registrar = Registrar(
             self.endpoint,

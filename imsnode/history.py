@@ -160,7 +160,8 @@ class HistoryObserver:
             request = submission.request
             self._note(
                 (
-                    3,
+                    # What was turned away without a word stands with its sender alone.
+                    1 if submission.dropped else 3,
                     submission.id,
                     submission.at,
                     submission.sender,

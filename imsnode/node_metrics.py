@@ -67,6 +67,9 @@ PAGER = {
     "duplicates": "Repeats recognised.",
     "refused_size": "Messages refused by size.",
     "refused_content": "Messages refused by what they carry.",
+    "refused_policy": "Messages refused by a policy.",
+    "dropped": "Messages turned away without a word to their sender.",
+    "held": "Messages stored for users who want nothing for the moment.",
     "refused_full": "Messages refused because the mailbox was full.",
     "refused_store": "Messages refused because the store could not commit.",
     "refused_unavailable": "Messages refused because nobody was there and nothing may be stored.",
@@ -100,6 +103,17 @@ def node_metrics(metrics: Metrics, app: App) -> None:
     metrics.stats("sip", app.endpoint.stats, ENDPOINT)
     metrics.labelled(
         "refusals", "Requests answered with an error of our own.", "reason", lambda: refusals(app)
+    )
+    metrics.labelled(
+        "screened",
+        "Messages turned away or kept back by a policy.",
+        "rule",
+        lambda: app.policies.refused,
+    )
+    metrics.counter(
+        "content_rule_failures",
+        "Messages a content rule could not judge.",
+        lambda: app.policies.content.failed,
     )
     metrics.stats("auth", app.authenticator.stats, AUTH)
     metrics.stats("gate", app.node.stats, GATE)

@@ -6,13 +6,18 @@ Packages below know nothing of the configuration file; this module is the only t
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from pager import PagerSettings, StoreMode
+from pager.screening import BlockAnswer, DomainPolicy, Strangers
 from sip.aio.driver import StreamLimits
 from sip.limits import Limits
 from sip.proxy import ProxyConfig
 from sip.registrar import RegistrarLimits
 
-from .config import Config
+from .config import Config, ConfigError, Problem
+from .config.model import Domain
+from .config.model import Policy as PolicyTable
 from .config.types import parse_duration
 from .content import ContentSettings
 from .history import HistorySettings, Keep, parse_keep
@@ -20,7 +25,11 @@ from .http.api import TokenLimits
 from .http.limits import HttpLimits
 from .identity import AuthSettings, Peer, Rate, RateSettings, ThrottleSettings
 from .mailroom import Retry
+from .screening import ContentRules, RuleError, RuleSettings, load_rules
+from .screening.policies import PolicySettings
 from .webhook import Policy
+
+_T = TypeVar("_T")
 
 
 def sip_limits(config: Config) -> Limits:
@@ -205,3 +214,54 @@ def history_settings(config: Config) -> HistorySettings:
         carbons=config.history.carbons,
         domain_carbons={d.name: d.carbons for d in config.domain if d.carbons is not None},
     )
+
+
+def policy_settings(config: Config) -> PolicySettings:
+    """What each domain allows."""
+    own = {domain.name: domain for domain in config.domain}
+    return PolicySettings(
+        domains={
+            name: _domain_policy(config.policy, own.get(name) or Domain(name=name))
+            for name in config.domains
+        },
+        contacts=config.policy.contacts,
+    )
+
+
+def _domain_policy(general: PolicyTable, own: Domain) -> DomainPolicy:
+    return DomainPolicy(
+        types=_chosen(own.types, general.types),
+        size=_chosen(own.message_size, general.message_size),
+        strangers=Strangers(_chosen(own.strangers, general.strangers)),
+        block_answer=BlockAnswer(_chosen(own.block_answer, general.block_answer)),
+        rate=_chosen(own.message_rate, general.message_rate),
+        burst=_chosen(own.message_burst, general.message_burst),
+        fan_out=_chosen(own.fan_out, general.fan_out),
+        new_recipients=_chosen(own.new_recipients, general.new_recipients),
+        rules=_chosen(own.rules, general.rules),
+    )
+
+
+def _chosen(own: _T | None, general: _T) -> _T:
+    return general if own is None else own
+
+
+def content_rules(config: Config) -> ContentRules:
+    """Load the content rules.
+
+    Raises: ConfigError for a rule that cannot be loaded.
+    """
+    wanted = []
+    for rule in config.rule:
+        options = dict(option.split("=", 1) for option in rule.options)
+        if rule.file is not None:
+            options["file"] = str(config.directory / rule.file)
+        wanted.append(RuleSettings(rule.name, rule.uses, options))
+    try:
+        made = load_rules(wanted)
+    except RuleError as error:
+        names = [rule.name for rule in config.rule]
+        key = f"rule[{names.index(error.rule)}]"
+        problem = Problem(key, f'"{error.rule}"', error.problem, "correct or remove the table")
+        raise ConfigError([problem], str(config.path or "")) from error
+    return ContentRules(made, config.policy.rule_budget, config.policy.rule_failure == "refuse")

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from .errors import PagerError, SettingsError
-from .ports import Bindings, Clock, Ledger, MessageStore, Observer
+from .ports import Bindings, Clock, ContentRule, Ledger, MessageStore, Observer, Screen
 from .service import Pager
 from .settings import PagerSettings, StoreMode
 from .stats import PagerStats
@@ -24,6 +24,7 @@ from .values import (
 __all__ = [
     "Bindings",
     "Clock",
+    "ContentRule",
     "DeliveryMark",
     "ExpiredMessage",
     "Ledger",
@@ -36,6 +37,7 @@ __all__ = [
     "PagerSettings",
     "PagerStats",
     "PendingMessage",
+    "Screen",
     "SettingsError",
     "Step",
     "StoreKind",

@@ -19,7 +19,7 @@ from . import policy, rules
 from .contents import stored_notice
 from .keeper import Keeper
 from .mailbox import WAKE, Item, Lane, LaneKey, Mailbox
-from .ports import Bindings, Clock, Ledger, Observer
+from .ports import Bindings, Clock, Ledger, Observer, Screen
 from .replay import delivery_draft
 from .settings import PagerSettings
 from .stats import PagerStats
@@ -73,6 +73,8 @@ class Offline:
         self.settings = settings
         self.stopped = False
         self.observers: tuple[Observer, ...] = ()
+        self.screen: Screen | None = None
+        self.held: set[str] = set()  # recipients who want nothing for the moment
         self._slots = 0
         self._queue: deque[Lane] = deque()
         self._proxy = proxy
@@ -96,6 +98,18 @@ class Offline:
             lane.delay_s = lane.wake_at = 0.0
             lane.rewind()
         self._advance(box, now)
+
+    def hold(self, recipient: str, now: float) -> None:
+        """Send a recipient nothing more; what is on its way to a device ends by itself."""
+        self.held.add(recipient)
+        box = self.boxes.get(recipient)
+        if box is not None:
+            self.refresh(box, now)
+
+    def release(self, recipient: str, now: float) -> None:
+        """Go on with a recipient who was on hold."""
+        self.held.discard(recipient)
+        self.registered(recipient, now)
 
     def lane_of(self, recipient: str, target: Target) -> Lane | None:
         """Return the lane of a target while its mailbox is in memory."""
@@ -239,7 +253,8 @@ class Offline:
     def _update_lanes(self, box: Mailbox, now: float) -> None:
         """Add lanes for new devices, drop those of lost ones, follow those that moved."""
         lanes: dict[LaneKey, Lane] = {}
-        for target in self._bindings.targets(box.recipient, now):
+        held = box.recipient in self.held
+        for target in () if held else self._bindings.targets(box.recipient, now):
             device = self._bindings.device_of(target)
             key = device or target.uri
             lane = box.lanes.pop(key, None)
@@ -354,6 +369,11 @@ class Offline:
                 self._stats.refused_by_device += 1
                 rule = policy.device_rule(status)
                 self._note(item, device, status, rule, rules.REFUSED, final)
+                if status == policy.UNWANTED and self.screen is not None:
+                    message = item.message
+                    self.screen.unwanted(
+                        message.id, message.sender, message.recipient, message.head, message.body
+                    )
             for observer in self.observers:
                 observer.concluded(item.message, device, status, final, self._clock.now())
         return answer

@@ -27,6 +27,8 @@ DECLINED: Final = 4  # never at any device of this user
 _MOMENT_4XX: Final = frozenset((408, 430, 480, 486, 487, 491))
 _REFUSING_5XX: Final = frozenset((501, 505, 513))
 
+UNWANTED: Final = 607  # a device's word for spam (RFC 8197)
+
 
 def class_of(status: int) -> int:
     """Say what a final status of a device means for the message.
@@ -64,6 +66,8 @@ class Act(Enum):
     RELAY = auto()  # pass the recipient's own answer back
     WAIT = auto()  # leave the attempts running
     DROP = auto()  # answer 200, pass it on to nobody
+    IGNORE = auto()  # answer as if nobody were there, and forget it
+    HOLD = auto()  # commit it, then 202; it is sent when the recipient wants it
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,7 @@ _STORE: Final = {
         rules.NOBODY_ANSWERED,
         rules.PATIENCE_OVER,
         rules.OTHER_DEVICES,
+        rules.MUTED,
     )
 }
 _WAIT: Final = {refusal.rule: Decision(Act.WAIT, refusal.rule) for refusal in (OFF, LATE, FULL)}

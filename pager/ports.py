@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sip.proxy import Target
 
+from .screening import Content, Verdict
 from .values import (
     DeliveryMark,
     ExpiredMessage,
@@ -188,6 +189,46 @@ class Examiner(Protocol):
         Args:
             network: it came from a client, False for one that the node made.
         Returns: a decision to refuse it, None to go on.
+        """
+        ...
+
+
+class Screen(Protocol):
+    """Who may send what to whom, asked before anything is done for a message."""
+
+    def judge(
+        self,
+        content_type: bytes | None,
+        body: bytes,
+        sender: str,
+        recipient: str,
+        now: float,
+        wall: float,
+    ) -> Verdict | None:
+        """Judge one message, or one copy of a message to many; None lets it pass.
+
+        Of a copy HOLD asks nothing: what is stored for a user on hold is not sent.
+        """
+        ...
+
+    def withdraw(self, sender: str, recipient: str) -> None:
+        """Give a stranger back the one message it may send: it was not delivered."""
+        ...
+
+    def unwanted(
+        self, message_id: str, sender: str, recipient: str, head: bytes, body: bytes
+    ) -> None:
+        """A device said that the message is unwanted (607, RFC 8197)."""
+        ...
+
+
+class ContentRule(Protocol):
+    """Judges what messages say; loaded by name (entry points ``imsnode.content_rules``)."""
+
+    def judge(self, content: Content) -> str:
+        """Return "" to let a message pass, else a few words for the ledger that say why not.
+
+        It runs in the way of every message and is cut off when its time is over.
         """
         ...
 

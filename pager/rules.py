@@ -77,6 +77,33 @@ SAYS_NOTHING: Final[dict[str, str]] = {
 DISTRIBUTE: Final = "distribute"
 COPY: Final = "copy"
 NO_SUCH_USER: Final = "no-such-user"
+SENDER_BLOCKED: Final = "sender-blocked"
+STRANGER: Final = "stranger"
+STRANGER_AGAIN: Final = "stranger-again"
+TYPE_NOT_TAKEN: Final = "type-not-taken"
+TOO_LARGE_HERE: Final = "too-large-here"
+MUTED: Final = "muted"
+SENDER_TOO_FAST: Final = "sender-too-fast"
+TOO_MANY_RECIPIENTS: Final = "too-many-recipients"
+TOO_MANY_NEW: Final = "too-many-new-recipients"
+CONTENT: Final = "content-rule"
+CONTENT_UNKNOWN: Final = "content-rule-failed"
+
+#: Rules of the screen: by them a message is refused or dropped, not because of what it met.
+SCREENING: Final = frozenset(
+    (
+        SENDER_BLOCKED,
+        STRANGER,
+        STRANGER_AGAIN,
+        TYPE_NOT_TAKEN,
+        TOO_LARGE_HERE,
+        SENDER_TOO_FAST,
+        TOO_MANY_RECIPIENTS,
+        TOO_MANY_NEW,
+        CONTENT,
+        CONTENT_UNKNOWN,
+    )
+)
 
 RULES: Final[dict[str, str]] = {
     FORWARDED: "the recipient is reachable: forwarded to every device at once",
@@ -116,7 +143,24 @@ RULES: Final[dict[str, str]] = {
     DISTRIBUTE: "sent to a list or group: every recipient gets a copy of their own",
     COPY: "a copy of a message to a list, a group or a broadcast; the Call-ID leads to the others",
     NO_SUCH_USER: "the recipient is not a user any more: no copy",
+    SENDER_BLOCKED: "the recipient has blocked the sender",
+    STRANGER: "the recipient does not take this from somebody they never wrote to",
+    STRANGER_AGAIN: "a stranger has sent one message already and was not answered",
+    TYPE_NOT_TAKEN: "the recipient or their domain does not take this type of content",
+    TOO_LARGE_HERE: "the body is larger than the recipient or their domain takes",
+    MUTED: "the recipient wants nothing for the moment: stored until then",
+    SENDER_TOO_FAST: "the sender's domain lets nobody send so many messages a second",
+    TOO_MANY_RECIPIENTS: "the sender has written to as many people as their domain allows an hour",
+    TOO_MANY_NEW: "the sender has written to as many new people as their domain allows a day",
+    CONTENT: "a content rule of the domain refuses it",
+    CONTENT_UNKNOWN: "a content rule failed, and the domain takes nothing unjudged",
 }
+
+
+def explain(rule: str) -> str:
+    """Return the sentence of a rule, "" for an unknown one; behind a colon it says which."""
+    return RULES.get(rule.partition(":")[0], "")
+
 
 # Outcomes
 RELAYED: Final = "relayed"

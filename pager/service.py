@@ -23,7 +23,8 @@ from . import policy, rules
 from .identity import MessageIds, submission_key
 from .keeper import Keeper
 from .offline import Offline
-from .ports import Bindings, Clock, Examiner, Ledger, MessageStore, Observer
+from .outcomes import unique
+from .ports import Bindings, Clock, Examiner, Ledger, MessageStore, Observer, Screen
 from .replay import online_draft
 from .settings import PagerSettings, StoreMode
 from .shared import Shared
@@ -99,6 +100,11 @@ class Pager(Shared):
         self.observers = (*self.observers, observer)
         self.offline.observers = self.keeper.observers = self.observers
 
+    def watch(self, screen: Screen, screened: dict[str, object]) -> None:
+        """Let a screen judge the messages to and from those in ``screened``, which it keeps up."""
+        self.screen = self.offline.screen = screen
+        self.screened = screened
+
     def configure(self, settings: PagerSettings) -> None:
         """Use other settings from now on; ``recent_messages`` stays what it was."""
         self.settings = settings
@@ -117,6 +123,14 @@ class Pager(Shared):
         could overtake the ones that wait; the REGISTER must have been answered before.
         """
         self.offline.registered(aor, now)
+
+    def hold(self, recipient: str, now: float) -> None:
+        """Send nothing more from the store to a recipient until ``release``."""
+        self.offline.hold(recipient, now)
+
+    def release(self, recipient: str, now: float) -> None:
+        """Deliver what ``hold`` kept back."""
+        self.offline.release(recipient, now)
 
     def waiting(self, recipient: str) -> int:
         """Count the stored messages of a recipient that somebody still has to get."""
@@ -160,6 +174,10 @@ class Pager(Shared):
                 self._turn_away(submission, refusal, now)
                 return message_id
         self.recent.add(request.call_id, submission)
+        if (
+            self.screens_all or recipient in self.screened or sender in self.screened
+        ) and self._screened_out(submission, now):
+            return message_id
         targets = self.bindings.targets(recipient, now)
         if targets and self._direct and recipient not in self._boxes:
             submission.others = self.bindings.absent_devices(recipient, now)
@@ -200,6 +218,10 @@ class Pager(Shared):
                 self._turn_away(submission, refusal, now)
                 return message_id
         self.recent.add(request.call_id, submission)
+        if (
+            self.screens_all or recipient in self.screened or sender in self.screened
+        ) and self._screened_out(submission, now):
+            return message_id
         self._arrive(submission, None, self.bindings.targets(recipient, now), now, first)
         return message_id
 
@@ -303,6 +325,48 @@ class Pager(Shared):
             assert isinstance(server_tx, ServerTransaction)
             fork = Fork(self._proxy, server_tx, request, submission, routed)
         self._forward(submission, fork, chosen, now)
+
+    def _screened_out(self, submission: Submission, now: float) -> bool:
+        """Let the screen judge a message; True when that decided what becomes of it."""
+        screen = self.screen
+        if screen is None:
+            return False
+        recipient = submission.recipient
+        request = submission.request
+        verdict = screen.judge(
+            request.get("content-type"),
+            request.body,
+            submission.sender,
+            recipient,
+            now,
+            submission.at,
+        )
+        if verdict is None:
+            return False
+        submission.claimed = verdict.claimed
+        decision = verdict.decision
+        if decision.act is policy.Act.REFUSE:
+            submission.refuse(None, decision, now, verdict.reason, verdict.lines)
+        elif decision.act is policy.Act.IGNORE:
+            submission.ignore(decision.rule, now)
+        elif decision.act is policy.Act.HOLD:
+            self._keep_back(submission, now)
+        else:
+            return False
+        return True
+
+    def _keep_back(self, submission: Submission, now: float) -> None:
+        """Store a message for every device of a recipient whom nothing is sent to."""
+        recipient = submission.recipient
+        facts, expires_at = submission.facts(False)
+        decision = policy.keep(facts, rules.MUTED)
+        if decision.act is policy.Act.REFUSE:
+            submission.refuse(None, decision, now, because=rules.MUTED)
+            return
+        bound = [self.bindings.device_of(t) for t in self.bindings.targets(recipient, now)]
+        devices = (*self.bindings.absent_devices(recipient, now), *bound)
+        self.stats.held += 1
+        submission.commit(None, rules.MUTED, unique(d for d in devices if d), expires_at)
 
     def _repeat(
         self,

@@ -20,6 +20,9 @@ cdef class Shared:
     cdef public object offline
     cdef public Recent recent
     cdef public dict running
+    cdef public object screen
+    cdef public dict screened
+    cdef public bint screens_all
     cdef public object settings
     cdef public PagerStats stats
 

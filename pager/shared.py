@@ -12,7 +12,7 @@ from sip.proxy import Fork
 
 from .keeper import Keeper
 from .offline import Offline
-from .ports import Bindings, Clock, Ledger, Observer
+from .ports import Bindings, Clock, Ledger, Observer, Screen
 from .recent import Recent
 from .settings import PagerSettings
 from .stats import PagerStats
@@ -25,7 +25,8 @@ class Shared:
     """The service as a submission sees it.
 
     running: submissions whose sender waits for the devices, by fork, oldest first. observers: who
-    hears what becomes of messages.
+    hears what becomes of messages. screen: judges messages to and from the users in ``screened``,
+    which it keeps up itself, and with ``screens_all`` everybody's.
     """
 
     def __init__(
@@ -50,6 +51,9 @@ class Shared:
         self.recent = Recent(settings.recent_messages)
         self.running: dict[Fork, Submission] = {}
         self.observers: tuple[Observer, ...] = ()
+        self.screen: Screen | None = None
+        self.screened: dict[str, object] = {}
+        self.screens_all = False
         self.carried_users: frozenset[str] = frozenset()
         self.carried_until = 0.0
 

@@ -27,7 +27,9 @@ cdef class Submission:
     cdef public double at
     cdef public bint begun
     cdef public bytes call_id
+    cdef public bint claimed
     cdef public long long cseq
+    cdef public bint dropped
     cdef public bytes from_tag
     cdef public str id
     cdef public Keeping keeping

@@ -31,6 +31,7 @@ from .rules import (
     FORWARDED,
     MAILBOX_FULL,
     MALFORMED,
+    NO_BINDING,
     NOT_STORED,
     NOT_THE_SENDER,
     OTHER_DEVICES,
@@ -39,6 +40,7 @@ from .rules import (
     REJECTED,
     RELAYED,
     REPLIED,
+    SCREENING,
     STORED,
 )
 from .shared import Shared
@@ -95,7 +97,9 @@ class Submission:
     recipient it is not forwarded to now. local: this node made the message, so the fork has no
     upstream. status: what the sender was told, 0 before. twins: repeats waiting for the answer.
     times: when each of several devices answered, None once the ledger knows. begun: the ledger
-    knows of the receipt. notice: for contents that the node reads.
+    knows of the receipt. notice: for contents that the node reads. claimed: it is the one
+    message a stranger may send. dropped: turned away, though the sender was told what it would be
+    told if it waited for the recipient.
     """
 
     __slots__ = (
@@ -103,7 +107,9 @@ class Submission:
         "at",
         "begun",
         "call_id",
+        "claimed",
         "cseq",
+        "dropped",
         "from_tag",
         "id",
         "keeping",
@@ -153,6 +159,8 @@ class Submission:
         self.times: dict[Branch, float | None] | None = None
         self.begun = False
         self.notice: Notice | None = None
+        self.claimed = False
+        self.dropped = False
 
     # --- the fork
 
@@ -431,17 +439,46 @@ class Submission:
 
     # --- the answer
 
-    def refuse(self, fork: Fork | None, decision: policy.Decision, now: float) -> None:
-        """Answer in our own name that it was not delivered."""
+    def ignore(self, rule: str, now: float) -> None:
+        """Turn it away with the answer that it would get if no device were registered."""
+        facts, _ = self.facts(False)
+        decision = policy.keep(facts, NO_BINDING)
+        if decision.act is policy.Act.REFUSE:
+            self.refuse(None, decision, now, because=rule)
+            return
+        self.dropped = True
+        self.pager.stats.dropped += 1
+        story = self.story(None, now, rule)
+        story.append((self.wall(now), REPLIED, "", 202, rule))
+        self._reply(202, now)
+        self._note(story, DROPPED, True)
+        self._finish()
+
+    def refuse(
+        self,
+        fork: Fork | None,
+        decision: policy.Decision,
+        now: float,
+        reason: bytes | None = None,
+        lines: tuple[bytes, ...] = (),
+        because: str = "",
+    ) -> None:
+        """Answer in our own name that it was not delivered.
+
+        Args:
+            reason, lines: of an answer that ``decision`` alone does not make complete.
+            because: the rule for the ledger when it is not the one that shaped the answer.
+        """
         pager = self.pager
         settings = pager.settings
         stats = pager.stats
-        reason: bytes | None = None
-        extra: tuple[bytes, ...] = ()
+        extra = lines
         if decision.rule == MAILBOX_FULL:
             stats.refused_full += 1
             reason = b"Mailbox Full"
             extra = (b"Retry-After: %d" % settings.full_retry_after_s,)
+        elif decision.rule.partition(":")[0] in SCREENING:
+            stats.refused_policy += 1
         elif decision.status == 503:
             stats.refused_store += 1
             extra = (b"Retry-After: %d" % settings.unavailable_retry_after_s,)
@@ -452,8 +489,9 @@ class Submission:
             reason = _OF_CONTENT[decision.rule]
         else:
             stats.refused_unavailable += 1
-        story = self.story(fork, now, decision.rule)
-        story.append((self.wall(now), REPLIED, "", decision.status, decision.rule))
+        rule = because or decision.rule
+        story = self.story(fork, now, rule)
+        story.append((self.wall(now), REPLIED, "", decision.status, rule))
         self._reply(decision.status, now, reason, extra)
         self._note(story, REJECTED, True)
         self._answered(fork)
@@ -501,11 +539,23 @@ class Submission:
         self.answering = None
         if status >= 300:
             self.pager.recent.drop(self.call_id, self)
+            self._unwelcome(status)
         for twin in self.twins or ():
             self.pager.answer(twin, status, now)
         self.twins = None
         for observer in self.pager.observers:
             observer.answered(self, now)
+
+    def _unwelcome(self, status: int) -> None:
+        """Let the screen know of a refusal that concerns it."""
+        screen = self.pager.screen
+        if screen is None:
+            return
+        if self.claimed:
+            screen.withdraw(self.sender, self.recipient)
+        if status == policy.UNWANTED:
+            head = stored_head(self.request, self.at)
+            screen.unwanted(self.id, self.sender, self.recipient, head, self.request.body)
 
     def _answered(self, fork: Fork | None) -> None:
         if fork is None or fork.pending == 0:

@@ -17,6 +17,8 @@ from . import (
     groups,
     messages,
     nodecmd,
+    policy,
+    reports,
     services,
     tokens,
     users,
@@ -69,6 +71,8 @@ app.add_typer(messages.app, name="message")
 app.add_typer(tokens.app, name="token")
 app.add_typer(services.app, name="service")
 app.add_typer(broadcasts.app, name="broadcast")
+app.add_typer(policy.app, name="policy")
+app.add_typer(reports.app, name="report")
 app.add_typer(bindings.app, name="binding")
 app.add_typer(configcmd.app, name="config")
 app.add_typer(dbcmd.app, name="db")

@@ -23,7 +23,9 @@ __all__ = [
     "load_config",
     "node",
     "tell_node",
+    "tell_policies_changed",
     "tell_users_changed",
+    "wall_clock",
 ]
 
 DEFAULT_FILE = Path("imsnode.toml")
@@ -89,6 +91,11 @@ def tell_users_changed(config: Config, aors: Sequence[str] | None) -> None:
     tell_node(config, lambda client: client.users_changed(aors))
 
 
+def tell_policies_changed(config: Config, aors: Sequence[str] | None) -> None:
+    """Make the running node, if there is one, read policies again; None stands for all."""
+    tell_node(config, lambda client: client.policies_changed(aors))
+
+
 def tell_node(config: Config, tell: Callable[[ControlClient], object]) -> bool:
     """Tell the running node of a change that is made; False when there is none."""
     from imsnode.control.client import ControlClient, ControlRefused, NodeNotRunning
@@ -112,6 +119,13 @@ def flush(config: Config) -> None:
             client.flush_ledger()
     except (NodeNotRunning, ControlRefused):
         return  # what is in the database already is still worth telling
+
+
+def wall_clock() -> float:
+    """Return epoch seconds."""
+    from sip.aio.clock import SystemClock
+
+    return SystemClock().wall()
 
 
 def canonical_aor(config: Config, text: str, *, local: bool = True) -> str:

@@ -31,7 +31,7 @@ def why(
 ) -> None:
     """Tell the story of a message: each step it took and the rule behind it."""
     from imsnode.storage import find_story, state_of
-    from pager.rules import OUTCOMES, RULES
+    from pager.rules import OUTCOMES, RULES, explain
 
     settings = load_config(config)
     flush(settings)
@@ -47,7 +47,7 @@ def why(
                 say(line)
         return
     rows = (
-        (s.message_id, _call_id(s), timestamp(at), step, device, status, rule, RULES.get(rule, ""))
+        (s.message_id, _call_id(s), timestamp(at), step, device, status, rule, explain(rule))
         for s in stories
         for at, step, device, status, rule in s.steps
     )
@@ -77,7 +77,8 @@ def timeline(
         facts += [f"device {printable(device)}"] if device else []
         lines.append("  ".join([head, *facts]))
         if rule:
-            lines.append(f"{'':36}because {rules.get(rule, rule)} ({rule})")
+            meaning = rules.get(rule.partition(":")[0], rule)
+            lines.append(f"{'':36}because {meaning} ({rule})")
     lines.append("")
     lines += [
         f"device {printable(one.device) or 'any'}: {one.state} at {timestamp(one.at)}, "

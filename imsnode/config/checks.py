@@ -67,12 +67,20 @@ def _names(settings: Settings) -> Iterator[Problem]:
         if route.domain in served:
             remedy = "remove the route or the domain"
             yield Problem(f"route[{number}].domain", f'"{route.domain}"', "is served here", remedy)
+    rules = {rule.name for rule in settings.rule}
+    wanted = [("policy.rules", settings.policy.rules)]
+    wanted += [(f"domain[{n}].rules", d.rules or ()) for n, d in enumerate(settings.domain)]
+    for key, names_of_rules in wanted:
+        for name in names_of_rules:
+            if name not in rules:
+                yield Problem(key, f'"{name}"', "is no [[rule]] table", "add the table")
     lists = (
         ("domains", list(settings.domains)),
         ("domain", [entry.name for entry in settings.domain]),
         ("listener", [str(entry.address) for entry in settings.listener]),
         ("peer", [entry.name for entry in settings.peer]),
         ("route", [entry.domain for entry in settings.route]),
+        ("rule", [entry.name for entry in settings.rule]),
         ("auth.algorithms", list(settings.auth.algorithms)),
     )
     for key, names in lists:

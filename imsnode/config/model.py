@@ -22,6 +22,7 @@ from .types import (
     HttpAddress,
     ListenAddress,
     Listener,
+    MediaType,
     Network,
     NextHop,
     Octets,
@@ -29,6 +30,8 @@ from .types import (
     PeerAddress,
     PeerName,
     Retention,
+    RuleName,
+    RuleOption,
     Seconds,
 )
 
@@ -36,6 +39,7 @@ __all__ = [
     "Algorithm",
     "Api",
     "Auth",
+    "BlockAnswer",
     "Cdr",
     "Content",
     "Control",
@@ -50,11 +54,14 @@ __all__ = [
     "NetworkPolicy",
     "Pager",
     "Peer",
+    "Policy",
     "Registrar",
     "Route",
+    "Rule",
     "Settings",
     "Storage",
     "StoreMode",
+    "Strangers",
     "Table",
     "Timers",
     "Tls",
@@ -63,6 +70,8 @@ __all__ = [
 
 Algorithm = Literal["MD5", "SHA-256", "SHA-512-256"]
 StoreMode = Literal["proxy", "first", "off"]
+BlockAnswer = Literal["unavailable", "forbidden", "decline"]
+Strangers = Literal["anything", "text", "one", "nothing"]
 
 KIB = 1024
 MINUTE = 60.0
@@ -315,6 +324,79 @@ class Lists(Table):
     )
 
 
+class Policy(Table):
+    """Who may send what to whom, beside what users wish for themselves (`imsnode policy`)."""
+
+    block_answer: BlockAnswer = live(
+        "unavailable",
+        "What a sender hears whom the recipient does not want to hear from: unavailable (the same "
+        "as when no device is registered, which is mostly 202), forbidden (403), decline (603).",
+    )
+    strangers: Strangers = live(
+        "anything",
+        "What somebody may send to a user who never wrote to them and does not allow them, unless "
+        "that user chose otherwise: anything, text, one (a text, then nothing until it is "
+        "answered), nothing.",
+    )
+    types: tuple[MediaType, ...] = live(
+        (), "Types of content users may get, such as text/plain or image/*; none named: all."
+    )
+    message_size: Octets = live(
+        0, "Longest body users may get; 0: limits.message_body_size alone.", ge=0, le=1024 * KIB
+    )
+    message_rate: float = live(
+        0.0, "MESSAGE requests a second from one user; 0: limits alone.", ge=0, le=100_000
+    )
+    message_burst: int = live(
+        50, "MESSAGE requests a user may send at once under that rate.", ge=1, le=1_000_000
+    )
+    fan_out: int = live(
+        0, "People one user may write to in an hour; 0: any number.", ge=0, le=1_000_000
+    )
+    new_recipients: int = live(
+        0,
+        "People one user may write to in a day for the first time; 0: any number.",
+        ge=0,
+        le=1_000_000,
+    )
+    rules: tuple[RuleName, ...] = live(
+        (), "Content rules, by the names of [[rule]] tables, for all that users send and get."
+    )
+    contacts: int = live(
+        1000,
+        "People remembered for one user, to know who is a stranger; those met longest ago are "
+        "forgotten first.",
+        ge=1,
+        le=1_000_000,
+    )
+    rule_budget: Seconds = live(
+        0.005, "Time a content rule may take for one message.", ge=0.0001, le=0.05
+    )
+    rule_failure: Literal["pass", "refuse"] = live(
+        "pass",
+        "What becomes of a message that a content rule could not judge: pass, or refuse (503).",
+    )
+    report_retention: Seconds = live(
+        90 * DAY, "How long reports of spam and their evidence are kept.", ge=HOUR, le=3660 * DAY
+    )
+
+
+class Rule(Table):
+    """A content rule: code that judges what messages say."""
+
+    name: RuleName = live(..., "Name in `rules`, metrics and the ledger.")
+    uses: str = live(
+        ...,
+        "words (refuses texts with the words and links of a file), the name of an entry point of "
+        "the group imsnode.content_rules, or MODULE:ATTRIBUTE.",
+        min_length=1,
+    )
+    file: OptionalPath = live(
+        None, "File for the rule, relative to the configuration file; its option file."
+    )
+    options: tuple[RuleOption, ...] = live((), "Options for the rule, each as NAME=VALUE.")
+
+
 class Limits(Table):
     """Bounds on what comes from the network. Reaching one refuses the new item."""
 
@@ -474,6 +556,23 @@ class Domain(Table):
     )
     history: Retention | None = live(None, "As history.retention, for users of this domain.")
     carbons: bool | None = live(None, "As history.carbons, for users of this domain.")
+    block_answer: BlockAnswer | None = live(None, "As policy.block_answer, for users here.")
+    strangers: Strangers | None = live(None, "As policy.strangers, for users here.")
+    types: tuple[MediaType, ...] | None = live(None, "As policy.types, for users here.")
+    message_size: Octets | None = live(
+        None, "As policy.message_size, for users here.", ge=0, le=1024 * KIB
+    )
+    message_rate: float | None = live(
+        None, "As policy.message_rate, for users here.", ge=0, le=100_000
+    )
+    message_burst: int | None = live(
+        None, "As policy.message_burst, for users here.", ge=1, le=1_000_000
+    )
+    fan_out: int | None = live(None, "As policy.fan_out, for users here.", ge=0, le=1_000_000)
+    new_recipients: int | None = live(
+        None, "As policy.new_recipients, for users here.", ge=0, le=1_000_000
+    )
+    rules: tuple[RuleName, ...] | None = live(None, "As policy.rules, for users here.")
 
 
 class ListenerSettings(Table):
@@ -540,6 +639,7 @@ class Settings(Table):
     registrar: Registrar = Registrar()
     pager: Pager = Pager()
     lists: Lists = Lists()
+    policy: Policy = Policy()
     limits: Limits = Limits()
     timers: Timers = Timers()
     network: NetworkPolicy = NetworkPolicy()
@@ -551,3 +651,4 @@ class Settings(Table):
     listener: tuple[ListenerSettings, ...] = ()
     peer: tuple[Peer, ...] = ()
     route: tuple[Route, ...] = ()
+    rule: tuple[Rule, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -143,7 +144,9 @@ def _dotted(location: tuple[int | str, ...]) -> str:
 
 def unit_of(field: FieldInfo) -> str:
     """The unit a plain number counts: "seconds", "octets" or ""."""
-    return next((item.name for item in field.metadata if isinstance(item, Unit)), "")
+    optional = [getattr(part, "__metadata__", ()) for part in get_args(field.annotation)]
+    marks = chain(field.metadata, *optional)
+    return next((item.name for item in marks if isinstance(item, Unit)), "")
 
 
 def masked(key: str, value: object, unit: str = "") -> str:

@@ -31,9 +31,7 @@ def render(domains: Sequence[str]) -> str:
         inside = [s for s in known if s.key.startswith((f"{name}.", f"{name}[]."))]
         if listed:
             lines = [_comment(purpose), f"# [[{name}]]"]
-            lines += [
-                f"# {_word(s)} = {s.default or _example(s)}  # {s.description}" for s in inside
-            ]
+            lines += [f"# {_word(s)} = {_example(s)}  # {s.description}" for s in inside]
             parts.append("\n".join(lines) + "\n")
         else:
             parts.append(f"{_comment(purpose)}\n[{name}]\n")
@@ -56,14 +54,30 @@ def _comment(text: str) -> str:
 
 
 def _example(setting: Setting) -> str:
-    """A value for what has no default, so that the commented table reads as an example."""
+    """A value for what stands in a list of tables, so that it reads as an example."""
     examples = {
         "domain[].name": '"ims.test"',
+        "domain[].store": '"first"',
+        "domain[].algorithms": '["SHA-256", "MD5"]',
+        "domain[].history": '"none"',
+        "domain[].carbons": "true",
+        "domain[].block_answer": '"forbidden"',
+        "domain[].strangers": '"one"',
+        "domain[].types": '["text/plain", "message/cpim"]',
+        "domain[].message_size": '"8KiB"',
+        "domain[].message_rate": "2.0",
+        "domain[].message_burst": "10",
+        "domain[].fan_out": "200",
+        "domain[].new_recipients": "50",
+        "domain[].rules": "[]",
         "listener[].address": '"tls:127.0.0.1:5061"',
         "listener[].algorithms": '["SHA-256"]',
         "peer[].name": '"upstream"',
         "peer[].address": '"192.0.2.7"',
         "route[].domain": '"other.example"',
         "route[].next_hop": '"udp:192.0.2.7:5060"',
+        "rule[].name": '"no-casinos"',
+        "rule[].uses": '"words"',
+        "rule[].file": '"words.txt"',
     }
-    return examples[setting.key]
+    return examples.get(setting.key) or setting.default

@@ -23,6 +23,7 @@ __all__ = [
     "HttpAddress",
     "ListenAddress",
     "Listener",
+    "MediaType",
     "Network",
     "NextHop",
     "Octets",
@@ -30,6 +31,8 @@ __all__ = [
     "PeerAddress",
     "PeerName",
     "Retention",
+    "RuleName",
+    "RuleOption",
     "Seconds",
     "Unit",
     "duration_text",
@@ -38,6 +41,7 @@ __all__ = [
     "parse_host",
     "parse_hostport",
     "parse_listener",
+    "parse_media_type",
     "parse_network",
     "parse_next_hop",
     "parse_optional_path",
@@ -45,6 +49,7 @@ __all__ = [
     "parse_peer_address",
     "parse_peer_name",
     "parse_retention",
+    "parse_rule_option",
     "parse_size",
     "size_text",
 ]
@@ -53,6 +58,7 @@ _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZE_UNITS = {"": 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _RETENTION_S = (3600.0, 3660 * 86400.0)
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+_MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/(?:\*|[a-z0-9!#$&^_.+-]{1,127})", re.ASCII)
 _SCHEMES = ("udp", "tcp", "tls")
 
 
@@ -204,6 +210,22 @@ def parse_peer_name(value: object) -> str:
     return str(value)
 
 
+def parse_media_type(value: object) -> str:
+    """Read a media type, or all subtypes of one as "image/*"; folded to lower case."""
+    text = str(value).lower()
+    if not _MEDIA_TYPE.fullmatch(text):
+        raise ValueError('is not a media type: write one such as "text/plain" or "image/*"')
+    return text
+
+
+def parse_rule_option(value: object) -> str:
+    """Read NAME=VALUE."""
+    name, equals, _ = str(value).partition("=")
+    if not name or not equals:
+        raise ValueError("is not of the form NAME=VALUE")
+    return str(value)
+
+
 def parse_network(value: object) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     """Read one address or a network in CIDR form."""
     if isinstance(value, ipaddress.IPv4Network | ipaddress.IPv6Network):
@@ -320,6 +342,11 @@ PeerAddress = Annotated[
     str, BeforeValidator(parse_peer_address), WithJsonSchema({"type": "address"})
 ]
 HostName = Annotated[str, BeforeValidator(parse_host), WithJsonSchema({"type": "host"})]
+MediaType = Annotated[str, BeforeValidator(parse_media_type), WithJsonSchema({"type": "type"})]
+RuleName = Annotated[str, BeforeValidator(parse_peer_name), WithJsonSchema({"type": "name"})]
+RuleOption = Annotated[
+    str, BeforeValidator(parse_rule_option), WithJsonSchema({"type": "NAME=VALUE"})
+]
 FileName = Annotated[Path, BeforeValidator(parse_path), WithJsonSchema({"type": "path"})]
 PeerName = Annotated[str, BeforeValidator(parse_peer_name), WithJsonSchema({"type": "name"})]
 OptionalPath = Annotated[

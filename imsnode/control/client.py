@@ -91,6 +91,10 @@ class ControlClient:
         """Tell that a broadcast was begun or ended; gives how many run."""
         return int(self._call("POST", "/broadcasts/changed", {})["count"])
 
+    def policies_changed(self, aors: Sequence[str] | None) -> int:
+        """Tell whose policies changed in the database; None stands for all."""
+        return int(self._call("POST", "/policies/changed", {"aors": aors})["count"])
+
     def remove_binding(self, aor: str, contact: str | None) -> int:
         """Remove one binding of `aor`, or all with None; gives how many are gone."""
         body = {"aor": aor} if contact is None else {"aor": aor, "contact": contact}

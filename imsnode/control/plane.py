@@ -8,6 +8,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from pager.screening import UserPolicy
+
 from .. import settings as settings_of
 from ..config import Config, ConfigError, changes, load
 from ..logs import configure
@@ -49,16 +51,19 @@ class Plane:
         """
         try:
             new = load(self.app.config.path)
+            rules = settings_of.content_rules(new)
         except ConfigError as error:
             raise ControlRefused(str(error)) from error
         # What can fail comes first.
         try:
             await self.users_changed(None)
+            await self.policies_changed(None)
         except StorageError as error:
             raise ControlRefused(f"the accounts cannot be read: {error}") from error
         applied = [change.key for change in changes(self.app.config, new) if change.live]
         if applied:
             self._apply(new)
+        self.app.policies.content = rules  # what they read from files may have changed
         # What needs a restart differs from what the process began with, not from the last reload.
         since_start = changes(self.started_with, new)
         restart = [change.key for change in since_start if not change.live]
@@ -76,6 +81,7 @@ class Plane:
         proxy, pager = settings_of.proxy_config(config), settings_of.pager_settings(config)
         history = settings_of.history_settings(config)
         content = settings_of.content(config)
+        policies = settings_of.policy_settings(config)
         next_hops, contacts = app.next_hops(config), app.contact_policy(config)
         app.peers.configure(peers)  # refuses a bad table as a whole
         app.config = config
@@ -104,11 +110,17 @@ class Plane:
         app.pager.configure(pager)
         app.receipts.record_route = config.pager.imdn_record_route
         app.content.settings = content
+
+        app.policies.configure(policies)
         app.echo.configure(self.started_with.domains if config.pager.echo else ())
         app.services.offer(app.echo_service, app.echo.aors)
         app.keeping.configure(history)
         app.mailing.configure(config)
-        app.storage.configure(config.pager.duplicate_memory, config.ledger.retention)
+        app.storage.configure(
+            config.pager.duplicate_memory,
+            config.ledger.retention,
+            config.policy.report_retention,
+        )
 
     # --------------------------------------------------------------- accounts
 
@@ -127,6 +139,7 @@ class Plane:
                 refused = error  # the others are tried all the same
             if self.app.directory.get(aor) is None:
                 self.app.location.forget(aor, self.app.clock.now(), self.app.clock.wall())
+                self.app.policies.forget(aor, self.app.clock.now())
         if any(self.app.directory.get(aor) is None for aor in gone):
             await self.app.mailing.groups_changed()  # who is removed is in no group any more
         if refused is not None:
@@ -178,6 +191,24 @@ class Plane:
         services = await app.loop.run_in_executor(None, app.storage.services.load_all)
         app.serve_accounts(services)
         return len(services)
+
+    async def policies_changed(self, aors: Sequence[str] | None) -> int:
+        """Read the policies of users again, all or those named."""
+        app = self.app
+        kept, loop = app.storage.policies, app.loop
+        async with self._reading:
+            if aors is None:
+                fresh = await loop.run_in_executor(None, lambda: list(kept.load_all()))
+                app.policies.replace_all(fresh, app.clock.now(), app.clock.wall())
+                count = len(fresh)
+            else:
+                count = len(aors)
+                for aor in aors:
+                    one = await loop.run_in_executor(None, kept.get, aor)
+                    one = one or UserPolicy(aor)
+                    app.policies.put(one, app.clock.now(), app.clock.wall())
+        app.driver.wake()  # what was held back leaves now
+        return count
 
     def _active(self, aor: str) -> bool:
         account = self.app.directory.get(aor)

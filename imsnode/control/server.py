@@ -88,6 +88,9 @@ class ControlPlane(Protocol):
     async def broadcasts_changed(self) -> int:
         """Take up broadcasts that were begun, drop those that were ended; returns how many run."""
 
+    async def policies_changed(self, aors: Sequence[str] | None) -> int:
+        """Read policies of users again, all with None; returns how many."""
+
     async def remove_binding(self, aor: str, contact: str | None) -> int:
         """Remove one binding, all with None; returns how many."""
 
@@ -118,13 +121,10 @@ def make_control_app(plane: ControlPlane, trace: TraceHub) -> Starlette:
         return JSONResponse(asdict(await plane.reload()))
 
     async def users_changed(request: Request) -> Response:
-        body = await _body(request)
-        aors = body.get("aors")
-        if aors is not None and not (
-            isinstance(aors, list) and all(isinstance(aor, str) for aor in aors)
-        ):
-            raise _BadBody("aors must be a list of addresses or null")
-        return JSONResponse({"count": await plane.users_changed(aors)})
+        return JSONResponse({"count": await plane.users_changed(_aors(await _body(request)))})
+
+    async def policies_changed(request: Request) -> Response:
+        return JSONResponse({"count": await plane.policies_changed(_aors(await _body(request)))})
 
     async def user_erased(request: Request) -> Response:
         body = await _body(request)
@@ -183,6 +183,7 @@ def make_control_app(plane: ControlPlane, trace: TraceHub) -> Starlette:
             Route("/services/changed", _guarded(services_changed), methods=["POST"]),
             Route("/groups/changed", _guarded(groups_changed), methods=["POST"]),
             Route("/broadcasts/changed", _guarded(broadcasts_changed), methods=["POST"]),
+            Route("/policies/changed", _guarded(policies_changed), methods=["POST"]),
             Route("/bindings/remove", _guarded(remove_binding), methods=["POST"]),
             Route("/messages", _guarded(submit), methods=["POST"]),
             Route("/messages/recall", _guarded(recall), methods=["POST"]),
@@ -230,6 +231,15 @@ async def _body(request: Request) -> Mapping[str, object]:
     if not isinstance(body, dict):
         raise _BadBody("the body must be a JSON object")
     return body
+
+
+def _aors(body: Mapping[str, object]) -> list[str] | None:
+    aors = body.get("aors")
+    if aors is None:
+        return None
+    if not (isinstance(aors, list) and all(isinstance(aor, str) for aor in aors)):
+        raise _BadBody("aors must be a list of addresses or null")
+    return aors
 
 
 def _string(body: Mapping[str, object], key: str) -> str:

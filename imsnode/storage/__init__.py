@@ -9,6 +9,7 @@ from .archive_read import LATEST, Page, Query, read_page, since, start_of
 from .binding_codec import AorState
 from .cdr import CdrSettings
 from .choices import Choices
+from .contacts import Contact
 from .database import Database
 from .erasure import Eraser, export_user
 from .errors import (
@@ -28,7 +29,9 @@ from .integrity import CheckReport
 from .jobs import JobReport, JobTable
 from .listing import MessageRow, list_messages, show_message
 from .locations import Locations, read_locations, remove_bindings
+from .policies import UserPolicies
 from .recalls import find_copies, withdraw_now
+from .reports import Report, Reports, make_report
 from .requests import Claim, Claimed
 from .services import ServiceAccount, ServiceAccounts
 from .states import DeviceState, MessageState, State, message_states, state_of
@@ -48,6 +51,7 @@ __all__ = [
     "Choices",
     "Claim",
     "Claimed",
+    "Contact",
     "Database",
     "DeviceState",
     "Eraser",
@@ -63,6 +67,8 @@ __all__ = [
     "MessageState",
     "Page",
     "Query",
+    "Report",
+    "Reports",
     "SchemaOutdated",
     "SchemaTooNew",
     "ServiceAccount",
@@ -75,10 +81,12 @@ __all__ = [
     "StoreDamaged",
     "Story",
     "Tokens",
+    "UserPolicies",
     "export_user",
     "find_copies",
     "find_story",
     "list_messages",
+    "make_report",
     "message_states",
     "open_storage",
     "read_locations",

@@ -37,12 +37,14 @@ from .schema import (
     SETTLED,
     account,
     binding_journal,
+    contact,
     due,
     mailbox,
     member,
     message,
     recipient_group,
     service,
+    user_policy,
 )
 from .statements import InsertRows
 
@@ -178,6 +180,8 @@ class Accounts:
             connection.execute(delete(binding_journal).where(binding_journal.c.aor == aor))
             replace_choice(connection, aor, Choice(floor=start_of(_now() + _LAST_WORDS_S)))
             connection.execute(delete(member).where(member.c.member == aor))
+            connection.execute(delete(user_policy).where(user_policy.c.aor == aor))
+            connection.execute(delete(contact).where(contact.c.owner == aor))
         if not done.rowcount:
             raise AccountUnknown(aor)
 

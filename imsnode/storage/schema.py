@@ -39,6 +39,7 @@ __all__ = [
     "archive_index",
     "archive_run",
     "binding_journal",
+    "contact",
     "due",
     "fate",
     "history_choice",
@@ -52,10 +53,12 @@ __all__ = [
     "metadata",
     "recipient_group",
     "service",
+    "spam_report",
+    "user_policy",
 ]
 
 # Revisions of migrations/versions this release can start from, oldest first.
-KNOWN_REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+KNOWN_REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 REVISION = KNOWN_REVISIONS[-1]
 
 # mailbox.state, which only rises
@@ -90,6 +93,48 @@ account = Table(
     Column("enabled", Boolean, nullable=False),
     Column("algorithms", Text, nullable=False),
     Column("rfc2069", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What a user wants; lists are one entry a line.
+user_policy = Table(
+    "user_policy",
+    metadata,
+    Column("aor", _Exact, primary_key=True),
+    Column("block", Text, nullable=False),
+    Column("allow", Text, nullable=False),
+    Column("types", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("strangers", Text, nullable=False),
+    Column("muted_until", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Who has had to do with whom: `sent` says that the owner wrote to the other, else the other did.
+contact = Table(
+    "contact",
+    metadata,
+    Column("owner", _Exact, primary_key=True),
+    Column("other", _Exact, primary_key=True),
+    Column("sent", Boolean, nullable=False),
+    Column("at", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+spam_report = Table(
+    "spam_report",
+    metadata,
+    Column("id", _Exact, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("reporter", _Exact, nullable=False),
+    Column("how", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("message_id", _Exact, nullable=False),
+    Column("sender", _Exact, nullable=False),
+    Column("recipient", _Exact, nullable=False),
+    Column("head", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("body_hash", Text, nullable=False),
     sqlite_with_rowid=False,
 )
 

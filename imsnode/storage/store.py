@@ -12,6 +12,7 @@ from .accounts import Accounts
 from .archive import ArchiveMerging, ArchiveRetention, ArchiveWriter
 from .cdr import CdrFile, CdrSettings
 from .choices import Choices
+from .contacts import Contacts
 from .database import Database
 from .errors import StorageError
 from .failpoints import FailPoint
@@ -21,6 +22,8 @@ from .ledger import LedgerRetention, LedgerWriter
 from .locations import BindingLane, Locations
 from .messages import Messages
 from .pace import Defer
+from .policies import UserPolicies
+from .reports import ReportRetention, Reports
 from .requests import RequestRetention, Requests
 from .schema import message
 from .services import ServiceAccounts
@@ -47,6 +50,7 @@ class StorageSettings:
     queue_limit: int = 20_000
     duplicate_memory_s: float = _DAY_S
     ledger_retention_s: float = 30 * _DAY_S
+    report_retention_s: float = 90 * _DAY_S
     cdr: CdrSettings | None = None
     check_seconds: float = 1.5
 
@@ -67,12 +71,14 @@ class Storage:
         self.database = database
         self.stats = StorageStats()
         self.accounts = Accounts(database)
+        self.policies = UserPolicies(database)
         self._cdr = CdrFile(settings.cdr, self.stats) if settings.cdr is not None else None
         self.ledger = LedgerWriter(dialect, self.stats, self._cdr)
         self.archive = ArchiveWriter(dialect, wall, self.stats)
         self.choices = Choices(database)
         self._forgetting = Forgetting(dialect, wall, settings.duplicate_memory_s, self.stats)
         self._retention = LedgerRetention(wall, settings.ledger_retention_s)
+        self._report_retention = ReportRetention(wall, settings.report_retention_s)
         bindings = BindingLane(database)
         self.messages = Messages(database, self.submit)
         self.jobs = Jobs(self.messages.store_lane, self.submit)
@@ -81,9 +87,18 @@ class Storage:
         self.services = ServiceAccounts(database)
         self.requests = Requests(dialect, self.submit)
         self._requests = RequestRetention(wall, settings.duplicate_memory_s)
+        self.contacts = Contacts(database, self.submit)
+        self.reports = Reports(database, self.submit, wall)
         self.writer = Writer(
             database,
-            (bindings, *self.jobs.lanes, *self.messages.lanes, *self.requests.lanes),
+            (
+                bindings,
+                *self.jobs.lanes,
+                *self.messages.lanes,
+                *self.requests.lanes,
+                self.contacts.lane,
+                self.reports.lane,
+            ),
             (self.ledger, self.archive),
             (
                 self._forgetting,
@@ -92,6 +107,7 @@ class Storage:
                 self._requests,
                 ArchiveRetention(wall),
                 ArchiveMerging(dialect),
+                self._report_retention,
             ),
             deliver,
             settings.queue_limit,
@@ -137,7 +153,10 @@ class Storage:
         return self.writer.waiting
 
     def configure(
-        self, duplicate_memory_s: float | None = None, ledger_retention_s: float | None = None
+        self,
+        duplicate_memory_s: float | None = None,
+        ledger_retention_s: float | None = None,
+        report_retention_s: float | None = None,
     ) -> None:
         """Change how long things are kept, from now on."""
         if duplicate_memory_s is not None:
@@ -145,6 +164,8 @@ class Storage:
             self._requests.memory_s = duplicate_memory_s
         if ledger_retention_s is not None:
             self._retention.retention_s = ledger_retention_s
+        if report_retention_s is not None:
+            self._report_retention.retention_s = report_retention_s
 
     def close(self, timeout_s: float = 4.0) -> bool:
         """Write all that waits and close; blocks. False when the time was not enough."""

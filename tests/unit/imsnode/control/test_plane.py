@@ -85,6 +85,7 @@ async def test_one_removal_that_fails_does_not_spare_the_others() -> None:
     app = SimpleNamespace(
         config=None,
         location=SimpleNamespace(forget=lambda _aor, _now, _wall: None),
+        policies=SimpleNamespace(forget=lambda _aor, _now: None),
         clock=SimpleNamespace(now=lambda: 1.0, wall=lambda: 2.0),
         loop=asyncio.get_running_loop(),
         directory=Directory(),
