@@ -21,6 +21,7 @@ from sip.parser import parse_message
 from . import rules
 from .identity import MessageIds, copy_key
 from .mailbox import Item
+from .policy import Act
 from .ports import Advance, CopiesResult, CopyStore
 from .service import Pager
 from .settings import StoreMode
@@ -51,6 +52,15 @@ class Original:
     body: bytes
     to_each: bool = False
     lasting: bool = True
+
+    @property
+    def content_type(self) -> bytes | None:
+        """Content-Type as it stands in the head."""
+        for line in self.head.split(b"\r\n"):
+            name, _, value = line.partition(b":")
+            if name.strip().lower() in (b"content-type", b"c"):
+                return value.strip()
+        return None
 
 
 class Fanout:
@@ -85,8 +95,8 @@ class Fanout:
         """Store a copy for each recipient in one transaction, and deliver where one can.
 
         ``done`` follows the commit and comes before the first copy is sent. Who is not known any
-        more or has a full mailbox is left out, which the ledger tells; who is in a domain that
-        never stores gets theirs after the commit if they can be reached.
+        more, has a full mailbox or does not want it is left out, which the ledger tells; who is in
+        a domain that never stores gets theirs after the commit if they can be reached.
 
         Args: advance: goes into the same transaction, which does not happen when it cannot.
         """
@@ -103,6 +113,8 @@ class Fanout:
                 storing = settings.mode_for(recipient) is not StoreMode.OFF
             if not self.known(recipient):
                 left_out.append((recipient, rules.NO_SUCH_USER))
+            elif unwanted := self._unwanted(original, recipient, now, wall):
+                left_out.append((recipient, unwanted))
             elif not (storing and original.lasting):
                 direct.append(recipient)
             elif keeper.full(recipient, False):
@@ -119,6 +131,19 @@ class Fanout:
             advance.skipped = len(left_out)
         sending = _Sending(self, original, copies, direct, left_out, done)
         self.store.store_copies(copies, advance, sending.committed)
+
+    def _unwanted(self, original: Original, recipient: str, now: float, wall: float) -> str:
+        """Return the rule of the screen by which somebody gets no copy, "" when there is none."""
+        pager, sender = self.pager, original.sender
+        if pager.screen is None or not (
+            pager.screens_all or recipient in pager.screened or sender in pager.screened
+        ):
+            return ""
+        kind = original.content_type
+        verdict = pager.screen.judge(kind, original.body, sender, recipient, now, wall)
+        if verdict is None or verdict.decision.act not in (Act.REFUSE, Act.IGNORE):
+            return ""
+        return verdict.decision.rule
 
     def _copy(
         self, original: Original, recipient: str, devices: tuple[str, ...], wall: float

@@ -11,7 +11,8 @@ from imsnode.screening import ContentRules, Policies
 from imsnode.screening.policies import PolicySettings
 from imsnode.storage import Contact
 from pager import PagerSettings, StoreMode, rules
-from pager.ports import ContentRule
+from pager.fanout import Fanout, Original
+from pager.ports import ContentRule, CopiesResult
 from pager.screening import (
     BlockAnswer,
     Content,
@@ -53,7 +54,7 @@ class Screened:
             self._note,
             self.content,
             self.settings,
-            lambda _id, sender, to, head, body: self.told.append((sender, to, str(head), body)),
+            lambda _id, sender, to, head, body: self.told.append((sender, to, head.decode(), body)),
         )
 
     def _note(self, one: Contact) -> None:
@@ -332,3 +333,20 @@ def test_nobody_is_judged_without_a_policy() -> None:
     assert here.send(b"hello") == 200
     assert here.contacts == {}
     assert isinstance(here.world.store, MemoryStore)
+
+
+def test_copies_of_a_message_to_many_are_judged_one_by_one() -> None:
+    screened = Screened()
+    screened.put(block=(ALICE,))
+    world = screened.world
+    wall = world.network.wall
+    head = b"From: <sip:alice@ims.test>;tag=1\r\nContent-Type: text/plain"
+    original = Original(
+        "p1", ALICE, "sip:all@ims.test", b"call", 1, b"i", wall, wall + 1000, head, b"hello", True
+    )
+    results: list[CopiesResult] = []
+    fanout = Fanout(world.pager, world.store, lambda aor: True, world.node.endpoint.ids)
+    fanout.send(original, [BOB, CAROL], world.network.now, results.append)
+    screened.run()
+    assert [row.message.recipient for row in world.store.rows.values()] == [CAROL]
+    assert rules.SENDER_BLOCKED in world.ledger.rules()
