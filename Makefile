@@ -11,7 +11,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STRICT := $(CURDIR)/$(BIN)/python -bb -X dev
 # Two at a time, a file's tests in one of them: most of what takes long is waiting.
-PYTEST := $(STRICT) -m pytest --dist loadfile --tx '2*popen//python=$(STRICT)'
+PYTEST := $(STRICT) -m pytest --dist loadfile --no-loadscope-reorder --tx '2*popen//python=$(STRICT)'
 COMPILED := $(foreach package,sip pager imsnode,$(wildcard $(package)/*.p* $(package)/*/*.p*))
 BOTH_WAYS := $(wildcard tests/unit tests/wire tests/contract tests/sim)
 
