@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STRICT := $(CURDIR)/$(BIN)/python -bb -X dev
 # Two at a time, a file's tests in one of them: most of what takes long is waiting.
 PYTEST := $(STRICT) -m pytest --dist loadfile --no-loadscope-reorder --tx '2*popen//python=$(STRICT)'
-COMPILED := $(foreach package,sip pager imsnode,$(wildcard $(package)/*.p* $(package)/*/*.p*))
+COMPILED := $(foreach package,sip pager presence imsnode,$(wildcard $(package)/*.p* $(package)/*/*.p*))
 BOTH_WAYS := $(wildcard tests/unit tests/wire tests/contract tests/sim)
 
 .DELETE_ON_ERROR:
@@ -38,8 +38,8 @@ build: .venv/.built
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find sip pager imsnode tests benchmarks docs -name __pycache__ -prune -exec rm -rf {} +
-	find sip pager imsnode -name '*.so' -delete
+	find sip pager presence imsnode tests benchmarks docs -name __pycache__ -prune -exec rm -rf {} +
+	find sip pager presence imsnode -name '*.so' -delete
 
 .venv/bin/python:
 	sh tests/venv.sh $(PYTHON) .venv

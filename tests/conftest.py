@@ -11,7 +11,7 @@ import pytest
 from tests.support.programs import missing
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("sip", "pager", "imsnode")
+PACKAGES = ("sip", "pager", "presence", "imsnode")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The notifier: every subscription of the node, and what happens to them (RFC 6665 4.2).
+
+All that concerns one subscription happens here, in one order, on one thread (design D1). SUBSCRIBE
+requests come from `presence.event.subscribe`, NOTIFYs leave by `presence.event.delivery`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from sip.dialog import Dialog, DialogKey
+from sip.timers import TimerQueue
+
+from .delivery import Delivery
+from .fields import parse_event
+from .package import Decision, EventPackage, Refused, Standing
+from .ports import Clock, KeptSubscription, Observer, SubscriptionStore, Watch
+from .rounds import Rounds
+from .settings import NotifierSettings
+from .states import WatcherEvent, WatcherState, next_state
+from .subscription import EXPIRY, NEWS, NOW, RATE, Subscription
+from .table import Table, Waiting
+
+__all__ = ["Notifier"]
+
+
+class Notifier:
+    """Subscriptions by dialog and by resource.
+
+    Args:
+        delivery: carries NOTIFYs; it is told here whose notifier it is.
+        store: keeps subscriptions; what is promised has been kept before.
+    """
+
+    def __init__(
+        self,
+        packages: Iterable[EventPackage],
+        delivery: Delivery,
+        store: SubscriptionStore,
+        timers: TimerQueue,
+        clock: Clock,
+        settings: NotifierSettings,
+    ) -> None:
+        self.settings = settings
+        self.delivery = delivery
+        self.store = store
+        self.timers = timers
+        self.clock = clock
+        self.observers: list[Observer] = []
+        self.dialogs: dict[DialogKey, Subscription] = {}
+        self.by_watcher: dict[str, int] = {}
+        self.next_number = 1
+        self._tables = {package.key: Table(package) for package in packages}
+        self._rounds = Rounds(timers, delivery.push)
+        delivery.notifier = self
+
+    # ---------------------------------------------------------------- packages
+
+    def add(self, package: EventPackage) -> None:
+        """Serve one more package."""
+        self._tables[package.key] = Table(package)
+
+    def package(self, name: str) -> EventPackage | None:
+        """Return the package of that name."""
+        table = self._tables.get(name)
+        return None if table is None else table.package
+
+    @property
+    def allow_events(self) -> bytes:
+        """The Allow-Events header line."""
+        names = sorted({table.package.name for table in self._tables.values()})
+        return b"Allow-Events: " + ", ".join(names).encode("ascii")
+
+    # ----------------------------------------------------------------- look-up
+
+    def __len__(self) -> int:
+        return len(self.dialogs)
+
+    def subscriptions(self, package: str, resource: str) -> Sequence[Subscription]:
+        """Return the live subscriptions to a resource, oldest first."""
+        table = self._tables.get(package)
+        return () if table is None else table.of(resource)
+
+    def waiting(self, package: str, resource: str) -> Sequence[Waiting]:
+        """Return the undecided watchers of a resource who have gone (RFC 3857 4.7)."""
+        table = self._tables.get(package)
+        return () if table is None else tuple(table.waiting.get(resource, {}).values())
+
+    def __iter__(self) -> Iterator[Subscription]:
+        return iter(list(self.dialogs.values()))
+
+    def number(self) -> int:
+        """Return a number that no subscription has had."""
+        self.next_number += 1
+        return self.next_number - 1
+
+    # ------------------------------------------------------------------ events
+
+    def changed(self, package: str, resource: str, now: float) -> None:
+        """Tell everybody who follows a resource that its state changed, as rates permit."""
+        table = self._tables.get(package)
+        if table is None:
+            return
+        subs = table.of(resource)
+        if subs:
+            self._rounds.run(subs, NEWS, now)
+        for watch in table.watches.get(resource, ()):
+            watch.changed(resource, now)
+
+    def touch(self, sub: Subscription, now: float) -> None:
+        """Tell one subscription that there is news for it."""
+        sub.due |= NEWS
+        self.delivery.push(sub, now)
+
+    def authorise_again(self, package: str, resource: str, now: float) -> None:
+        """Ask anew what everybody who follows a resource may see, and tell those who notice."""
+        table = self._tables.get(package)
+        if table is None:
+            return
+        wall = self.clock.wall()
+        for sub in table.of(resource):
+            self._decide(sub, now, wall)
+        for waiting in list(table.waiting.get(resource, {}).values()):
+            standing = table.package.authorise(resource, waiting.watcher, wall).standing
+            if standing is not Standing.CONFIRM:
+                self.forget_waiting(table, waiting)
+        for watch in table.watches.get(resource, ()):
+            watch.changed(resource, now)
+
+    def watch(self, package: str, resource: str, watch: Watch) -> None:
+        """Have `watch` told of every change of a resource."""
+        self._tables[package].watches.setdefault(resource, []).append(watch)
+
+    def unwatch(self, package: str, resource: str, watch: Watch) -> None:
+        """Take back `watch`."""
+        watches = self._tables[package].watches
+        left = [one for one in watches.get(resource, ()) if one is not watch]
+        if left:
+            watches[resource] = left
+        else:
+            watches.pop(resource, None)
+
+    # ---------------------------------------------------- life of a subscription
+
+    def begin(self, sub: Subscription, now: float) -> None:
+        """Enter a subscription that is new; nobody is told before it is kept."""
+        self.dialogs[sub.dialog.key] = sub
+        table = self._tables[sub.package.key]
+        table.add(sub)
+        if sub.watcher:
+            self.by_watcher[sub.watcher] = self.by_watcher.get(sub.watcher, 0) + 1
+            waiting = table.waiting.get(sub.resource, {}).get(sub.watcher)
+            if waiting is not None:
+                self.forget_waiting(table, waiting)
+
+    def admit(self, sub: Subscription, decision: Decision, now: float) -> None:
+        """Take a decision about a subscription and draw the conclusion from it."""
+        sub.decision = decision
+        if decision.standing is Standing.BLOCK:
+            self.terminate(sub, WatcherEvent.REJECTED, now)
+        elif decision.standing is Standing.CONFIRM:
+            self._move(sub, WatcherEvent.SUBSCRIBE, now)
+        else:
+            self._move(sub, WatcherEvent.APPROVED, now)
+
+    def terminate(
+        self,
+        sub: Subscription,
+        event: WatcherEvent,
+        now: float,
+        *,
+        silent: bool = False,
+        retry_after: int = -1,
+    ) -> None:
+        """End a subscription.
+
+        silent: its watcher is not told, because the dialog is gone. retry_after: seconds after
+        which it may come back (RFC 6665 4.1.3).
+        """
+        if sub.state is WatcherState.TERMINATED:
+            return
+        undecided = next_state(sub.state, event) is WatcherState.WAITING
+        sub.event = event
+        sub.retry_after = retry_after
+        self.dialogs.pop(sub.dialog.key, None)
+        self._tables[sub.package.key].remove(sub)
+        self._count_off(sub.watcher)
+        sub.package.close(sub)
+        told = sub.state is not WatcherState.INIT and not silent
+        if told:
+            # What the last NOTIFY shows is what was active until now.
+            self.delivery.part(sub, now)
+        sub.state = WatcherState.TERMINATED
+        if sub.kept:
+            self.store.append(sub.number, None, _nobody_waits)
+        if undecided and sub.watcher:
+            self._wait(sub)
+        for observer in self.observers:
+            observer.on_transition(sub, event, now)
+
+    def ended_early(self, sub: Subscription) -> None:
+        """Forget a subscription that was terminated before the store had it."""
+        self.store.append(sub.number, None, _nobody_waits)
+
+    def prolong(self, sub: Subscription, expires: int, now: float) -> None:
+        """Set the time at which a subscription ends unless it is refreshed."""
+        sub.expires_at = now + expires
+        self.timers.schedule(sub.expires_at, sub, EXPIRY)
+
+    def on_subscription_timer(self, sub: Subscription, kind: int, now: float) -> None:
+        """Expire, ask for a new decision, or send what the rate held back."""
+        if sub.state is WatcherState.TERMINATED:
+            return
+        if kind == EXPIRY:
+            if sub.expires_at <= now:
+                self.terminate(sub, WatcherEvent.TIMEOUT, now)
+        elif kind == RATE:
+            sub.armed = 0.0
+            decision = sub.decision
+            if decision is not None and decision.until <= self.clock.wall():
+                self._decide(sub, now, self.clock.wall())
+            self.delivery.on_rate(sub, now)
+
+    # ------------------------------------------------------------------- store
+
+    def keep(self, sub: Subscription, done: Callable[[bool], None]) -> None:
+        """Have the store keep a subscription as it is now."""
+        self.store.append(sub.number, self.delivery.kept(sub), done)
+
+    def restore(self, rows: Iterable[tuple[int, KeptSubscription]], now: float) -> int:
+        """Go on with what the store holds; every watcher is told the current state, in turn.
+
+        Returns: how many subscriptions there are.
+        """
+        wall = self.clock.wall()
+        for number, kept in rows:
+            self.next_number = max(self.next_number, number + 1)
+            table = self._tables.get(kept.package)
+            gone = kept.since + self.settings.waiting_s if kept.waiting else kept.expires_at
+            if table is None or gone <= wall:
+                self.store.append(number, None, _nobody_waits)
+            elif kept.waiting:
+                table.wait(Waiting(number, kept.resource, kept.watcher, kept.since))
+            else:
+                self._resume(number, kept, table.package, now, wall)
+        subs = sorted(self.dialogs.values(), key=lambda sub: sub.number)
+        self._rounds.run(subs, NOW, now, self.settings.restore_batch)
+        return len(subs)
+
+    def _resume(
+        self, number: int, kept: KeptSubscription, package: EventPackage, now: float, wall: float
+    ) -> None:
+        dialog = Dialog(
+            kept.call_id, kept.local_tag, kept.remote_tag, kept.local_uri, kept.remote_uri,
+            kept.remote_target, kept.route_set, kept.local_cseq, kept.remote_cseq, kept.secure,
+        )  # fmt: skip
+        event = parse_event(kept.terms.event)
+        sub = Subscription(
+            self, number, package, kept.resource, kept.watcher, dialog, kept.terms, event.id,
+            kept.contact, now - max(0.0, wall - kept.since),
+        )  # fmt: skip
+        sub.version = kept.version
+        sub.cseq_limit = kept.local_cseq
+        sub.origin = kept.origin if kept.origin[0] else None
+        sub.bound = kept.bound
+        sub.kept = True
+        self.delivery.pace(sub, event)
+        self.begin(sub, now)
+        try:
+            package.open(sub, wall)
+        except Refused:
+            self.prolong(sub, 0, now)
+        else:
+            self.prolong(sub, max(0, int(kept.expires_at - wall)), now)
+        sub.decision = package.authorise(sub.resource, sub.watcher, wall)
+        pending = sub.decision.standing is Standing.CONFIRM
+        sub.state = WatcherState.PENDING if pending else WatcherState.ACTIVE
+        if sub.decision.standing is Standing.BLOCK:
+            sub.state = WatcherState.ACTIVE
+            self.terminate(sub, WatcherEvent.REJECTED, now)
+
+    # ------------------------------------------------------------------ inside
+
+    def _decide(self, sub: Subscription, now: float, wall: float) -> None:
+        decision = sub.package.authorise(sub.resource, sub.watcher, wall)
+        if not sub.live:
+            return
+        before = sub.decision
+        if before is not None and decision.standing is before.standing:
+            sub.decision = decision
+            if decision.view != before.view and sub.state is WatcherState.ACTIVE:
+                sub.due |= NOW
+                self.delivery.push(sub, now)
+            return
+        self.admit(sub, decision, now)
+        if sub.live:
+            sub.due |= NOW
+            self.delivery.push(sub, now)
+
+    def _move(self, sub: Subscription, event: WatcherEvent, now: float) -> None:
+        sub.state = next_state(sub.state, event)
+        sub.event = event
+        for observer in self.observers:
+            observer.on_transition(sub, event, now)
+
+    def _wait(self, sub: Subscription) -> None:
+        table = self._tables[sub.package.key]
+        known = table.waiting.get(sub.resource, {})
+        if sub.watcher in known or len(known) >= self.settings.waiting:
+            return
+        wall = self.clock.wall()
+        waiting = Waiting(self.number(), sub.resource, sub.watcher, wall)
+        table.wait(waiting)
+        kept = KeptSubscription(
+            sub.package.key, sub.resource, sub.watcher, sub.terms, wall, wall, waiting=True
+        )
+        self.store.append(waiting.number, kept, _nobody_waits)
+
+    def forget_waiting(self, table: Table, waiting: Waiting) -> None:
+        """Forget a watcher who waited for a decision."""
+        table.forget(waiting)
+        self.store.append(waiting.number, None, _nobody_waits)
+
+    def _count_off(self, watcher: str) -> None:
+        left = self.by_watcher.get(watcher, 0) - 1
+        if left > 0:
+            self.by_watcher[watcher] = left
+        else:
+            self.by_watcher.pop(watcher, None)
+
+
+def _nobody_waits(_committed: bool) -> None:
+    """When it is lost the dialog's peer says so after the next start, by a 481."""

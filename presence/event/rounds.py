@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Many NOTIFYs without holding up anybody else: some at a time, the rest when the loop comes by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from sip.timers import TimerQueue
+
+from .subscription import Subscription
+
+__all__ = ["Rounds"]
+
+_AT_ONCE: Final = 250  # subscriptions that are served before anything else has its turn
+_PAUSE_S: Final = 0.1
+
+
+class Rounds:
+    """Walks through subscriptions and hands each to `push`."""
+
+    def __init__(self, timers: TimerQueue, push: Callable[[Subscription, float], None]) -> None:
+        self._timers = timers
+        self._push = push
+
+    def run(self, subs: Sequence[Subscription], due: int, now: float, paced: int = 0) -> None:
+        """Mark all of `subs` as due, and push them; `paced` are so many in a tenth of a second."""
+        for sub in subs:
+            sub.due |= due
+        _Round(self, subs, paced).on_timer(0, now)
+
+    def serve(self, subs: Sequence[Subscription], start: int, end: int, now: float) -> None:
+        """Push some."""
+        push = self._push
+        for sub in subs[start:end]:
+            push(sub, now)
+
+    def again(self, at: float, target: _Round) -> None:
+        """Go on with a round."""
+        self._timers.schedule(at, target, 0)
+
+
+class _Round:
+    """One walk through many subscriptions."""
+
+    __slots__ = ("_at", "_paced", "_rounds", "_subs")
+
+    def __init__(self, rounds: Rounds, subs: Sequence[Subscription], paced: int) -> None:
+        self._rounds = rounds
+        self._subs = subs
+        self._paced = paced
+        self._at = 0
+
+    def on_timer(self, kind: int, now: float) -> None:
+        start, end = self._at, self._at + (self._paced or _AT_ONCE)
+        self._at = end
+        if end < len(self._subs):
+            self._rounds.again(now + (_PAUSE_S if self._paced else 0.0), self)
+        self._rounds.serve(self._subs, start, end, now)
