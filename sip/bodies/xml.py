@@ -41,12 +41,12 @@ _DECLARED: Final = re.compile(rb"<\?xml[^>]{0,200}?\sencoding\s*=\s*[\"']([^\"']
 _FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def parse_xml(data: bytes, where: str) -> Element:
+def parse_xml(data: bytes, where: str, comments: bool = False) -> Element:
     """Read a document of at most ``OCTETS`` octets and return its root.
 
-    Comments and processing instructions are dropped.
-
-    Args: where: names the format in the error.
+    Args:
+        where: names the format in the error.
+        comments: keep comments and processing instructions, which are dropped otherwise.
     Raises: ParseError; status_hint 413 for a document beyond one of the bounds.
     """
     if len(data) > OCTETS:
@@ -60,8 +60,8 @@ def parse_xml(data: bytes, where: str) -> Element:
         no_network=True,
         load_dtd=False,
         huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
+        remove_comments=not comments,
+        remove_pis=not comments,
     )
     bounds = _Bounds(where)
     try:
