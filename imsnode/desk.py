@@ -60,16 +60,16 @@ class Desk:
             uri = None
         if uri is None or not uri.user or uri.port is not None or uri.params or uri.headers:
             raise ValueError("not an address of record such as sip:alice@ims.test")
-        return self._app.names.aor_of(uri)
+        return self._app.edge.names.aor_of(uri)
 
     def is_user(self, aor: str) -> bool:
         """Say whether messages can be sent to, and in the name of, this user."""
-        account = self._app.directory.get(aor)
+        account = self._app.admission.directory.get(aor)
         return account is not None and account.enabled
 
     def may_receive(self, aor: str) -> bool:
         """Say whether messages can be sent to this user or group."""
-        return self.is_user(aor) or self._app.mailing.groups.get(aor) is not None
+        return self.is_user(aor) or self._app.messaging.mailing.groups.get(aor) is not None
 
     async def submit(self, messages: Sequence[Outgoing]) -> list[Result]:
         """Hand messages to the pager, and wait for the outcome of each."""
@@ -84,7 +84,7 @@ class Desk:
 
     async def recall(self, message_id: str, sender: str) -> list[RecallResult]:
         """Take a message of a sender back, wherever it has not been delivered."""
-        return await self._app.recalls.by_id(message_id, sender)
+        return await self._app.messaging.recalls.by_id(message_id, sender)
 
     # ------------------------------------------------------------- broadcasts
 
@@ -101,22 +101,22 @@ class Desk:
         aim = target.lower()
         if aim not in app.config.domains:
             aim = self.address(target)
-            if app.mailing.groups.get(aim) is None:
+            if app.messaging.mailing.groups.get(aim) is None:
                 raise ValueError(f"{target} is neither a domain nor a group of this node")
         wanted = notice(app.config, sender, aim, content[0].decode(), content[1], rate, expires_s)
         try:
-            return await app.mailing.broadcast(wanted)
+            return await app.messaging.mailing.broadcast(wanted)
         except JobRefused as error:
             raise ValueError(str(error)) from error
 
     async def broadcast_report(self, identity: str) -> JobReport | None:
         """Tell how far a broadcast has come."""
-        return await self._app.mailing.broadcast_report(identity)
+        return await self._app.messaging.mailing.broadcast_report(identity)
 
     async def cancel_broadcast(self, identity: str) -> None:
         """End a broadcast; copies that are made stay."""
         try:
-            await self._app.mailing.cancel_broadcast(identity)
+            await self._app.messaging.mailing.cancel_broadcast(identity)
         except JobRefused as error:
             raise ValueError(str(error)) from error
 
@@ -124,17 +124,17 @@ class Desk:
 
     def has_webhook(self, aor: str) -> bool | None:
         """Say whether messages are posted; None for what is no service account."""
-        room = self._app.mailroom.rooms.get(aor)
+        room = self._app.messaging.mailroom.rooms.get(aor)
         return None if room is None else room.handler is not None
 
     async def fetch(self, aor: str, limit: int) -> list[Received]:
         """Return the oldest messages that wait."""
-        return await self._app.mailroom.rooms[aor].fetch(limit)
+        return await self._app.messaging.mailroom.rooms[aor].fetch(limit)
 
     async def acknowledge(self, aor: str, ids: Sequence[str]) -> list[str]:
         """Settle messages; returns those that waited."""
         most = self._app.config.pager.mailbox_messages
-        return await self._app.mailroom.rooms[aor].acknowledge(ids, most)
+        return await self._app.messaging.mailroom.rooms[aor].acknowledge(ids, most)
 
     # ------------------------------------------------------------- the ledger
 
@@ -167,7 +167,7 @@ class _Waiting:
 
     def __init__(self, app: App, message: Outgoing) -> None:
         self.answer: asyncio.Future[tuple[int, str]] = app.loop.create_future()
-        self._id = app.submit(
+        self._id = app.messaging.submit(
             message.sender,
             message.recipient,
             message.content_type,

@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import secrets
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from sip.proxy import Target
 from sip.registrar import Binding
 
 from . import settings as settings_of
-from .http.api import HistoryAccess, Operation, Own, history_operations
+from .http.api import Bearer, HistoryAccess, Operation, Own, history_operations
 from .http.digest import Digest
 from .identity import Account
 from .storage import Page, Query, read_page
@@ -23,22 +22,22 @@ __all__ = ["HistoryDesk", "registered"]
 
 
 class HistoryDesk:
-    """Serves histories over HTTP. secret: of the node. access: who is let in."""
+    """Serves histories over HTTP. access: who is let in."""
 
-    def __init__(self, app: App, secret: bytes) -> None:
+    def __init__(self, app: App, bearer: Bearer) -> None:
         self._app = app
         digest = Digest(
-            app.directory,
-            blake2b(b"http nonces", key=secret[:64]).digest(),
+            app.admission.directory,
+            app.edge.key_for(b"http nonces"),
             secrets.randbits(64),
             app.config.auth.nonce_lifetime,
             self._algorithms,
-            app.throttle,
+            app.admission.throttle,
             app.clock.now,
             app.clock.wall,
         )
         rate = settings_of.token_limits(app.config).rate
-        self.access = HistoryAccess(digest, app.bearer, rate, self._realm, app.clock.now)
+        self.access = HistoryAccess(digest, bearer, rate, self._realm, app.clock.now)
 
     def operations(self) -> list[Operation]:
         """Return what the API offers."""
@@ -49,14 +48,14 @@ class HistoryDesk:
         return await app.loop.run_in_executor(None, read_page, app.storage.database, query)
 
     def _own(self, aor: str, wall: float) -> Own:
-        keeping = self._app.keeping
+        keeping = self._app.messaging.keeping
         return Own(keeping.floor(aor), wall - keeping.of(aor).seconds)
 
     def _algorithms(self, account: Account | None, realm: str) -> tuple[str, ...]:
         return (account is not None and account.algorithms) or self._app.config.algorithms(realm)
 
     def _realm(self, domain: str) -> str:
-        return self._app.names.domain_of(domain) or self._app.names.first
+        return self._app.edge.names.domain_of(domain) or self._app.edge.names.first
 
 
 def registered(target: Target) -> tuple[bytes, tuple[str, int]]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pager import Pager
 from pager.fanout import Fanout, Original
 from pager.groups import Group, Groups
 from pager.identity import MessageIds
@@ -98,7 +99,7 @@ def broadcast_job(wanted: Notice, wall: float, total: int) -> Job:
 class Mailing:
     """Everything of a node that sends one message to many."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, pager: Pager) -> None:
         self.app = app
         config = app.config
         self.groups = Groups()
@@ -106,14 +107,14 @@ class Mailing:
             app.storage.database, config.domains, reserved_aors(config.domains)
         )
         self.job_table = JobTable(app.storage.database)
-        self.fanout = Fanout(app.pager, app.storage.jobs, self.known, app.ids)
+        self.fanout = Fanout(pager, app.storage.jobs, self.known, app.ids)
         self.jobs = Jobs(
-            self.fanout, app.storage.jobs, self.audience, app.endpoint.timers, app.clock
+            self.fanout, app.storage.jobs, self.audience, app.edge.endpoint.timers, app.clock
         )
         self.distribution = Distribution(self.fanout, self.jobs)
         lists = config.lists
         self.group_service = GroupService(
-            app.endpoint,
+            app.edge.endpoint,
             self.groups,
             self.distribution,
             to_sender=lists.to_sender,
@@ -121,7 +122,12 @@ class Mailing:
             group_max=lists.group_max,
         )
         self.list_service = ListService(
-            app.endpoint, self.distribution, app.names.aor_of, config.domains, self.known, app.ids
+            app.edge.endpoint,
+            self.distribution,
+            app.edge.names.aor_of,
+            config.domains,
+            self.known,
+            app.ids,
         )
         self.foreign: set[str] = set()
         self._reading = asyncio.Lock()
@@ -210,7 +216,7 @@ class Mailing:
             return self.group_service.recipients(sender, target)
         return sorted(
             account.aor
-            for account in self.app.directory
+            for account in self.app.admission.directory
             if account.enabled and account.realm == target and account.aor != sender
         )
 
@@ -218,12 +224,14 @@ class Mailing:
 
     def known(self, aor: str) -> bool:
         """Tell whether somebody can get a copy: a user of ours, or of a domain with a route."""
-        account = self.app.directory.get(aor)
+        account = self.app.admission.directory.get(aor)
         if account is not None:
             return account.enabled
         if self._is_foreign(aor):
             if not self.foreign:
-                self.app.endpoint.timers.schedule(self.app.clock.now() + _FOREIGN_S, self, _FOREIGN)
+                self.app.edge.endpoint.timers.schedule(
+                    self.app.clock.now() + _FOREIGN_S, self, _FOREIGN
+                )
             self.foreign.add(aor)
             return True
         return False
@@ -234,12 +242,12 @@ class Mailing:
         if route is None:
             return ()
         transport, host, port = route
-        flow = self.app.endpoint.transport.flow_to(transport, host, port, now)
+        flow = self.app.edge.endpoint.transport.flow_to(transport, host, port, now)
         return () if flow is None else (Target(aor.encode(), flow),)
 
     def on_timer(self, kind: int, now: float) -> None:
         """Try messages for other domains again: nobody registers there."""
-        pager = self.app.pager
+        pager = self.app.messaging.pager
         for aor in list(self.foreign):
             if pager.waiting(aor):
                 if aor not in pager.offline.boxes:
@@ -247,7 +255,7 @@ class Mailing:
             else:
                 self.foreign.discard(aor)
         if self.foreign:
-            self.app.endpoint.timers.schedule(now + _FOREIGN_S, self, _FOREIGN)
+            self.app.edge.endpoint.timers.schedule(now + _FOREIGN_S, self, _FOREIGN)
 
     def _is_foreign(self, aor: str) -> bool:
         return aor.rpartition("@")[2] in self.app.node.routes

@@ -100,7 +100,7 @@ SERVICE = {
 
 def node_metrics(metrics: Metrics, app: App) -> None:
     """Register the counters of every part of the node."""
-    metrics.stats("sip", app.endpoint.stats, ENDPOINT)
+    metrics.stats("sip", app.edge.endpoint.stats, ENDPOINT)
     metrics.labelled(
         "refusals", "Requests answered with an error of our own.", "reason", lambda: refusals(app)
     )
@@ -108,40 +108,40 @@ def node_metrics(metrics: Metrics, app: App) -> None:
         "screened",
         "Messages turned away or kept back by a policy.",
         "rule",
-        lambda: app.policies.refused,
+        lambda: app.messaging.policies.refused,
     )
     metrics.counter(
         "content_rule_failures",
         "Messages a content rule could not judge.",
-        lambda: app.policies.content.failed,
+        lambda: app.messaging.policies.content.failed,
     )
-    metrics.stats("auth", app.authenticator.stats, AUTH)
+    metrics.stats("auth", app.admission.authenticator.stats, AUTH)
     metrics.stats("gate", app.node.stats, GATE)
     metrics.stats("storage", app.storage.stats, STORAGE)
-    metrics.stats("pager", app.pager.stats, PAGER)
-    metrics.stats("api", app.bearer.stats, API)
-    metrics.stats("service", app.mailroom.stats, SERVICE)
-    layer = app.endpoint.layer
+    metrics.stats("pager", app.messaging.pager.stats, PAGER)
+    metrics.stats("api", app.web.bearer.stats, API)
+    metrics.stats("service", app.messaging.mailroom.stats, SERVICE)
+    layer = app.edge.endpoint.layer
     metrics.gauge("transactions_server", "Live server transactions.", lambda: layer.server_count)
     metrics.gauge("transactions_client", "Live client transactions.", lambda: layer.client_count)
     metrics.gauge(
         "transactions_completed", "Answers kept for retransmissions.", lambda: layer.completed_count
     )
-    metrics.gauge("content_files", "Uploaded files kept.", lambda: app.content.files)
-    metrics.gauge("content_bytes", "Octets of uploaded files.", lambda: app.content.octets)
+    metrics.gauge("content_files", "Uploaded files kept.", lambda: app.web.content.files)
+    metrics.gauge("content_bytes", "Octets of uploaded files.", lambda: app.web.content.octets)
     metrics.gauge("bindings", "Live bindings.", lambda: app.location.binding_count)
-    metrics.gauge("accounts", "Accounts.", lambda: len(app.directory))
+    metrics.gauge("accounts", "Accounts.", lambda: len(app.admission.directory))
     metrics.counter("registrations", "REGISTER accepted.", lambda: app.registrar.accepted)
     metrics.counter("registrations_refused", "REGISTER refused.", lambda: app.registrar.refused)
     metrics.counter("registrations_failed", "REGISTER not kept.", lambda: app.registrar.failed)
-    metrics.counter("echoed", "Messages echoed.", lambda: app.echo.echoed)
-    metrics.counter("faults", "Faults of the node's own code.", lambda: app.faults)
+    metrics.counter("echoed", "Messages echoed.", lambda: app.messaging.echo.echoed)
+    metrics.counter("faults", "Faults of the node's own code.", lambda: app.edge.faults)
 
 
 def refusals(app: App) -> dict[str, float]:
     """Count the node's own error answers by "STATUS reason"."""
     counted: dict[str, float] = {}
-    for (status, reason), number in app.endpoint.stats.refusals.items():
+    for (status, reason), number in app.edge.endpoint.stats.refusals.items():
         phrase = reason or REASONS.get(status, b"")
         line = f"{status} {phrase.decode('ascii', 'replace')}"
         counted[line] = counted.get(line, 0) + number

@@ -95,7 +95,7 @@ def run_node(settings: Config, announce: Callable[[str], None]) -> int:
     os.umask(0o077)  # messages, bindings and keys are for the node's own user alone
     with _ending_early():
         gc.disable()  # nothing that is loaded now is garbage, and looking takes a tenth of a second
-        from imsnode.app import serve as run
+        from imsnode.serve import serve as run
         from imsnode.storage import StorageError
         from imsnode.tls import TlsConfigError
         from sip.aio.errors import BindError

@@ -63,7 +63,7 @@ class Plane:
         applied = [change.key for change in changes(self.app.config, new) if change.live]
         if applied:
             self._apply(new)
-        self.app.policies.content = rules  # what they read from files may have changed
+        self.app.messaging.policies.content = rules  # what they read from files may have changed
         # What needs a restart differs from what the process began with, not from the last reload.
         since_start = changes(self.started_with, new)
         restart = [change.key for change in since_start if not change.live]
@@ -82,40 +82,40 @@ class Plane:
         history = settings_of.history_settings(config)
         content = settings_of.content(config)
         policies = settings_of.policy_settings(config)
-        next_hops, contacts = app.next_hops(config), app.contact_policy(config)
-        app.peers.configure(peers)  # refuses a bad table as a whole
+        next_hops, contacts = app.edge.next_hops(config), app.edge.contact_policy(config)
+        app.admission.peers.configure(peers)  # refuses a bad table as a whole
         app.config = config
         configure(config.log.level, config.log.format, lines_per_source=config.limits.log_lines)
         app.node.routes = routes
-        app.authenticator.configure(auth)
+        app.admission.authenticator.configure(auth)
         # These forget what they have counted: not for a change of something else.
         if rates != settings_of.rates(old):
-            app.users.configure(rates)
+            app.admission.users.configure(rates)
         if rates != settings_of.rates(old) or config.peer != old.peer:
-            app.sources.configure(rates)
+            app.admission.sources.configure(rates)
         if throttle != settings_of.throttle(old):
-            app.throttle.configure(throttle)
-        app.bearer.configure(settings_of.token_limits(config))
-        app.poster.policy = settings_of.webhook_policy(config)
-        app.mailroom.retry = settings_of.webhook_retry(config)
-        app.history_desk.access.configure(
+            app.admission.throttle.configure(throttle)
+        app.web.bearer.configure(settings_of.token_limits(config))
+        app.messaging.poster.policy = settings_of.webhook_policy(config)
+        app.messaging.mailroom.retry = settings_of.webhook_retry(config)
+        app.web.history_desk.access.configure(
             settings_of.token_limits(config).rate, config.auth.nonce_lifetime
         )
         app.registrar.limits = limits
         app.registrar.contact_allowed = contacts
         app.location.device_memory_s = config.registrar.device_memory
         app.location.max_devices = config.registrar.max_devices
-        app.proxy.config = proxy
-        app.proxy.may_send_to = next_hops
-        app.pager.configure(pager)
-        app.receipts.record_route = config.pager.imdn_record_route
-        app.content.settings = content
+        app.edge.proxy.config = proxy
+        app.edge.proxy.may_send_to = next_hops
+        app.messaging.pager.configure(pager)
+        app.messaging.receipts.record_route = config.pager.imdn_record_route
+        app.web.content.settings = content
 
-        app.policies.configure(policies)
-        app.echo.configure(self.started_with.domains if config.pager.echo else ())
-        app.services.offer(app.echo_service, app.echo.aors)
-        app.keeping.configure(history)
-        app.mailing.configure(config)
+        app.messaging.policies.configure(policies)
+        app.messaging.echo.configure(self.started_with.domains if config.pager.echo else ())
+        app.services.offer(app.messaging.echo_service, app.messaging.echo.aors)
+        app.messaging.keeping.configure(history)
+        app.messaging.mailing.configure(config)
         app.storage.configure(
             config.pager.duplicate_memory,
             config.ledger.retention,
@@ -137,11 +137,12 @@ class Plane:
                 await self.remove_binding(aor, None)
             except ControlRefused as error:
                 refused = error  # the others are tried all the same
-            if self.app.directory.get(aor) is None:
+            if self.app.admission.directory.get(aor) is None:
                 self.app.location.forget(aor, self.app.clock.now(), self.app.clock.wall())
-                self.app.policies.forget(aor, self.app.clock.now())
-        if any(self.app.directory.get(aor) is None for aor in gone):
-            await self.app.mailing.groups_changed()  # who is removed is in no group any more
+                self.app.messaging.policies.forget(aor, self.app.clock.now())
+        if any(self.app.admission.directory.get(aor) is None for aor in gone):
+            # Who is removed is in no group any more.
+            await self.app.messaging.mailing.groups_changed()
         if refused is not None:
             raise refused
         return count
@@ -158,11 +159,11 @@ class Plane:
             raise ControlRefused(f"charging records: {error.strerror}") from error
 
     async def _read_accounts(self, aors: Sequence[str] | None) -> tuple[int, list[str]]:
-        directory, accounts = self.app.directory, self.app.storage.accounts
+        directory, accounts = self.app.admission.directory, self.app.storage.accounts
         loop = self.app.loop
         named = None if aors is None else list(aors)
         choices = await loop.run_in_executor(None, self.app.storage.choices.load, named)
-        self.app.keeping.choose(choices, named)
+        self.app.messaging.keeping.choose(choices, named)
         if aors is None:
             fresh = await loop.run_in_executor(None, lambda: list(accounts.load_all()))
             count = directory.replace_all(fresh)
@@ -182,14 +183,16 @@ class Plane:
     async def tokens_changed(self) -> int:
         """Read the tokens of the HTTP API again; returns how many there are."""
         app = self.app
-        app.tokens.replace_all(await app.loop.run_in_executor(None, app.storage.tokens.load_all))
-        return len(app.tokens)
+        app.web.tokens.replace_all(
+            await app.loop.run_in_executor(None, app.storage.tokens.load_all)
+        )
+        return len(app.web.tokens)
 
     async def services_changed(self) -> int:
         """Read the service accounts again; returns how many there are."""
         app = self.app
         services = await app.loop.run_in_executor(None, app.storage.services.load_all)
-        app.serve_accounts(services)
+        app.messaging.serve_accounts(services)
         return len(services)
 
     async def policies_changed(self, aors: Sequence[str] | None) -> int:
@@ -199,30 +202,30 @@ class Plane:
         async with self._reading:
             if aors is None:
                 fresh = await loop.run_in_executor(None, lambda: list(kept.load_all()))
-                app.policies.replace_all(fresh, app.clock.now(), app.clock.wall())
+                app.messaging.policies.replace_all(fresh, app.clock.now(), app.clock.wall())
                 count = len(fresh)
             else:
                 count = len(aors)
                 for aor in aors:
                     one = await loop.run_in_executor(None, kept.get, aor)
                     one = one or UserPolicy(aor)
-                    app.policies.put(one, app.clock.now(), app.clock.wall())
-        app.driver.wake()  # what was held back leaves now
+                    app.messaging.policies.put(one, app.clock.now(), app.clock.wall())
+        app.edge.driver.wake()  # what was held back leaves now
         return count
 
     def _active(self, aor: str) -> bool:
-        account = self.app.directory.get(aor)
+        account = self.app.admission.directory.get(aor)
         return account is not None and account.enabled
 
     # ------------------------------------------------------ groups, broadcasts
 
     async def groups_changed(self) -> int:
         """Read the groups again; returns how many there are."""
-        return await self.app.mailing.groups_changed()
+        return await self.app.messaging.mailing.groups_changed()
 
     async def broadcasts_changed(self) -> int:
         """Take up broadcasts that were begun, drop those that were ended; returns how many run."""
-        return await self.app.mailing.broadcasts_changed()
+        return await self.app.messaging.mailing.broadcasts_changed()
 
     # --------------------------------------------------------------- bindings
 
@@ -238,8 +241,8 @@ class Plane:
         """Send a message in the name of a local user, through the pager like any other."""
         app = self.app
         for field, aor in (("from", request.sender), ("to", request.recipient)):
-            known = self._active(aor) or aor in app.echo.aors
-            if not known and (field == "from" or app.mailing.groups.get(aor) is None):
+            known = self._active(aor) or aor in app.messaging.echo.aors
+            if not known and (field == "from" or app.messaging.mailing.groups.get(aor) is None):
                 raise ControlRefused(f"{field}: {aor} is not a user of this node")
         answer: asyncio.Future[tuple[int, str]] = app.loop.create_future()
 
@@ -247,15 +250,15 @@ class Plane:
             if not answer.done():
                 answer.set_result((status, reason))
 
-        if request.recipient in app.echo.aors:
+        if request.recipient in app.messaging.echo.aors:
             raise ControlRefused("to: the echo service answers softphones; send to a user")
-        if app.mailing.groups.get(request.recipient) is not None:
-            refusal = app.mailing.group_service.refused(
+        if app.messaging.mailing.groups.get(request.recipient) is not None:
+            refusal = app.messaging.mailing.group_service.refused(
                 len(request.body), request.sender, request.recipient
             )
             if refusal is not None:
                 raise ControlRefused(f"to: {(refusal.reason or b'no such group').decode()}")
-        message_id = app.submit(
+        message_id = app.messaging.submit(
             request.sender, request.recipient, request.content_type.encode(), request.body, answered
         )
         try:
@@ -267,7 +270,7 @@ class Plane:
 
     async def recall_message(self, identity: str, sender: str) -> list[RecallResult]:
         """Take a message back, for its sender or as the operator."""
-        return await self.app.recalls.by_id(identity, sender)
+        return await self.app.messaging.recalls.by_id(identity, sender)
 
     async def flush_ledger(self) -> None:
         """Return when every ledger entry noted so far can be read from the database."""
@@ -281,22 +284,22 @@ class Plane:
     def status(self) -> Mapping[str, object]:
         """Return what an operator looks at first; plain values only."""
         app = self.app
-        layer = app.endpoint.layer
+        layer = app.edge.endpoint.layer
         return {
             "ready": app.readiness.ready,
             "reasons": app.readiness.reasons(),
-            "listeners": [str(bound) for bound in app.bound],
-            "http": app.http.address,
-            "accounts": len(app.directory),
+            "listeners": [str(bound) for bound in app.edge.bound],
+            "http": app.web.http.address,
+            "accounts": len(app.admission.directory),
             "bindings": app.location.binding_count,
             "transactions": {
                 "server": layer.server_count,
                 "client": layer.client_count,
                 "completed": layer.completed_count,
             },
-            "connections": app.driver.stats.connections,
+            "connections": app.edge.driver.stats.connections,
             "storage": app.storage.trouble or "ok",
-            "faults": app.faults,
+            "faults": app.edge.faults,
         }
 
 

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may ask for something, and how often: accounts, peers, authentication, limits."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+
+from sip.timers import TimerConfig
+
+from . import settings as settings_of
+from .config import Config
+from .edge import Edge
+from .identity import (
+    Account,
+    Authenticator,
+    Directory,
+    FailureThrottle,
+    PeerTable,
+    SourceLimiter,
+    UserLimiter,
+)
+from .identity.rates import OnBan
+
+__all__ = ["Admission"]
+
+
+class Admission:
+    """What `Node` asks before it serves anybody.
+
+    Args: ban: called with a source above its rate and the time until which to ignore it.
+    """
+
+    def __init__(
+        self, config: Config, accounts: Iterable[Account], edge: Edge, ban: OnBan, now: float
+    ) -> None:
+        self.directory = Directory(accounts)
+        self.peers = PeerTable(settings_of.peers(config))
+        rates = settings_of.rates(config)
+        self.sources = SourceLimiter(rates, self.peers, ban)
+        self.users = UserLimiter(rates)
+        self.throttle = FailureThrottle(settings_of.throttle(config))
+        self.authenticator = Authenticator(
+            self.directory,
+            self.peers,
+            edge.names,
+            edge.key_for(b"nonces"),
+            secrets.randbits(64),
+            settings=settings_of.auth_settings(config),
+            throttle=self.throttle,
+            sources=self.sources,
+            listeners=edge.endpoint.own,
+            # RFC 3261 17.1.2.2: so long a client repeats what it sent before we came up.
+            resends_until=now + TimerConfig(t1=config.timers.t1).transaction,
+        )
+
+    def is_user(self, aor: str) -> bool:
+        """Tell whether this is an account of ours that is not switched off."""
+        account = self.directory.get(aor)
+        return account is not None and account.enabled

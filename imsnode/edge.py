@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where SIP comes in and goes out: listeners, the endpoint on them, and the proxy's way on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+from hashlib import blake2b
+from pathlib import Path
+
+from sip.aio.driver import Bound, Driver, UdpOptions
+from sip.endpoint import Endpoint
+from sip.flow import Flow
+from sip.ids import IdSource
+from sip.nexthop import NextHopPolicy
+from sip.ports import Transport
+from sip.proxy import Proxy
+from sip.registrar import ContactPolicy
+from sip.routing import OwnNames
+from sip.timers import TimerConfig
+from sip.tokens import FlowTokens
+
+from . import settings as settings_of
+from .addresses import listens_on_loopback, own_addresses
+from .config import Config
+from .identity import LocalNames
+from .tls import client_context, self_signed, server_context
+
+__all__ = ["Edge", "node_secret"]
+
+log = logging.getLogger(__name__)
+
+OWN_ADDRESSES = 1024  # of one machine
+FAULT_LINES = 20  # tracebacks a minute; the counter goes on
+
+
+class Edge:
+    """The node's listeners and everything that is true of its addresses.
+
+    Bound when made; nothing is read before `Driver.start`. key: the node's own secret, which is the
+    same after a restart.
+
+    Raises: BindError for an address that cannot be opened, TlsConfigError for a certificate that
+        does not load.
+    """
+
+    def __init__(self, config: Config, loop: asyncio.AbstractEventLoop, ids: IdSource) -> None:
+        self._config = config
+        self._ids = ids
+        self.faults = 0
+        self._fault_window = 0.0
+        self._fault_lines = 0
+        self.limits = settings_of.sip_limits(config)
+        self.driver = Driver(
+            loop,
+            self._endpoint,
+            streams=settings_of.stream_limits(config),
+            udp=UdpOptions(),
+            limits=self.limits,
+            client_tls=client_context(),
+            advertise=config.network.advertise or "",
+        )
+        self.bound = self._listen()
+        self.key = node_secret(config.directory / "imsnode.key")
+        own = self.own = own_addresses(self.bound, config)
+        self.endpoint.own.update(own)
+        self.proxy = Proxy(
+            self.endpoint,
+            OwnNames(self.endpoint.own, config.domains),
+            FlowTokens(self.key),
+            self.next_hops(config),
+            settings_of.proxy_config(config),
+        )
+        self.own_hosts = {host for host, _ in own}
+        self.names = LocalNames(config.domains, self.own_hosts)
+
+    def key_for(self, purpose: bytes) -> bytes:
+        """Return a key of the node for one purpose, the same after a restart."""
+        return blake2b(purpose, key=self.key[:64]).digest()
+
+    def next_hops(self, config: Config) -> NextHopPolicy:
+        """Where requests may go at all (threats.md R2, S11)."""
+        return NextHopPolicy(
+            self.own, listens_on_loopback(self.bound), [str(n) for n in config.network.allow]
+        )
+
+    def contact_policy(self, config: Config) -> ContactPolicy:
+        """Which contacts a client may register (threats.md R2)."""
+        return ContactPolicy(self.own, [str(n) for n in config.network.allow])
+
+    def learn(self, address: tuple[str, int]) -> bool:
+        """Take an address of this machine for our own; False when that changes nothing.
+
+        A listener on every address names none of them; the kernel does when it accepts.
+        """
+        if len(self.own) >= OWN_ADDRESSES:
+            return False
+        self.own.append(address)
+        self.own_hosts.add(address[0])
+        self.endpoint.own.add(address)
+        return True
+
+    def _endpoint(self, transport: Transport) -> Endpoint:
+        config = self._config
+        self.endpoint = Endpoint(
+            transport,
+            None,
+            self._ids,
+            limits=self.limits,
+            timers_config=TimerConfig(
+                t1=config.timers.t1,
+                t2=config.timers.t2,
+                t4=config.timers.t4,
+                timer_c=config.timers.c,
+            ),
+            max_transactions=config.limits.transactions,
+            max_completed=2 * config.limits.transactions,
+            on_fault=self.on_fault,
+        )
+        return self.endpoint
+
+    def _listen(self) -> list[Bound]:
+        """Bind every SIP listener; nothing is read before `Driver.start`."""
+        bound = []
+        context = None
+        for listener in self._config.listen:
+            if listener.transport == "UDP":
+                bound.append(self.driver.add_udp(listener.host, listener.port))
+            elif listener.transport == "TCP":
+                bound.append(self.driver.add_tcp(listener.host, listener.port))
+            else:
+                if context is None:
+                    context = server_context(*self._certificate())
+                bound.append(self.driver.add_tls(listener.host, listener.port, context))
+        return bound
+
+    def _certificate(self) -> tuple[Path, Path]:
+        config = self._config
+        if config.certificate is not None:
+            return config.certificate
+        files = self_signed(config.tls_directory, config.domains)
+        return files.cert, files.key
+
+    def tap(self, tap: object) -> None:
+        """Show a trace what passes from now on; None: nothing."""
+        self.driver.tap = tap  # type: ignore[assignment]  # TraceHub hands out what the driver takes
+
+    def on_fault(self, error: Exception, where: str, flow: Flow | None, now: float) -> None:
+        """Log a fault of our own code with its traceback, a bounded number a minute (G1, O1)."""
+        self.faults += 1
+        if now - self._fault_window > 60:
+            self._fault_window, self._fault_lines = now, 0
+        self._fault_lines += 1
+        if self._fault_lines <= FAULT_LINES:
+            source = flow.remote[0] if flow is not None else ""
+            log.error("fault", exc_info=error, extra={"where": where, "source": source})
+
+
+def node_secret(path: Path) -> bytes:
+    """Read the key that signs flow tokens; made once, so that dialogs outlive a restart."""
+    with contextlib.suppress(FileNotFoundError):
+        secret = path.read_bytes()
+        if len(secret) >= 32:
+            return secret
+    secret = secrets.token_bytes(32)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secret)
+    return secret

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the node offers over HTTP: the one listener for users and programs, the control socket."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import __version__
+from . import settings as settings_of
+from .content import ContentStore
+from .control.path import short_path
+from .control.plane import Plane
+from .control.server import make_control_app
+from .desk import Desk
+from .history_desk import HistoryDesk
+from .http.api import Bearer, file_operations, make_api
+from .http.app import Readiness, make_app
+from .http.server import HttpServer
+from .identity.tokens import TokenTable
+from .metrics import Metrics, driver_metrics
+from .trace import TraceHub
+
+if TYPE_CHECKING:
+    from .app import App
+
+__all__ = ["Web"]
+
+
+class Web:
+    """The HTTP side of a node. bind, start and stop are called in this order."""
+
+    def __init__(self, app: App, readiness: Readiness) -> None:
+        config = app.config
+        self.tokens = TokenTable(app.storage.tokens.load_all())
+        self.bearer = Bearer(
+            self.tokens, settings_of.token_limits(config), app.clock.now, app.clock.wall
+        )
+        self.history_desk = HistoryDesk(app, self.bearer)
+        self.content = ContentStore(
+            config.content_directory, settings_of.content(config), app.clock.wall
+        )
+        self.trace = TraceHub(app.edge.tap, app.clock.wall)
+        self.plane = Plane(app)
+        self.metrics = Metrics()
+        driver_metrics(self.metrics, app.edge.driver)
+        operations = [*Desk(app).operations(self.bearer), *self.history_desk.operations()]
+        if config.content.domains:
+            operations += file_operations(self.content, self.history_desk.access, self.base_url)
+        self.http: HttpServer = HttpServer(
+            make_app(readiness, self.metrics, (make_api(operations, __version__),)),
+            host=config.http.listen.host,
+            port=config.http.listen.port,
+            limits=settings_of.http_limits(config),
+        )
+        self.control: HttpServer = HttpServer(
+            make_control_app(self.plane, self.trace),
+            unix_path=Path(short_path(config.control_socket)),
+            setting="control.socket",
+        )
+        self._app = app
+
+    def bind(self) -> None:
+        """Take the addresses. The control socket also says that no other node works on this store.
+
+        Raises: BindError.
+        """
+        self.http.bind()
+        self.control.bind()
+
+    async def start(self) -> None:
+        """Accept requests."""
+        self.content.start(self._app.loop)
+        await self.http.start()
+        await self.control.start()
+
+    async def stop(self) -> None:
+        """End what is under way and close."""
+        self.content.stop()
+        self.trace.close()
+        await asyncio.gather(self.http.stop(0.5), self.control.stop(0.5), return_exceptions=True)
+
+    def base_url(self) -> str:
+        """Return what links to files begin with."""
+        return self._app.config.content.base_url or f"http://{self.http.address}"
