@@ -45,6 +45,7 @@ HOT = (
     "sip/digest/credentials.py",
     "sip/digest/algorithms.py",
     "sip/digest/nonce.py",
+    "pager/fanout.py",
     "pager/identity.py",
     "pager/keeper.py",
     "pager/policy.py",

@@ -1,36 +1,46 @@
-"""What one message to many costs: copies per CPU second of the whole process, commits included.
+"""What one message to many costs: copies per CPU second of a node's process, commits included.
 
-    python -m benchmarks.many [--lists 200] [--users 10000]
+    python -m benchmarks.many [--lists 400] [--users 10000]
 
-``list of 50``: MESSAGEs with a recipient list go through the list server, whose recipients are all
-away, until each has its 202. ``broadcast``: one job to all users, half of them online on a virtual
-network, until every copy is stored and the online half has answered; devices run in the same
-process and are counted too. Both on SQLite in a temporary folder.
+``list of 50, stored``: MESSAGEs with a recipient list, everybody on them away. ``list of 50, sent``:
+everybody on them is online, and each copy is stored, sent and answered. ``broadcast``: one job to all
+users, half of them online. The node is a process of its own, as installed, with ledger, history and
+SQLite on disk; devices and senders are one other process whose time is not counted. A run ends when
+every copy is where it belongs and the ledger is written.
 """
 
 from __future__ import annotations
 
 import argparse
-import queue
+import os
+import select
+import socket
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from pathlib import Path
 
-from imsnode.distribution import Distribution
-from imsnode.lists import ListService
-from imsnode.storage import Storage, StorageSettings, open_storage
-from pager.fanout import Fanout, Original
-from pager.jobs import Job, JobKind, Jobs
 from sip.bodies.resource_lists import Entry, build_list
-from sip.flow import Flow
-from sip.message import Request
-from tests.support.pager_world import ALICE, MemoryStore, World
+from tests.support.crowd import Crowd
+from tests.support.traffic import ADDRESS
 
-LIST = "sip:list@ims.test"
+from .scale import Running, command
+
 LISTED = 50
-TEXT = b"the network is down for maintenance tonight"
+UNDER_WAY = 4
+LEDGER_S = 1.2  # the ledger is on disk so long after the last message
+LIMIT_S = 120.0
+TEXT = "the network is down for maintenance tonight"
+TICKS = os.sysconf("SC_CLK_TCK")
+CONFIG_MORE = f"""
+[[peer]]
+name = "crowd"
+address = "{ADDRESS}"
+trust = "asserted"
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,106 +53,137 @@ class Measured:
     wall_s: float
 
 
-class Node(World):
-    """A node with a real store."""
+class Many(Running):
+    """A node with users, and the means to load and measure it."""
 
-    def __init__(self, url: str, users: list[str]) -> None:
-        self.users = users
-        self.callbacks: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self.storage: Storage = open_storage(
-            StorageSettings(url), self.callbacks.put, lambda: self.network.wall
-        )
-        super().__init__()
+    def __init__(self, directory: Path, users: Sequence[str], pure: bool) -> None:
+        super().__init__(directory, [])
+        self.config.write_text(self.config.read_text() + CONFIG_MORE)
+        self.imsnode = command(pure)
+        csv = directory / "users.csv"
+        rows = [f"sip:{user}@ims.test,secret,,true" for user in users]
+        csv.write_text("\n".join(["aor,password,display_name,enabled", *rows]) + "\n")
+        self.run("user", "import", str(csv))
 
-    def _begin(self) -> None:
-        real = self.store
-        self.store = cast(MemoryStore, self.storage.messages)
-        super()._begin()
-        self.store = real
-        endpoint = self.node.endpoint
-        known = frozenset(self.users).__contains__
-        fanout = Fanout(self.pager, self.storage.jobs, known, endpoint.ids)
-        self.jobs = Jobs(
-            fanout, self.storage.jobs, lambda _job: self.users, endpoint.timers, self.pager.clock
-        )
-        self.service = ListService(
-            endpoint, Distribution(fanout, self.jobs), lambda uri: uri.aor, ["ims.test"], known,
-            endpoint.ids,
-        )  # fmt: skip
+    @property
+    def address(self) -> tuple[str, int]:
+        return "127.0.0.1", self.port
 
-    def on_request(self, request: Request, flow: Flow, now: float) -> None:
-        self.service.request(request, flow, ALICE, LIST, now)
+    def cpu_s(self) -> float:
+        """CPU time of the process until now."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
 
-    def run_until(self, done: Callable[[], bool]) -> None:
-        """Let network and store go on; virtual time passes only while the store rests."""
-        while not done():
-            try:
-                self.callbacks.get(timeout=0.0005)()
-            except queue.Empty:
-                self.network.run(0.01)
+    def measured(self, name: str, copies: int, work: Callable[[], None]) -> Measured:
+        """Do some work and say what it cost the node."""
+        cpu, wall = self.cpu_s(), time.monotonic()
+        work()
+        took = time.monotonic() - wall
+        time.sleep(LEDGER_S)
+        return Measured(name, copies, self.cpu_s() - cpu, took)
 
 
-def lists(url: str, count: int) -> Measured:
-    """Send ``count`` messages to 50 recipients each."""
-    users = [f"sip:u{number:05d}@ims.test" for number in range(5000)]
-    node = Node(url, users)
-    bodies = []
+def list_requests(users: Sequence[str], count: int, address: tuple[str, int]) -> list[bytes]:
+    """Write MESSAGEs to 50 users each, in turn."""
+    requests = []
+    host, port = address
     for number in range(count):
-        first = number * LISTED % len(users)
-        document = build_list(Entry(user, "bcc") for user in users[first : first + LISTED])
-        bodies.append(
-            b"--b\r\nContent-Type: text/plain\r\n\r\n%b\r\n"
-            b"--b\r\nContent-Type: application/resource-lists+xml\r\n"
-            b"Content-Disposition: recipient-list\r\n\r\n%b\r\n--b--\r\n" % (TEXT, document)
+        first = number * LISTED % (len(users) - LISTED + 1)
+        document = build_list(
+            Entry(f"sip:{user}@ims.test", "bcc") for user in users[first : first + LISTED]
+        ).decode()
+        body = (
+            f"--b\r\nContent-Type: text/plain\r\n\r\n{TEXT}\r\n"
+            "--b\r\nContent-Type: application/resource-lists+xml\r\n"
+            f"Content-Disposition: recipient-list\r\n\r\n{document}\r\n--b--\r\n"
         )
-    headers = (
-        (b"Content-Type", b'multipart/mixed;boundary="b"'),
-        (b"Require", b"recipient-list-message"),
-    )
-    cpu, wall = time.process_time(), time.perf_counter()
-    for body in bodies:
-        node.alice.send(body, LIST, headers=headers)
-    node.run_until(lambda: len(node.alice.answers) == count)
-    spent = time.process_time() - cpu, time.perf_counter() - wall
-    answers = set(node.alice.answers.values())
-    node.storage.close()
-    if answers != {202}:
-        raise RuntimeError(f"the list server answered {answers}")
-    return Measured("list of 50, stored", count * LISTED, *spent)
+        requests.append(
+            (
+                "MESSAGE sip:list@ims.test SIP/2.0\r\n"
+                f"Via: SIP/2.0/UDP {host}:{port};rport;branch=z9hG4bKl{number}\r\n"
+                f"Max-Forwards: 70\r\nFrom: <sip:{users[0]}@ims.test>;tag=l\r\n"
+                f"To: <sip:list@ims.test>\r\nCall-ID: list-{number}\r\nCSeq: 1 MESSAGE\r\n"
+                "Require: recipient-list-message\r\n"
+                'Content-Type: multipart/mixed;boundary="b"\r\n'
+                f"Content-Length: {len(body)}\r\n\r\n{body}"
+            ).encode()
+        )
+    return requests
 
 
-def broadcast(url: str, count: int) -> Measured:
+def send_all(node: Many, users: Sequence[str], count: int) -> None:
+    """Send lists, a few under way at once, until each has its 202."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.bind((ADDRESS, 0))
+        waiting = list_requests(users, count, sender.getsockname())
+        answered = under_way = 0
+        end = time.monotonic() + LIMIT_S
+        while answered < count:
+            while waiting and under_way < UNDER_WAY:
+                sender.sendto(waiting.pop(), node.address)
+                under_way += 1
+            if time.monotonic() > end or not select.select([sender], [], [], 5.0)[0]:
+                raise RuntimeError(f"{count - answered} lists have no answer")
+            answer = sender.recv(65535)
+            if not answer.startswith(b"SIP/2.0 202"):
+                raise RuntimeError(f"a list was answered {answer[:40]!r}")
+            answered += 1
+            under_way -= 1
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + LIMIT_S
+    while not condition():
+        if time.monotonic() > end:
+            raise RuntimeError("copies are missing")
+        time.sleep(0.005)
+
+
+def lists(folder: Path, count: int, online: bool, pure: bool) -> Measured:
+    """Send ``count`` messages to 50 recipients each."""
+    users = Crowd.names_of(1000)
+    name = f"list of 50, {'sent' if online else 'stored'}"
+    with Many(folder, users, pure) as node, Crowd(len(users)) as crowd:
+        if online:
+            crowd.register(users, node.address)
+            time.sleep(1.0)
+
+        def work() -> None:
+            send_all(node, users, count)
+            until(lambda: not online or crowd.taken >= count * LISTED)
+
+        return node.measured(name, count * LISTED, work)
+
+
+def broadcast(folder: Path, count: int, pure: bool) -> Measured:
     """Send one message to ``count`` users, every second of them online."""
-    users = [f"sip:u{number:05d}@ims.test" for number in range(count)]
-    node = Node(url, users)
-    phones = []
-    for number in range(0, count, 2):
-        host = f"198.18.{number // 250 % 250}.{number % 250 + 1}"
-        phone = node.phone(f"p{number}", host, f"<{number}>", users[number])
-        node.register(phone)
-        phones.append(phone)
-    wall_now = node.network.wall
-    original = Original(
-        "b1", ALICE, "ims.test", b"b1", 1, b"job:b1", wall_now, wall_now + 86_400,
-        b"From: <sip:alice@ims.test>;tag=b\r\nContent-Type: text/plain", TEXT, True,
-    )  # fmt: skip
-    cpu, wall = time.process_time(), time.perf_counter()
-    node.jobs.begin(Job(original, JobKind.BROADCAST, total=count), lambda _kept: None)
-    node.run_until(lambda: node.pager.stats.delivered == len(phones))
-    node.run_until(lambda: not node.jobs.running)
-    spent = time.process_time() - cpu, time.perf_counter() - wall
-    node.storage.close()
-    if node.pager.stats.stored != count:
-        raise RuntimeError(f"{node.pager.stats.stored} copies were stored, not {count}")
-    return Measured(f"broadcast to {count:,}, half online", count, *spent)
+    users = Crowd.names_of(count)
+    with Many(folder, users, pure) as node, Crowd(count) as crowd:
+        online = users[::2]
+        crowd.register(online, node.address)
+        time.sleep(1.0)
+
+        def work() -> None:
+            subprocess.run(
+                [sys.executable, "-m", "imsnode", "broadcast", "send", "--to", "ims.test", TEXT, "--rate", "0",
+                 "--from", f"sip:{users[-1]}@ims.test", "--config", str(node.config)],
+                check=True, stdout=subprocess.DEVNULL,
+            )  # fmt: skip
+            until(lambda: crowd.taken >= len(online))
+
+        return node.measured(f"broadcast to {count:,}, half online", count, work)
 
 
-def measure(count: int = 200, users: int = 10_000) -> list[Measured]:
-    """Run both scenarios, each on a store of its own."""
+def measure(count: int = 400, users: int = 10_000, pure: bool = False) -> list[Measured]:
+    """Run all scenarios, each on a node of its own."""
     with tempfile.TemporaryDirectory() as folder:
+        places = [Path(folder, name) for name in ("stored", "sent", "broadcast")]
+        for place in places:
+            place.mkdir()
         return [
-            lists(f"sqlite:///{folder}/lists.db", count),
-            broadcast(f"sqlite:///{folder}/broadcast.db", users),
+            lists(places[0], count, False, pure),
+            lists(places[1], count, True, pure),
+            broadcast(places[2], users, pure),
         ]
 
 
@@ -161,7 +202,8 @@ def table(measured: list[Measured]) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lists", type=int, default=200)
+    parser.add_argument("--lists", type=int, default=400)
     parser.add_argument("--users", type=int, default=10_000)
+    parser.add_argument("--pure", action="store_true")
     options = parser.parse_args()
-    print(table(measure(options.lists, options.users)))
+    print(table(measure(options.lists, options.users, options.pure)))

@@ -86,7 +86,7 @@ class Carbons:
     def _name(self, target: Target) -> str:
         return self._bindings.device_of(target) or target.uri.decode("utf-8", "replace")
 
-    def copied(self, message: StoredMessage, parent_id: str, now: float) -> None:
+    def copied(self, copies: Sequence[StoredMessage], parent_id: str, now: float) -> None:
         """Send nothing: the message to the list has been copied."""
 
     def concluded(

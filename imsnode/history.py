@@ -7,10 +7,11 @@ a queue; the rest is done by the archive on the writer's thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pager import rules
+from pager.fanout import content_type_of
 from pager.submission import Submission
 from pager.values import ExpiredMessage, StoredMessage
 
@@ -173,21 +174,15 @@ class HistoryObserver:
                 )
             )
 
-    def copied(self, message: StoredMessage, parent_id: str, now: float) -> None:
-        """Note a copy for its recipient; for the sender the message to the list stands there."""
-        self._note(
-            (
-                2,
-                message.id,
-                message.received_at,
-                message.sender,
-                message.recipient,
-                202,
-                _content_type(message.head),
-                message.call_id,
-                message.body,
-            )
-        )
+    def copied(self, copies: Sequence[StoredMessage], parent_id: str, now: float) -> None:
+        """Note copies for their recipients; for the sender the message to the list stands there."""
+        note = self._note
+        kind = content_type_of(copies[0].head) or b"" if copies else b""
+        for copy in copies:
+            note(
+                (2, copy.id, copy.received_at, copy.sender, copy.recipient, 202, kind,
+                 copy.call_id, copy.body)
+            )  # fmt: skip
 
     def concluded(
         self, message: StoredMessage, device: str, status: int, final: bool, now: float
@@ -196,11 +191,3 @@ class HistoryObserver:
 
     def expired(self, gone: ExpiredMessage, wall: float) -> None:
         """Nothing to note: it was taken from the sender, and history says so."""
-
-
-def _content_type(head: bytes) -> bytes:
-    for line in head.split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        if name.strip().lower() in (b"content-type", b"c"):
-            return value.strip()
-    return b""

@@ -113,11 +113,12 @@ class Mailroom:
         if room is not None and submission.status == 202:
             room.news.set()
 
-    def copied(self, message: StoredMessage, parent_id: str, now: float) -> None:
-        """A copy of a message to a group was stored."""
-        room = self.rooms.get(message.recipient)
-        if room is not None:
-            room.news.set()
+    def copied(self, copies: Sequence[StoredMessage], parent_id: str, now: float) -> None:
+        """Copies of a message to a group were stored."""
+        for copy in copies:
+            room = self.rooms.get(copy.recipient)
+            if room is not None:
+                room.news.set()
 
     def concluded(
         self, message: StoredMessage, device: str, status: int, final: bool, now: float

@@ -19,13 +19,14 @@ from sip.message import Request, build_request
 from sip.parser import parse_message
 
 from . import rules
+from .contents import stored_notice
 from .identity import MessageIds, copy_key
 from .mailbox import Item
 from .policy import Act
 from .ports import Advance, CopiesResult, CopyStore
 from .service import Pager
 from .settings import StoreMode
-from .values import LedgerEntry, StoredMessage, StoreKind, StoreResult
+from .values import LedgerEntry, Step, StoredMessage, StoreKind, StoreResult
 
 #: Copies that are committed in one transaction.
 BATCH: Final = 256
@@ -56,11 +57,16 @@ class Original:
     @property
     def content_type(self) -> bytes | None:
         """Content-Type as it stands in the head."""
-        for line in self.head.split(b"\r\n"):
-            name, _, value = line.partition(b":")
-            if name.strip().lower() in (b"content-type", b"c"):
-                return value.strip()
-        return None
+        return content_type_of(self.head)
+
+
+def content_type_of(head: bytes) -> bytes | None:
+    """Return the Content-Type among header lines of a stored message, None when there is none."""
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.strip().lower() in (b"content-type", b"c"):
+            return value.strip()
+    return None
 
 
 class Fanout:
@@ -102,26 +108,33 @@ class Fanout:
         """
         pager = self.pager
         keeper, bindings, settings = pager.keeper, pager.bindings, pager.settings
+        known, targets_of, absent = self.known, bindings.targets, bindings.absent_devices
         wall = pager.clock.wall()
-        storing = settings.mode_for(original.address) is not StoreMode.OFF
+        storing = original.lasting and settings.mode_for(original.address) is not StoreMode.OFF
         by_domain = settings.domain_modes
+        screened = pager.screen is not None
+        kind = original.content_type if screened else None
         copies: list[StoredMessage] = []
         direct: list[str] = []
         left_out: list[tuple[str, str]] = []
         for recipient in recipients:
-            if by_domain:
-                storing = settings.mode_for(recipient) is not StoreMode.OFF
-            if not self.known(recipient):
+            if not known(recipient):
                 left_out.append((recipient, rules.NO_SUCH_USER))
-            elif unwanted := self._unwanted(original, recipient, now, wall):
-                left_out.append((recipient, unwanted))
-            elif not (storing and original.lasting):
+                continue
+            if screened:
+                unwanted = self._unwanted(original, kind, recipient, now, wall)
+                if unwanted:
+                    left_out.append((recipient, unwanted))
+                    continue
+            if by_domain:
+                storing = original.lasting and settings.mode_for(recipient) is not StoreMode.OFF
+            if not storing:
                 direct.append(recipient)
             elif keeper.full(recipient, False):
                 left_out.append((recipient, rules.MAILBOX_FULL))
             else:
-                devices = bindings.absent_devices(recipient, now)
-                targets = bindings.targets(recipient, now)
+                targets = targets_of(recipient, now)
+                devices = absent(recipient, now)
                 if targets:
                     here = [bindings.device_of(target) for target in targets]
                     devices = (*devices, *[device for device in here if device])
@@ -132,14 +145,15 @@ class Fanout:
         sending = _Sending(self, original, copies, direct, left_out, done)
         self.store.store_copies(copies, advance, sending.committed)
 
-    def _unwanted(self, original: Original, recipient: str, now: float, wall: float) -> str:
+    def _unwanted(
+        self, original: Original, kind: bytes | None, recipient: str, now: float, wall: float
+    ) -> str:
         """Return the rule of the screen by which somebody gets no copy, "" when there is none."""
         pager, sender = self.pager, original.sender
         if pager.screen is None or not (
             pager.screens_all or recipient in pager.screened or sender in pager.screened
         ):
             return ""
-        kind = original.content_type
         verdict = pager.screen.judge(kind, original.body, sender, recipient, now, wall)
         if verdict is None or verdict.decision.act not in (Act.REFUSE, Act.IGNORE):
             return ""
@@ -172,31 +186,37 @@ class Fanout:
         pager = self.pager
         note, keeper, stats = pager.ledger.note, pager.keeper, pager.stats
         targets, adopt = pager.bindings.targets, pager.offline.adopt
-        observers = pager.observers
         now, wall = pager.clock.now(), pager.clock.wall()
         at, size = original.at, len(original.body)
         if original.expires_at - wall < pager.settings.expire_every_s:
             keeper.schedule_expiry(original.expires_at)
+        # Entries are never changed: those of all copies have the same steps and the same notice.
+        notice = stored_notice(original.head, original.body)
+        steps: list[Step] = [
+            (at, rules.RECEIVED, "", 0, rules.COPY),
+            (wall, rules.STORED, "", 0, rules.COPY),
+        ]
+        stored: list[StoredMessage] = []
+        reachable: list[Item] = []
         for copy, result in zip(copies, results, strict=True):
             if result.kind is not StoreKind.STORED:
                 keeper.uncount(copy.recipient, False)
                 stats.duplicates += 1
                 continue
-            stats.stored += 1
-            steps = [
-                (at, rules.RECEIVED, "", 0, rules.COPY),
-                (wall, rules.STORED, "", 0, rules.COPY),
-            ]
+            stored.append(copy)
             note(
                 LedgerEntry(
                     copy.id, copy.call_id, at, copy.sender, copy.recipient, size, steps,
-                    rules.STORED, False,
+                    rules.STORED, False, notice,
                 )
             )  # fmt: skip
-            for observer in observers:
-                observer.copied(copy, original.id, now)
             if targets(copy.recipient, now):
-                adopt(Item(result.seq, copy), (), now)
+                reachable.append(Item(result.seq, copy))
+        stats.stored += len(stored)
+        for observer in pager.observers:
+            observer.copied(stored, original.id, now)
+        for item in reachable:
+            adopt(item, (), now)
 
     def leave_out(self, original: Original, recipient: str, rule: str) -> None:
         """Tell the ledger that somebody gets no copy."""

@@ -247,12 +247,12 @@ class Observer(Protocol):
         """
         ...
 
-    def copied(self, message: StoredMessage, parent_id: str, now: float) -> None:
-        """A recipient's copy of a message to a list, a group or a broadcast has been stored.
+    def copied(self, copies: Sequence[StoredMessage], parent_id: str, now: float) -> None:
+        """Copies of a message to a list, a group or a broadcast have been stored.
 
         Args:
-            parent_id: the message it is a copy of, or the job. What becomes of the copy is heard
-                like that of any stored message.
+            copies: alike but for recipient, id and To. parent_id: the message they are copies
+                of, or the job. What becomes of them is heard like that of any stored message.
         """
         ...
 

@@ -9,7 +9,7 @@ that the store recognises it if it is said again, after a crash as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from hmac import compare_digest
@@ -283,24 +283,8 @@ class Receipts:
     def _digest(self, text: bytes) -> str:
         return blake2b(text, key=self._key, digest_size=16).hexdigest()
 
-    def copied(self, message: StoredMessage, parent_id: str, now: float) -> None:
-        """Let the ledger find the copy of a message to many by its IMDN Message-ID."""
-        notice = stored_notice(message.head, message.body)
-        if notice is not None and notice.id:
-            self._ledger.note(
-                LedgerEntry(
-                    message.id,
-                    message.call_id,
-                    message.received_at,
-                    message.sender,
-                    message.recipient,
-                    len(message.body),
-                    [],
-                    "",
-                    False,
-                    notice,
-                )
-            )
+    def copied(self, copies: Sequence[StoredMessage], parent_id: str, now: float) -> None:
+        """Note nothing: the ledger finds the copies by their IMDN Message-ID."""
 
     # --- what devices say
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from lxml import etree
 
@@ -35,7 +35,7 @@ ELEMENT_ATTRIBUTES: Final = 64
 NAMESPACES: Final = 64
 
 _CHUNK: Final = 8_192
-_XINCLUDE: Final = "{http://www.w3.org/2001/XInclude}"
+_XINCLUDE: Final = "http://www.w3.org/2001/XInclude"
 _DECLARED: Final = re.compile(rb"<\?xml[^>]{0,200}?\sencoding\s*=\s*[\"']([^\"']{0,40})[\"']")
 # Characters that no XML 1.0 document can hold, not even as references.
 _FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -138,27 +138,31 @@ class _Bounds:
         self._depth = 0
         self._attributes = 0
         self._namespaces = 0
+        self._may_include = False  # the name space of inclusions has been declared
 
-    def check(self, events: Iterable[tuple[str, object]]) -> None:
+    def check(self, events: Iterable[tuple[str, Any]]) -> None:
         """Raise ParseError when what came is too much, or includes another document."""
         for kind, what in events:
             if kind == "end":
                 self._depth -= 1
-            elif kind == "start-ns":
-                self._namespaces += 1
-            else:
-                assert isinstance(what, Element)
+            elif kind == "start":
                 self._depth += 1
-                self._started(what)
+                attributes = len(what.attrib)
+                self._attributes += attributes
+                if self._depth > DEPTH or attributes > ELEMENT_ATTRIBUTES or self._may_include:
+                    self._check_element(what, attributes)
+            else:
+                self._namespaces += 1
+                self._may_include = self._may_include or what[1] == _XINCLUDE
+        if self._attributes > ATTRIBUTES:
+            raise ParseError(self._where, f"{self._where} has too many attributes", 413)
         if self._namespaces > NAMESPACES:
             raise ParseError(self._where, f"{self._where} has too many name spaces", 413)
 
-    def _started(self, element: Element) -> None:
-        attributes = len(element.attrib)
-        self._attributes += attributes
+    def _check_element(self, element: Element, attributes: int) -> None:
         if self._depth > DEPTH:
             raise ParseError(self._where, f"{self._where} is nested too deeply", 413)
-        if attributes > ELEMENT_ATTRIBUTES or self._attributes > ATTRIBUTES:
+        if attributes > ELEMENT_ATTRIBUTES:
             raise ParseError(self._where, f"{self._where} has too many attributes", 413)
-        if str(element.tag).startswith(_XINCLUDE):
+        if str(element.tag).startswith(f"{{{_XINCLUDE}}}"):
             raise ParseError(self._where, f"{self._where} includes another document")

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pager import ExpiredMessage, PagerSettings, StoredMessage
 from pager.submission import Submission
 from tests.support.pager_world import World
@@ -17,8 +19,8 @@ class Log:
     def answered(self, submission: Submission, now: float) -> None:
         self.heard.append(("answered", submission.status, submission.request.body))
 
-    def copied(self, message: StoredMessage, parent_id: str, now: float) -> None:
-        self.heard.append(("copied", message.recipient, parent_id))
+    def copied(self, copies: Sequence[StoredMessage], parent_id: str, now: float) -> None:
+        self.heard += [("copied", copy.recipient, parent_id) for copy in copies]
 
     def concluded(
         self, message: StoredMessage, device: str, status: int, final: bool, now: float

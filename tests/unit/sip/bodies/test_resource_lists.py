@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from sip.bodies import resource_lists
 from sip.bodies.resource_lists import ANONYMOUS, Entry, build_history, build_list, parse_recipients
 from sip.bodies.schema import validate
 from sip.bodies.xml import parse_xml
@@ -106,3 +109,45 @@ def test_a_history_of_nobody() -> None:
     document = build_history([Entry("sip:a@b")])
     assert b"sip:a@b" not in document
     assert ANONYMOUS.encode() not in document
+
+
+_SPACES = st.sampled_from(["", " ", "\n\t", " \r\n "])
+_GAPS = st.sampled_from([" ", " ", "\n\t", ""])
+_URIS = st.one_of(
+    st.sampled_from(["sip:a@b", "sips:b@b;x=1?y", "tel:+1", "sip:", "sip:a@[::1]", "x y"]),
+    st.text(st.characters(max_codepoint=300), max_size=4).map("sip:{}@b".format),
+)
+_CONTROL = st.sampled_from(["", "", 'cp:copyControl="to"', 'cp:copyControl="x"', "a='b'"])
+_ANONYMIZE = st.sampled_from(
+    ["", "", 'cp:anonymize="true"', 'cp:anonymize="1"', 'copyControl="to"']
+)
+_PREFIX = st.sampled_from(
+    ["", ' xmlns:cp="urn:ietf:params:xml:ns:copycontrol"', ' xmlns:cp="urn:x"']
+)
+_ENTRIES = st.builds(
+    "<entry{0}uri=\"{1}\"{2}{3}{2}{4}{5}{6}".format,
+    _GAPS, _URIS, _GAPS, _CONTROL, _ANONYMIZE, _SPACES,
+    st.sampled_from(["/>", "/>", "></entry>", ">"]),
+)  # fmt: skip
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(_ENTRIES, max_size=3), _PREFIX, _SPACES, st.sampled_from(["", "", "<x/>", "<!---->"])
+)
+def test_the_short_way_reads_what_the_long_one_reads(
+    entries: list[str], prefix: str, space: str, more: str
+) -> None:
+    document = (
+        f'<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"{prefix}>{space}<list>{space}'
+        f"{space.join(entries)}</list>{more}</resource-lists>{space}"
+    ).encode()
+    short = resource_lists._plain_entries(document)
+    if short:
+        assert short == list(resource_lists._all_entries(document))
+
+
+def test_what_clients_write_takes_the_short_way() -> None:
+    example = (DATA / "xml" / "resource-lists" / "rfc5364-01.xml").read_bytes()
+    assert len(resource_lists._plain_entries(example)) == 7
+    assert resource_lists._plain_entries(build_list([Entry("sip:a@b", "cc", True)]))

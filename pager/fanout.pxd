@@ -1,0 +1,53 @@
+# Types for the compiled form of fanout.py; the interpreter never reads this file.
+
+cimport cython
+
+from .identity cimport MessageIds
+from .keeper cimport Keeper
+from .stats cimport PagerStats
+from .values cimport LedgerEntry, StoredMessage, StoreResult
+
+
+cpdef bytes content_type_of(bytes head)
+
+
+cdef class Fanout:
+    cdef public object pager
+    cdef public object store
+    cdef public object known
+    cdef public object ids
+    cdef MessageIds _ids
+
+    @cython.locals(
+        wall=double, storing=bint, by_domain=bint, screened=bint, recipient=str, unwanted=str,
+        copies=list, direct=list, left_out=list, keeper=Keeper, devices=tuple
+    )
+    cpdef send(
+        self, object original, object recipients, double now, object done, object advance=*
+    )
+    cdef str _unwanted(self, object original, object kind, str recipient, double now, double wall)
+    cdef StoredMessage _copy(self, object original, str recipient, tuple devices, double wall)
+    @cython.locals(
+        keeper=Keeper, stats=PagerStats, now=double, wall=double, at=double, size=Py_ssize_t,
+        steps=list, stored=list, reachable=list, copy=StoredMessage, result=StoreResult
+    )
+    cpdef kept(self, object original, object copies, object results)
+    cpdef leave_out(self, object original, str recipient, str rule)
+    cpdef send_unstored(self, object original, str recipient, double now)
+
+
+cdef class _Sending:
+    cdef Fanout fanout
+    cdef object original
+    cdef list copies
+    cdef list direct
+    cdef list left_out
+    cdef object done
+
+    cpdef committed(self, object result)
+
+
+cdef class Unheard:
+    cdef public object request
+
+    cpdef bint respond(self, bytes data, int status, double now)
