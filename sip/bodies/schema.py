@@ -23,7 +23,8 @@ _XCAP: Final = (
     "resource-lists", "rls-services", "copycontrol", "common-policy", "pres-rules", "xcap-caps",
     "xcap-error", "xcap-diff",
 )  # fmt: skip
-_SCHEMAS: Final = {
+_OMA: Final = ("urn:oma:xml:xdm:user-profile", "urn:oma:xml:xdm:xcap-directory")
+_SCHEMAS: Final = dict.fromkeys(_OMA, "driver-xcap.xsd") | {
     f"urn:ietf:params:xml:ns:{name}": file
     for file, names in (
         ("driver-presence.xsd", _PRESENCE),
