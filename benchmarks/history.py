@@ -74,6 +74,7 @@ def fill(storage: Storage, clock: Clock, count: int, users: int) -> float:
                 3, f"m{number:018d}", clock.wall, chance.choice(names), chance.choice(names), 200,
                 b"text/plain;charset=UTF-8", b"%d-4f1d8a@192.0.2.1" % number,
                 " ".join(chance.choices(words, k=WORDS)).encode(),
+                None,
             )
             for number in range(start, min(start + TURN, count))
         ]  # fmt: skip

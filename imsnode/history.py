@@ -132,8 +132,9 @@ class Keeping:
         return settings.domain_carbons.get(aor.rpartition("@")[2], settings.carbons)
 
 
-# owners, message id, at, sender, recipient, status, content type, Call-ID, body
-Noted = tuple[int, str, float, str, str, int, bytes, bytes, bytes]
+# owners, message id, at, sender, recipient, status, content type, Call-ID, body, IMDN Message-ID:
+# None when nobody has looked whether the body has one, or is a notice
+Noted = tuple[int, str, float, str, str, int, bytes, bytes, bytes, bytes | None]
 
 
 class HistoryObserver:
@@ -171,6 +172,7 @@ class HistoryObserver:
                     request.get("content-type") or b"",
                     submission.call_id,
                     request.body,
+                    None if notice is None else notice.id,
                 )
             )
 
@@ -181,7 +183,7 @@ class HistoryObserver:
         for copy in copies:
             note(
                 (2, copy.id, copy.received_at, copy.sender, copy.recipient, 202, kind,
-                 copy.call_id, copy.body)
+                 copy.call_id, copy.body, None)
             )  # fmt: skip
 
     def concluded(

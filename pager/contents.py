@@ -8,35 +8,39 @@ from __future__ import annotations
 
 from typing import Final
 
-from sip.bodies.cpim import is_cpim, parse_cpim
+from sip.bodies.cpim import parse_cpim
 from sip.bodies.imdn import notifications
-from sip.bodies.imdn_request import glance
+from sip.bodies.imdn_request import Glance, glance
+from sip.bodies.iscomposing import MEDIA_TYPE as _COMPOSING
+from sip.bodies.mediatype import CPIM, is_cpim, media_type
 from sip.errors import ParseError
 
 from . import rules
-from .identity import media_type
 from .values import Notice
 
-_COMPOSING: Final = b"application/im-iscomposing+xml"
-_CPIM: Final = b"message/cpim"
 # A longer Message-ID is passed on, but nobody will ask the ledger for it.
 _ID_BYTES: Final = 256
 
 
 def read_notice(content_type: bytes, body: bytes) -> Notice | None:
     """Return what a content means to the node, None for one that means nothing to it."""
+    if is_cpim(content_type):
+        return notice_of(glance(content_type, body), body)
     if media_type(content_type) == _COMPOSING:
         return Notice(rules.COMPOSING, b"")
-    if not is_cpim(content_type):
-        return None
-    seen = glance(content_type, body)
+    return None
+
+
+def notice_of(seen: Glance | None, body: bytes) -> Notice | None:
+    """Return what a CPIM message means to the node, of which ``glance`` has seen this."""
     if seen is None:
         return _wrapped(body)
     message_id = seen.message_id if len(seen.message_id) <= _ID_BYTES else b""
     if seen.notification:
         return Notice(rules.IMDN, message_id, 0, _told(body))
-    kind = rules.COMPOSING if _COMPOSING in body.lower() and _is_composing(body) else ""
-    return Notice(kind, message_id, 0 if kind else seen.asked)
+    if seen.composing:
+        return Notice(rules.COMPOSING, message_id)
+    return Notice("", message_id, seen.asked)
 
 
 def stored_notice(head: bytes, body: bytes) -> Notice | None:
@@ -47,7 +51,7 @@ def stored_notice(head: bytes, body: bytes) -> Notice | None:
 
 def stored_cpim(head: bytes) -> bytes:
     """Return the Content-Type among stored header lines if it is message/cpim, else b""."""
-    if _CPIM not in head.lower():
+    if CPIM not in head.lower():
         return b""
     for line in head.split(b"\r\n"):
         name, _, value = line.partition(b":")
@@ -67,14 +71,12 @@ def told_of(head: bytes, body: bytes) -> tuple[bytes, bytes]:
 
 def _wrapped(body: bytes) -> Notice | None:
     """Read a CPIM message without headers of RFC 5438."""
-    return Notice(rules.COMPOSING, b"") if _is_composing(body) else None
-
-
-def _is_composing(body: bytes) -> bool:
     try:
-        return _COMPOSING in body.lower() and parse_cpim(body).part.media_type == _COMPOSING
+        if _COMPOSING in body.lower() and parse_cpim(body).part.media_type == _COMPOSING:
+            return Notice(rules.COMPOSING, b"")
     except ParseError:
-        return False
+        pass
+    return None
 
 
 def _told(body: bytes) -> tuple[tuple[bytes, str], ...]:

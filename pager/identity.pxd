@@ -2,6 +2,8 @@
 
 import cython
 
+from sip cimport octets
+from sip.bodies.mediatype cimport is_cpim
 from sip.message cimport Request
 
 
@@ -21,5 +23,5 @@ cpdef bytes submission_key(Request request, str sender, str recipient)
 cpdef bytes request_identity(Request request)
 @cython.locals(who=str)
 cpdef bytes copy_key(bytes identity, str sender, str recipient)
+@cython.locals(name=bytes, prefix=bytes, at=Py_ssize_t, end=Py_ssize_t, stop=Py_ssize_t, bracket=Py_ssize_t)
 cpdef bytes cpim_message_id(bytes content_type, bytes body)
-cpdef bytes media_type(bytes value)

@@ -6,11 +6,13 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Final
 
+from sip import octets
+from sip.bodies.mediatype import is_cpim
 from sip.message import Request
 
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuv"
 _CPIM_HEAD_BYTES: Final = 8192
-_IMDN: Final = b"urn:ietf:params:imdn"
+_IMDN: Final = b"<urn:ietf:params:imdn>"
 
 
 class MessageIds:
@@ -82,25 +84,26 @@ def cpim_message_id(content_type: bytes | None, body: bytes) -> bytes:
     Looks at the first 8 KiB. Header names are case-sensitive and the prefix is whatever an NS
     line before it says (RFC 3862 2.3, 3.4).
     """
-    if content_type is None or content_type[:12].lower() != b"message/cpim":
-        return b""
-    if media_type(content_type) != b"message/cpim":
+    if content_type is None or not is_cpim(content_type):
         return b""
     name = b""
-    for line in body[:_CPIM_HEAD_BYTES].split(b"\r\n"):
-        if not line:
+    end = min(len(body), _CPIM_HEAD_BYTES)
+    at = 0
+    while at < end:
+        stop = octets.find(body, b"\r\n", at)
+        if stop < 0 or stop > end:
+            stop = end
+        if stop == at:
             break
-        if line.startswith(b"NS: ") and line.endswith(b"<" + _IMDN + b">"):
-            prefix = line[4:].partition(b"<")[0].strip(b" ")
-            name = prefix + b".Message-ID: " if prefix else b"Message-ID: "
-        elif name and line.startswith(name):
-            return line[len(name) :]
+        if octets.starts(body, b"NS: ", at):
+            bracket = stop - len(_IMDN)
+            if bracket >= at + 4 and octets.starts(body, _IMDN, bracket):
+                prefix = body[at + 4 : bracket].partition(b"<")[0].strip(b" ")
+                name = prefix + b".Message-ID: " if prefix else b"Message-ID: "
+        elif name and octets.starts(body, name, at):
+            return body[at + len(name) : stop]
+        at = stop + 2
     return b""
-
-
-def media_type(value: bytes) -> bytes:
-    """Return type/subtype of a Content-Type value, lower-case, without parameters."""
-    return value.partition(b";")[0].strip(b" \t").lower()
 
 
 def delivery_call_id(message_id: str, device: str) -> bytes:

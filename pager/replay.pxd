@@ -3,6 +3,7 @@
 cimport cython
 
 from sip cimport octets
+from sip.bodies.mediatype cimport media_type
 from sip.message cimport Request, trim
 
 

@@ -11,13 +11,14 @@ from __future__ import annotations
 from typing import Final
 
 from sip import octets
+from sip.bodies.mediatype import media_type
 from sip.errors import ParseError
 from sip.grammar import parse_uint
 from sip.headers.date import format_date, parse_date
 from sip.message import Request, trim
 from sip.proxy import Draft
 
-from .identity import delivery_call_id, media_type
+from .identity import delivery_call_id
 from .values import StoredMessage
 
 _COMPOSING: Final = b"application/im-iscomposing+xml"
@@ -46,11 +47,7 @@ LEFT_BEHIND: Final = frozenset(
 def is_composing(request: Request) -> bool:
     """Say whether the request is an is-composing notice (RFC 3994)."""
     value = request.get("content-type")
-    return (
-        value is not None
-        and len(value) >= len(_COMPOSING)
-        and media_type(value) == _COMPOSING
-    )
+    return value is not None and len(value) >= len(_COMPOSING) and media_type(value) == _COMPOSING
 
 
 def deadline(request: Request, received_wall: float, lifetime_s: float) -> float:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 from typing import Final
 
+from sip.bodies.mediatype import media_type
+
 from . import rules
-from .identity import media_type
 from .policy import Act, Decision
 
 __all__ = [

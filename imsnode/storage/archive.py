@@ -108,7 +108,7 @@ class ArchiveWriter:
         return len(self._queue) + (group.count if group is not None else 0)
 
     def note(self, noted: Noted) -> None:
-        """Take a message: owners, id, at, sender, recipient, status, type, Call-ID, body."""
+        """Take a message."""
         queue = self._queue
         waiting = len(queue)
         octets = self._octets_in + len(noted[8])
@@ -122,7 +122,7 @@ class ArchiveWriter:
 
     def displayed(self, author: str, reader: str, imdn_id: bytes) -> None:
         """Take note that a message was displayed: it goes where it was kept until then."""
-        self.note((0, "", 0.0, author, reader, 0, b"", imdn_id, b""))
+        self.note((0, "", 0.0, author, reader, 0, b"", imdn_id, b"", None))
 
     def attach(self, connection: Connection) -> None:
         """Go on behind the newest block."""
@@ -178,6 +178,7 @@ class ArchiveWriter:
         content_type: bytes,
         call_id: bytes,
         body: bytes,
+        imdn_id: bytes | None,
     ) -> None:
         """Put one message where it belongs; notices are nobody's history."""
         if not owners:
@@ -186,8 +187,7 @@ class ArchiveWriter:
             if gone:
                 group.displayed.append((brief_key(sender, recipient, call_id), gone))
             return
-        imdn_id = b""
-        if content_type[:5] != b"text/":
+        if imdn_id is None and content_type[:5] != b"text/":
             if is_notice(content_type, body):
                 return
             seen = glance(content_type, body)

@@ -14,7 +14,9 @@ from typing import Final
 
 from ..errors import ParseError
 from ..grammar import skip_quoted
-from .mime import HEAD_BYTES, Part, media_type, parse_fields
+from .mediatype import CPIM as MEDIA_TYPE
+from .mediatype import is_cpim
+from .mime import HEAD_BYTES, Part, parse_fields
 
 __all__ = [
     "CPIM",
@@ -30,7 +32,6 @@ __all__ = [
     "unescape",
 ]
 
-MEDIA_TYPE: Final = b"message/cpim"
 #: The name space of headers without a prefix, as long as no NS header says otherwise.
 CPIM: Final = b"urn:ietf:params:cpim-headers:"
 
@@ -148,11 +149,6 @@ class CpimMessage:
         while prefix in bound:
             prefix += b"x"
         return [b"NS: %b <%b>" % (prefix, namespace), prefix + b"." + name + b": " + value]
-
-
-def is_cpim(content_type: bytes) -> bool:
-    """Say whether a Content-Type names message/cpim."""
-    return content_type[:12].lower() == MEDIA_TYPE and media_type(content_type) == MEDIA_TYPE
 
 
 def parse_cpim(body: bytes) -> CpimMessage:

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a CPIM message asks of those who carry it: the headers of RFC 5438 section 6.
 
-``glance`` runs for every CPIM message that is relayed, so it searches octets and reads nothing
-else. Wherever ``cpim.parse_cpim`` accepts a body, both find the same.
+``glance`` runs for every CPIM message that is relayed, so it looks once at each line of the header
+and makes no objects of them. Wherever ``cpim.parse_cpim`` accepts a body, both find the same.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from .. import octets
 from ..errors import ParseError
-from .cpim import CpimMessage, address_uri, is_cpim, parse_cpim
+from ..grammar import only
+from .cpim import CpimMessage, address_uri, parse_cpim
+from .iscomposing import MEDIA_TYPE as COMPOSING
+from .mediatype import is_cpim
 from .mime import HEAD_BYTES, Part
 
 __all__ = [
@@ -46,6 +50,9 @@ _BRACKETED: Final = b"<" + NAMESPACE + b">"
 _MESSAGE_ID: Final = b"Message-ID"
 _REQUEST: Final = b"Disposition-Notification"
 _IMDN_XML: Final = b"message/imdn+xml"
+_DECLARING: Final = b"NS: "
+_MIME: Final = b"content-type:"
+_NAME: Final = only(b"-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
 # Requests repeat: the same clients ask for the same things in message after message.
 _ASKED_ITEMS: Final = 256
@@ -57,15 +64,26 @@ class Glance:
     """What an intermediary has to know of a CPIM message.
 
     message_id: b"" when it has none. asked: the notifications asked for, 0 for a notification
-    itself, which must not ask (RFC 5438 7.2.1). notification: it is an IMDN.
+    itself, which must not ask (RFC 5438 7.2.1). notification: it is an IMDN. composing: it says
+    that somebody is writing. author: what its From says, when the message has a single one and is
+    written as nearly everybody writes it; b"" says nothing.
     """
 
-    __slots__ = ("asked", "message_id", "notification")
+    __slots__ = ("asked", "author", "composing", "message_id", "notification")
 
-    def __init__(self, message_id: bytes, asked: int, notification: bool) -> None:
+    def __init__(
+        self,
+        message_id: bytes,
+        asked: int,
+        notification: bool,
+        composing: bool,
+        author: bytes = b"",
+    ) -> None:
         self.message_id = message_id
         self.asked = asked
         self.notification = notification
+        self.composing = composing
+        self.author = author
 
 
 def glance(content_type: bytes | None, body: bytes) -> Glance | None:
@@ -78,14 +96,15 @@ def glance(content_type: bytes | None, body: bytes) -> Glance | None:
     end = body.find(b"\r\n\r\n", 0, HEAD_BYTES + 4)
     if end < 0 or body.find(_BRACKETED, 0, end) < 0:
         return None
-    mime_end = body.find(b"\r\n\r\n", end + 4)
-    seen = _scan(body[:end], body[end + 4 : mime_end]) if mime_end >= 0 else None
-    if seen is None:
-        try:
-            return read(parse_cpim(body))
-        except ParseError:
-            return None
-    return seen
+    mime_end = octets.find(body, b"\r\n\r\n", end + 4)
+    if mime_end >= 0:
+        seen = _scan(body[:end], body[end + 4 : mime_end].lower())
+        if seen is not None:
+            return seen
+    try:
+        return read(parse_cpim(body))
+    except ParseError:
+        return None
 
 
 def read(message: CpimMessage) -> Glance:
@@ -95,7 +114,8 @@ def read(message: CpimMessage) -> Glance:
     for header in message.get_all(_REQUEST, NAMESPACE):
         asked |= _bits(header.value)
     message_id = message.get(_MESSAGE_ID, NAMESPACE) or b""
-    return Glance(message_id, 0 if notification else asked, notification)
+    composing = message.part.media_type == COMPOSING
+    return Glance(message_id, 0 if notification else asked, notification, composing)
 
 
 def top_route(message: CpimMessage) -> bytes | None:
@@ -127,36 +147,58 @@ def with_original_to(message: CpimMessage, uri: bytes) -> CpimMessage:
 def _scan(head: bytes, mime_head: bytes) -> Glance | None:
     """Find the headers of a message as nearly everybody writes it; None for any other.
 
-    That is: one name with one full stop for the name space, and a MIME header of its own.
+    That is: one name with one full stop for the name space, and a MIME header of its own, given
+    in lower case, for a content that is neither a notification nor about writing.
     """
-    declared = head.find(_BRACKETED)
-    line = head[head.rfind(b"\n", 0, declared) + 1 : declared]
-    prefix = line[4:].removesuffix(b" ")
+    lines = octets.text_lines(head, len(head))
     if (
-        not prefix
-        or not line.startswith(b"NS: ")
-        or head.find(_BRACKETED, declared + 1) >= 0
-        or head.find(b"\nNS: " + prefix, declared) >= 0
-        or b"\ncontent-type:" in head.lower()
+        lines is None
+        or octets.find(mime_head, b"notification", 0) >= 0
+        or octets.find(mime_head, b"imdn+xml", 0) >= 0
+        or octets.find(mime_head, b"iscomposing+xml", 0) >= 0
     ):
         return None
-    mark = b"\n%b.Message-ID: " % prefix
-    at = head.find(mark, declared)
-    message_id = b""
-    if at >= 0:
-        message_id = head[at + len(mark) :].partition(b"\r")[0]
-        if head.find(mark, at + 1) >= 0:
-            return None
-    mark = b"\n%b.Disposition-Notification: " % prefix
-    at = head.find(mark, declared)
+    prefix = message_id = author = b""
+    identity = request = b""  # what the two lines begin with that are looked for
     asked = 0
-    while at >= 0:
-        asked |= _bits(head[at + len(mark) :].partition(b"\r")[0])
-        at = head.find(mark, at + 1)
-    mime_low = mime_head.lower()
-    if b"notification" in mime_low or b"imdn+xml" in mime_low:
-        return None
-    return Glance(message_id, asked, False)
+    usual = True
+    for line in lines:
+        if octets.starts(line, _DECLARING, 0):
+            declared = len(line) - len(_BRACKETED)
+            if octets.starts(line, _BRACKETED, max(declared, 0)):
+                if prefix:
+                    return None
+                prefix = line[4:declared].removesuffix(b" ")
+                if not prefix or not octets.is_only(prefix, _NAME):
+                    return None
+                identity = prefix + b".Message-ID: "
+                request = prefix + b".Disposition-Notification: "
+            elif prefix and octets.starts(line, prefix, 4):
+                return None
+        elif prefix and octets.starts(line, identity, 0):
+            if message_id:
+                return None
+            message_id = line[len(identity) :]
+        elif prefix and octets.starts(line, request, 0):
+            asked |= _bits(line[len(request) :])
+        elif octets.starts(line, b"From: ", 0):
+            author = line[6:]
+        elif line[:13].lower() == _MIME:
+            return None
+        usual = usual and _is_usual(line)
+    if not usual or not head.isascii() or head.count(b"From:") != 1:
+        author = b""
+    return Glance(message_id, asked, False, False, author)
+
+
+def _is_usual(line: bytes) -> bool:
+    """Say whether a line is a plain name, a value, and nothing that could be read two ways."""
+    colon = octets.find(line, b": ", 0)
+    return (
+        0 < colon < len(line) - 2
+        and octets.find(line, b"\t", 0) < 0
+        and octets.is_only(line[:colon], _NAME)
+    )
 
 
 def _is_notification(part: Part) -> bool:

@@ -9,6 +9,7 @@ from typing import Final
 from ..errors import ParseError
 from ..grammar import is_token, parse_params, unquote
 from ..octets import text_lines
+from .mediatype import media_type
 
 __all__ = ["FIELDS", "HEAD_BYTES", "Part", "media_type", "parameter", "parse_fields"]
 
@@ -57,11 +58,6 @@ class Part:
         if self.head:
             return b"%b\r\n\r\n%b" % (self.head, self.content)
         return b"\r\n" + self.content
-
-
-def media_type(value: bytes) -> bytes:
-    """Return what stands before the parameters of a header value, lower-case."""
-    return value.partition(b";")[0].strip(b" \t").lower()
 
 
 def parameter(value: bytes, name: bytes) -> bytes | None:

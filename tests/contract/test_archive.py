@@ -39,6 +39,7 @@ def note(
         "type": b"text/plain",
         "call_id": b"%d@host" % number,
         "body": b"text %d" % number,
+        "imdn_id": None,
     }
     fields.update(values)
     store.storage.archive.note(tuple(fields.values()))

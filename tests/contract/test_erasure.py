@@ -39,8 +39,8 @@ def filled(open_store: OpenStore, folder: Path) -> DurableStore:
         if number == 1:
             store.call(storage.messages.mark, [mark(stored, "<urn:uuid:1>")])
         storage.ledger.note(entry(number, sender=sender, recipient=recipient))
-        note = (3, stored.id, WALL, sender, recipient, 202, b"text/plain", b"c", b"%d" % number)
-        storage.archive.note(note)
+        noted = (3, stored.id, WALL, sender, recipient, 202, b"text/plain", b"c", b"%d" % number)
+        storage.archive.note((*noted, None))
     assert store.flush()
     return store
 

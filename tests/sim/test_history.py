@@ -23,7 +23,7 @@ def test_a_relayed_message_with_all_that_is_kept() -> None:
     (one,) = noted
     owners, message_id, _at, *rest = one
     assert (owners, message_id) == (3, world.ledger.entries[0].message_id)
-    assert rest == [ALICE, BOB, 200, b"text/plain; a=b", call_id, b"now"]
+    assert rest == [ALICE, BOB, 200, b"text/plain; a=b", call_id, b"now", None]
 
 
 def test_a_message_to_two_devices_stands_once() -> None:

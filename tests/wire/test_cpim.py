@@ -30,6 +30,7 @@ PIECES = [
     b"imdn.Disposition-Notification: positive-delivery, processing;a=b\r\n",
     b"imdn.Message-ID:;q=w: a\r\n", b'Subject:;lang="a b" x\r\n', b"From: <sip:a@b>\r\n",
     b"\r\n", b"Content-Type: text/plain\r\n", b"Content-Disposition: notification\r\n",
+    b"imdn.From: <sip:c@d>\r\n", b"content-type: application/im-iscomposing+xml\r\n",
     b"content-type: Message/IMDN+xml\r\n", b" folded\r\n", b"\r", b"\n", b"\x00", b"\t", b" ",
     b": ", b"\xff", b".", b"<", b">", b'"',
 ]  # fmt: skip
@@ -92,6 +93,9 @@ def assert_glance_agrees(seen: imdn.Glance | None, message: CpimMessage) -> None
     assert seen.message_id == asked.message_id
     assert seen.asked == asked.asked
     assert seen.notification == asked.notification
+    assert seen.composing == asked.composing
+    if seen.author.endswith(b"<sip:a@b>"):
+        assert message.claimed_senders() == [b"sip:a@b"]
 
 
 @st.composite

@@ -9,7 +9,6 @@ from pager.identity import (
     MessageIds,
     cpim_message_id,
     delivery_call_id,
-    media_type,
     submission_key,
 )
 from sip.limits import Limits
@@ -90,7 +89,3 @@ def test_cpim_message_id(content_type: bytes | None, body: bytes, expected: byte
 def test_delivery_call_id_is_stable_and_per_device() -> None:
     assert delivery_call_id("m1", "<a>") == delivery_call_id("m1", "<a>")
     assert len({delivery_call_id(m, d) for m in ("m1", "m2") for d in ("", "<a>", "<b>")}) == 6
-
-
-def test_media_type() -> None:
-    assert media_type(b"Text/Plain ;charset=utf-8") == b"text/plain"

@@ -32,7 +32,7 @@ def archived(configured: Path) -> Path:
         sender, recipient = (CAROL, ALICE) if number == 12 else pair
         body = b"hello \x1b %d" % number
         opened.archive.note(
-            (3, f"m{number}", at + number, sender, recipient, 200, b"text/plain", b"c", body)
+            (3, f"m{number}", at + number, sender, recipient, 200, b"text/plain", b"c", body, None)
         )
         assert opened.close()
     return configured
