@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from sip.bodies.encoding import ACCEPTED, decode_body
 from sip.bodies.mime import media_type
 from sip.dialog import accept_request, key_of_request, uas_dialog
 from sip.endpoint import Endpoint
-from sip.errors import BadMessage
+from sip.errors import BadMessage, ParseError
 from sip.flow import Flow
 from sip.forward import is_bound
 from sip.message import Request, build_response
@@ -270,6 +271,8 @@ def _terms(request: Request, before: Terms | None) -> Terms:
     body = request.body
     if len(body) > _MAX_BODY:
         raise Refused(413)
+    if request.has("content-encoding"):
+        body = _unpacked(request.get("content-encoding") or b"", body)
     content_type = media_type(request.get("content-type") or b"") if body else b""
     if before is not None:
         accept = before.accept if accept is None else accept
@@ -279,6 +282,15 @@ def _terms(request: Request, before: Terms | None) -> Terms:
     return Terms(
         request.get("event") or b"", accept or (), content_type, body, b"eventlist" in supported
     )
+
+
+def _unpacked(encoding: bytes, body: bytes) -> bytes:
+    try:
+        return decode_body(encoding, body, _MAX_BODY)
+    except ParseError as error:
+        unknown = error.status_hint == 415
+        lines = (b"Accept-Encoding: " + ACCEPTED,) if unknown else ()
+        raise Refused(error.status_hint, error.phrase, lines) from None
 
 
 def _contact(flow: Flow) -> bytes:

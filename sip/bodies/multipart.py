@@ -45,11 +45,11 @@ def boundary_of(content_type: bytes) -> bytes:
     return boundary
 
 
-def parse_multipart(content_type: bytes, body: bytes) -> tuple[Part, ...]:
+def parse_multipart(content_type: bytes, body: bytes, most: int = PARTS) -> tuple[Part, ...]:
     """Split a body into its parts; there is at least one.
 
     Raises: ParseError, also for a body whose last delimiter is missing: it was cut off, or two
-        readers would disagree about where it ends. status_hint 413: more than ``PARTS`` parts.
+        readers would disagree about where it ends. status_hint 413: more than ``most`` parts.
     """
     mark = b"\r\n--" + boundary_of(content_type)
     # The line end before a delimiter belongs to it; the first delimiter may open the body.
@@ -66,7 +66,7 @@ def parse_multipart(content_type: bytes, body: bytes) -> tuple[Part, ...]:
             at = text.find(mark, after)  # the boundary of another multipart begins like ours
             continue
         if begin >= 0:
-            if len(parts) >= PARTS:
+            if len(parts) >= most:
                 raise ParseError(_WHERE, "multipart has too many parts", 413)
             # A part without header or content may share the line end of its two delimiters.
             parts.append(_part(text[begin : max(begin, at)]))

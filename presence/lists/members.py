@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is on a list: nested lists, references and lists of lists made one flat list.
+
+A list that names itself, directly or through others, is entered once; every list has bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from lxml import etree
+
+from sip.bodies.xml import Element, text_of
+
+from .ports import ListDocuments, Service
+from .services import REFERENCE, canonical
+
+__all__ = ["ListLimits", "Member", "members_of"]
+
+_RL: Final = "{urn:ietf:params:xml:ns:resource-lists}"
+
+
+@dataclass(frozen=True, slots=True)
+class ListLimits:
+    """Bounds of one list. members: different URIs. references: other lists it may lead to."""
+
+    members: int = 500
+    references: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member. uri: as the list has it. key: canonical."""
+
+    uri: str
+    key: str
+    name: str = ""
+
+
+def members_of(
+    service: Service, documents: ListDocuments, limits: ListLimits
+) -> tuple[Member, ...]:
+    """Return the members of a list service, each once, in the order of the list.
+
+    What cannot be found adds nobody; members beyond the bound are left out.
+    """
+    found: dict[str, Member] = {}
+    for member in _Walk(documents, limits.references).service(service):
+        found.setdefault(member.key, member)
+        if len(found) >= limits.members:
+            break
+    return tuple(found.values())
+
+
+class _Walk:
+    """One way through a list and all that it leads to."""
+
+    def __init__(self, documents: ListDocuments, references: int) -> None:
+        self._documents = documents
+        self._left = references
+        self._seen: set[str] = set()
+
+    def service(self, service: Service) -> Iterator[Member]:
+        self._seen.add(service.uri)
+        if service.element.tag == REFERENCE:
+            return self._reference(text_of(service.element), "list")
+        return self._list(service.element)
+
+    def _list(self, element: Element) -> Iterator[Member]:
+        """Walk a <list>; how deep is bounded by what a document may nest and by references."""
+        for child in element.iterchildren(f"{_RL}*"):
+            name = str(etree.QName(child).localname)
+            if name == "list":
+                yield from self._list(child)
+            elif name == "entry":
+                yield from self._entry(child)
+            elif name == "entry-ref":
+                yield from self._reference(child.get("ref", ""), "entry")
+            elif name == "external":
+                yield from self._reference(child.get("anchor", ""), "list")
+
+    def _entry(self, element: Element) -> Iterator[Member]:
+        uri = element.get("uri", "").strip()
+        key = canonical(uri)
+        service = self._documents.service(key) if key else None
+        if service is not None:
+            if key not in self._seen and self._take():
+                yield from self.service(service)
+        elif key:
+            yield Member(uri, key, text_of(element.find(f"{_RL}display-name")))
+
+    def _reference(self, reference: str, kind: str) -> Iterator[Member]:
+        # White space is where a document was folded, never part of a URI.
+        reference = "".join(reference.split())
+        if not reference or reference in self._seen or not self._take():
+            return
+        self._seen.add(reference)
+        element = self._documents.element(reference)
+        if element is not None and element.tag == _RL + kind:
+            yield from self._entry(element) if kind == "entry" else self._list(element)
+
+    def _take(self) -> bool:
+        self._left -= 1
+        return self._left >= 0

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The event package of a list: subscriptions to it stand for subscriptions to all its members.
+
+Members that this node serves are watched where they are; for each the list asks what its watcher
+may see, as if the watcher had subscribed to it alone. Members of other servers are followed by the
+back end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final, Protocol
+
+from sip.bodies.resource_lists import MEDIA_TYPE as RECIPIENTS
+from sip.bodies.resource_lists import parse_recipients
+from sip.errors import ParseError
+
+from ..event.package import Body, Decision, EventPackage, Refused, Standing, entity_tag
+from ..event.subscription import NOW, Subscription
+from .members import ListLimits, Member, members_of
+from .ports import Backend, ListDocuments, State
+from .rlmi import MULTIPART, build_list
+from .services import canonical
+
+if TYPE_CHECKING:
+    from ..event.notifier import Notifier
+
+__all__ = ["EVENTLIST", "ListPackage", "MemberPackage"]
+
+#: Header line of everything that concerns a list (RFC 4662 4.1).
+EVENTLIST: Final = b"Require: eventlist"
+
+_MINE: Final = Decision(Standing.ALLOW, None, "own list")
+_ASKED: Final = Decision(Standing.ALLOW, None, "list of the request")
+_OTHERS: Final = Decision(Standing.BLOCK, None, "list of somebody else")
+
+_PENDING: Final = State("pending")
+_REJECTED: Final = State("terminated", "rejected")
+
+# Octets of one NOTIFY: what fits a datagram, and what a connection may have queued. States beyond
+# that follow in the next one.
+_DATAGRAM: Final = 60_000
+_STREAM: Final = 900_000
+# What a member takes beside its URI and name, and its state beside its content.
+_ENTRY: Final = 50
+_PART: Final = 250
+
+
+class MemberPackage(EventPackage, Protocol):
+    """An event package whose resources can be members of lists."""
+
+    def view(self, resource: str, decision: Decision, kind: bytes, wall: float) -> Body | None:
+        """Return the whole state of a resource as somebody with this decision sees it."""
+        ...
+
+
+class ListPackage:
+    """`presence.event.package.EventPackage` for lists of resources of another package.
+
+    Args:
+        is_local: tells whether this node serves a URI. backend: for members that it does not.
+    """
+
+    types: tuple[bytes, ...] = (MULTIPART,)
+    lines: tuple[bytes, ...] = (EVENTLIST,)
+
+    def __init__(
+        self,
+        inner: MemberPackage,
+        notifier: Notifier,
+        documents: ListDocuments,
+        is_local: Callable[[str], bool],
+        backend: Backend,
+        limits: ListLimits,
+    ) -> None:
+        self.inner = inner
+        self.key = f"{inner.key}+list"
+        self.name = inner.name
+        self.expires_default = inner.expires_default
+        self.expires_min = inner.expires_min
+        self.expires_max = inner.expires_max
+        self.interval_s = inner.interval_s
+        self.is_local = is_local
+        self.backend = backend
+        self.notifier = notifier
+        self._documents = documents
+        self._limits = limits
+
+    def admits(self, resource: str) -> bool:
+        """Take every resource: that it is a list was found before the package was chosen."""
+        return True
+
+    def authorise(self, resource: str, watcher: str, wall: float) -> Decision:
+        """Let users follow their own lists, and lists that they bring along."""
+        service = self._documents.service(resource)
+        if not watcher or (service is not None and service.owner != watcher):
+            return _OTHERS
+        return _ASKED if service is None else _MINE
+
+    def open(self, sub: Subscription, wall: float) -> None:
+        """Find the members and follow them."""
+        members = self._members(sub)
+        self.close(sub)
+        sub.kind = MULTIPART
+        sub.memo = None
+        interest = _Interest(self, sub, members)
+        sub.interest = interest
+        interest.follow()
+
+    def close(self, sub: Subscription) -> None:
+        """Let go of the members."""
+        if isinstance(sub.interest, _Interest):
+            sub.interest.leave()
+            sub.interest = None
+
+    def render(self, sub: Subscription, wall: float) -> Body | None:
+        """Return all members, or those whose state is another than was sent last."""
+        interest = sub.interest
+        assert isinstance(interest, _Interest)
+        full = sub.memo is None
+        members = interest.start() if full else interest.take_changed()
+        shown: list[tuple[Member, State | None]] = []
+        room = _STREAM if sub.flow is not None and sub.flow.reliable else _DATAGRAM
+        if full:
+            room -= sum([_ENTRY + len(one.uri) + len(one.name) for one in members])
+        for member in members:
+            state = self.state(member, sub, wall)
+            token = _token(state)
+            if not full and interest.sent[member.key] == token:
+                continue
+            if state is not None and state.content:
+                room -= _PART + len(state.content)
+                if room < 0 and (full or shown):
+                    interest.later(member)
+                    if not full:
+                        continue
+                    state, token = None, ""  # nothing is known of it so far (RFC 4662 5.3)
+            interest.sent[member.key] = token
+            shown.append((member, state))
+        if interest.changed_members:
+            sub.due |= NOW
+        sub.memo = interest
+        sub.version += 1
+        unique = f"{sub.version}.{sub.number}@{sub.resource.rpartition('@')[2] or 'list'}"
+        kind, content = build_list(sub.resource, sub.version, full, shown, unique)
+        return Body(kind, content, _tag(interest.sent.values()))
+
+    def etag(self, sub: Subscription, wall: float) -> bytes:
+        """Return the entity tag of the states of all members."""
+        interest = sub.interest
+        assert isinstance(interest, _Interest)
+        return _tag(_token(self.state(one, sub, wall)) for one in interest.members.values())
+
+    def lists_changed(self, resources: Iterable[str], now: float, wall: float) -> None:
+        """Find the members of these lists anew and tell their watchers."""
+        for resource in resources:
+            for sub in self.notifier.subscriptions(self.key, resource):
+                try:
+                    self.open(sub, wall)
+                except Refused:
+                    self.close(sub)
+                    sub.interest = _Interest(self, sub, ())
+                    sub.memo = None
+                sub.due |= NOW
+                self.notifier.delivery.push(sub, now)
+
+    def state(self, member: Member, sub: Subscription, wall: float) -> State | None:
+        """Return what the watcher of a list may know of a member; None when nothing is known."""
+        if not self.is_local(member.key):
+            interest = sub.interest
+            assert isinstance(interest, _Interest)
+            return interest.elsewhere.get(member.key)
+        if not self.inner.admits(member.key):
+            return None
+        decision = self.inner.authorise(member.key, sub.watcher, wall)
+        if decision.standing is Standing.BLOCK:
+            return _REJECTED
+        if decision.standing is Standing.CONFIRM:
+            return _PENDING
+        body = self.inner.view(member.key, decision, self.inner.types[0], wall)
+        if body is None:
+            return State("active")
+        return State("active", "", body.content_type, body.content, body.etag)
+
+    def _members(self, sub: Subscription) -> tuple[Member, ...]:
+        if sub.terms.content_type == RECIPIENTS:
+            try:
+                entries = parse_recipients(sub.terms.body, self._limits.members)
+            except ParseError as error:
+                raise Refused(error.status_hint, error.phrase) from None
+            found = (Member(one.uri, canonical(one.uri), one.display_name) for one in entries)
+            return tuple({one.key: one for one in found}.values())
+        service = self._documents.service(sub.resource)
+        if service is None:
+            raise Refused(404)
+        return members_of(service, self._documents, self._limits)
+
+
+class _Interest:
+    """What one list subscription follows.
+
+    changed_members: keys of those whose state may be another than was sent. sent: what its watcher
+    was told of each, as `_token` has it. elsewhere: states of members that other servers serve.
+    """
+
+    def __init__(self, package: ListPackage, sub: Subscription, members: Iterable[Member]) -> None:
+        self._package = package
+        self._sub = sub
+        self.members = {one.key: one for one in members}
+        self.changed_members: set[str] = set()
+        self.sent: dict[str, str] = {}
+        self.elsewhere: dict[str, State] = {}
+
+    def follow(self) -> None:
+        package, watcher = self._package, self._sub.watcher
+        for key in self.members:
+            if package.is_local(key):
+                package.notifier.watch(package.inner.key, key, self)
+            else:
+                package.backend.follow(package.inner.key, key, watcher, self)
+
+    def leave(self) -> None:
+        package, watcher = self._package, self._sub.watcher
+        for key in self.members:
+            if package.is_local(key):
+                package.notifier.unwatch(package.inner.key, key, self)
+            else:
+                package.backend.leave(package.inner.key, key, watcher, self)
+
+    def changed(self, resource: str, now: float) -> None:
+        """`presence.event.ports.Watch`: a member has news."""
+        self.changed_members.add(resource)
+        self._package.notifier.touch(self._sub, now)
+
+    def told(self, uri: str, state: State, now: float) -> None:
+        """`presence.lists.ports.Follower`: a member elsewhere has news."""
+        if uri in self.members:
+            self.elsewhere[uri] = state
+            self.changed(uri, now)
+
+    def start(self) -> list[Member]:
+        """Return all members, for a state that is told from the beginning."""
+        self.changed_members = set()
+        self.sent = {}
+        return list(self.members.values())
+
+    def take_changed(self) -> list[Member]:
+        """Return whom there is news of, in the order of the list."""
+        changed, self.changed_members = self.changed_members, set()
+        if len(changed) == 1:
+            return [self.members[key] for key in changed]
+        return [one for key, one in self.members.items() if key in changed]
+
+    def later(self, member: Member) -> None:
+        """Keep a member's state for the next NOTIFY."""
+        self.changed_members.add(member.key)
+
+
+def _token(state: State | None) -> str:
+    """Return what is equal for equal states; "" where nothing is known."""
+    if state is None:
+        return ""
+    return f"{state.state} {state.reason} {state.etag.decode('ascii')}"
+
+
+def _tag(tokens: Iterable[str]) -> bytes:
+    return entity_tag("\n".join(tokens).encode("ascii"))
