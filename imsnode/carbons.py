@@ -60,7 +60,7 @@ class Carbons:
             return
         # One target for each device: most users have a single one, which has just sent this.
         targets = self._bindings.targets(sender, now)
-        if len(targets) > 1 or (targets and submission.local):
+        if len(targets) > 1 or (targets and not submission.request.received_host):
             self._copy(submission, targets, now)
 
     def _copy(self, submission: Submission, targets: Sequence[Target], now: float) -> None:
@@ -74,7 +74,7 @@ class Carbons:
             asked = asks(params)
             if not (everyone if asked is None else asked):
                 continue
-            if not submission.local and _comes_from(request, source, target):
+            if _comes_from(request, source, target):
                 continue
             headers = headers or _headers(submission)
             call_id = delivery_call_id(submission.id, f"carbon {self._name(target)}")

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 
 from pager import rules
 from pager.fanout import content_type_of
+from pager.replay import shown_sender
 from pager.submission import Submission
 from pager.values import ExpiredMessage, StoredMessage
+from sip.privacy import ANONYMOUS, is_anonymous
 
 __all__ = [
     "NOTHING",
@@ -28,6 +30,8 @@ __all__ = [
 ]
 
 _DAY_S = 86400.0
+# In whose history a message is noted; as in `storage.archive_block`.
+_SENDER, _RECIPIENT, _BOTH = 1, 2, 3
 UNTIL_DISPLAYED = "until-displayed"
 NONE = "none"
 #: A message that goes when it was displayed goes after this time when it never is.
@@ -158,31 +162,33 @@ class HistoryObserver:
                 for imdn_id, what in notice.told:
                     if what == rules.SAYS_DISPLAYED:
                         self._displayed(submission.recipient, submission.sender, imdn_id)
+                        self._displayed(ANONYMOUS, submission.sender, imdn_id)
                 return
             request = submission.request
-            self._note(
-                (
-                    # What was turned away without a word stands with its sender alone.
-                    1 if submission.dropped else 3,
-                    submission.id,
-                    submission.at,
-                    submission.sender,
-                    submission.recipient,
-                    status,
-                    request.get("content-type") or b"",
-                    submission.call_id,
-                    request.body,
-                    None if notice is None else notice.id,
-                )
-            )
+            # What was turned away without a word stands with its sender alone.
+            owners = _SENDER if submission.dropped else _BOTH
+            identity = None if notice is None else notice.id
+            note = (
+                submission.id, submission.at, submission.sender, submission.recipient, status,
+                request.get("content-type") or b"", submission.call_id, request.body, identity,
+            )  # fmt: skip
+            if owners == _BOTH and is_anonymous(request) and submission.sender != ANONYMOUS:
+                # Each of them has a history of their own, and only one knows who wrote.
+                owners = _SENDER
+                self._note((_RECIPIENT, *note[:2], ANONYMOUS, *note[3:]))
+            self._note((owners, *note))
 
     def copied(self, copies: Sequence[StoredMessage], parent_id: str, now: float) -> None:
         """Note copies for their recipients; for the sender the message to the list stands there."""
+        if not copies:
+            return
         note = self._note
-        kind = content_type_of(copies[0].head) or b"" if copies else b""
+        head = copies[0].head
+        kind = content_type_of(head) or b""
+        sender = shown_sender(copies[0].sender, head)
         for copy in copies:
             note(
-                (2, copy.id, copy.received_at, copy.sender, copy.recipient, 202, kind,
+                (_RECIPIENT, copy.id, copy.received_at, sender, copy.recipient, 202, kind,
                  copy.call_id, copy.body, None)
             )  # fmt: skip
 

@@ -18,6 +18,7 @@ from typing import TypeVar
 from pager import rules
 from pager.policy import next_delay
 from pager.ports import Clock, Ledger, MessageStore, Observer
+from pager.replay import shown_sender
 from pager.submission import Submission
 from pager.values import (
     DeliveryMark,
@@ -324,7 +325,7 @@ def received(message: StoredMessage) -> Received:
             break
     return Received(
         message.id,
-        message.sender,
+        shown_sender(message.sender, message.head),
         message.recipient,
         content_type,
         message.received_at,

@@ -33,6 +33,7 @@ cdef class Node:
     cdef public LocalNames names
     cdef public Pager pager
     cdef public PeerTable peers
+    cdef public object privacy
     cdef public Proxy proxy
     cdef public object recalls
     cdef public Registrar registrar
@@ -52,6 +53,7 @@ cdef class Node:
     cdef _to_user(
         self,
         Request request,
+        Request shown,
         Flow flow,
         Routed routed,
         Uri uri,

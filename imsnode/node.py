@@ -25,6 +25,7 @@ from .identity.authenticator import UNTRUSTED_HEADERS, Authenticator, Principal
 from .identity.peers import Peer, PeerTable
 from .identity.rates import UserLimiter
 from .location import Location
+from .privacy import Privacy, limit_identities
 from .recalls import Recalls, may_be_revoke
 from .registration import Clock, Registrar
 from .services import Services
@@ -104,6 +105,7 @@ class Node:
         self.services = services.by_aor
         self.recalls = recalls
         self.clock = clock
+        self.privacy = Privacy(endpoint, proxy, peers)
         self.routes = routes
         self.retry_after = retry_after
         self.learn = learn
@@ -165,10 +167,17 @@ class Node:
             self._serve(request, flow, principal, now, wall)
             return
         self._sanitise(request, flow, principal)
+        shown = request
+        if request.has("privacy") or (principal is not None and principal.hidden):
+            outcome = self.privacy.apply(request, principal)
+            if isinstance(outcome, Refusal):
+                self._refuse(request, flow, outcome, now)
+                return
+            shown = outcome
         if local:
-            self._to_user(request, flow, routed, uri, principal, now, wall)
+            self._to_user(request, shown, flow, routed, uri, principal, now, wall)
         else:
-            self._onward(request, flow, routed, uri, principal, now, wall)
+            self._onward(request, shown, flow, routed, uri, principal, now, wall)
 
     def on_cancel(self, server_tx: ServerTransaction, now: float) -> None:
         """Pass a CANCEL on to the branches of its INVITE (RFC 3261 16.10)."""
@@ -200,12 +209,13 @@ class Node:
         consumed = self.authenticator.consumed(request)
         if consumed:
             request.remove_lines(consumed)
-        if principal is not None and principal.peer:
-            return
-        if principal is None:
+        peer: Peer | None = None
+        if principal is None or principal.peer:
             peer = self.peers.match(flow)
-            if peer is not None and peer.asserted:
-                return
+        if peer is not None and peer.asserted:
+            if request.has("p-asserted-identity"):
+                limit_identities(request)
+            return
         if not UNTRUSTED_HEADERS.isdisjoint(request.names):
             request.remove_headers(UNTRUSTED_HEADERS)
 
@@ -257,6 +267,7 @@ class Node:
     def _to_user(
         self,
         request: Request,
+        shown: Request,
         flow: Flow,
         routed: Routed,
         uri: Uri,
@@ -264,12 +275,15 @@ class Node:
         now: float,
         wall: float,
     ) -> None:
-        """Requests for a user of ours: MESSAGE to the pager, the rest to the user's devices."""
+        """Requests for a user of ours: MESSAGE to the pager, the rest to the user's devices.
+
+        Args: shown: what the recipient gets to see; the request itself unless it is concealed.
+        """
         aor = self.names.aor_of(uri)
         sender = principal.aor if principal is not None else ""
         service = self.services.get(aor)
         if service is not None:
-            service.request(request, flow, sender, aor, now)
+            service.request(shown, flow, sender, aor, now)
             return
         account = self.directory.get(aor)
         if account is None or not account.enabled:
@@ -283,7 +297,8 @@ class Node:
             if may_be_revoke(request) and self.recalls.request(request, flow, sender, aor, now):
                 return
             transaction = self.endpoint.accept(request, flow, now)
-            self.pager.submit(transaction, request, routed, sender, aor, now, wall)
+            way = routed if shown is request else None
+            self.pager.submit(transaction, shown, way, sender, aor, now, wall)
             return
         if request.method == "PUBLISH":
             # Event state is the node's to keep, not a device's, and it keeps none (RFC 3903 6).
@@ -303,6 +318,7 @@ class Node:
     def _onward(
         self,
         request: Request,
+        shown: Request,
         flow: Flow,
         routed: Routed,
         uri: Uri,
@@ -314,7 +330,7 @@ class Node:
         if routed.dialog_proven:
             target = self.proxy.predetermined(request, routed, now)
             if target is None:
-                self._to_user(request, flow, routed, uri, principal, now, wall)
+                self._to_user(request, shown, flow, routed, uri, principal, now, wall)
                 return
         elif routed.routes or routed.flow is not None:
             target = LOOPED_ROUTE
@@ -324,7 +340,11 @@ class Node:
             self.stats.foreign += 1
             self._refuse(request, flow, target, now)
             return
-        self._forward(request, flow, routed, (target,), now)
+        if shown is not request:
+            self.privacy.relay(request, flow, shown, target, now)
+            return
+        extra = self.privacy.asserted(principal, target)
+        self._forward(request, flow, routed, (target,), now, extra)
 
     def _route(
         self, routed: Routed, uri: Uri, principal: Principal | None, now: float
@@ -352,10 +372,13 @@ class Node:
         routed: Routed,
         targets: Sequence[Target],
         now: float,
+        extra: tuple[bytes, ...] = (),
     ) -> None:
         transaction = self.endpoint.accept(request, flow, now)
         from_peer = self.peers.match(flow) is not None
-        fork = Fork(self.proxy, transaction, request, PLAIN, routed, from_peer=from_peer)
+        fork = Fork(
+            self.proxy, transaction, request, PLAIN, routed, extra=extra, from_peer=from_peer
+        )
         refusal = fork.start(targets, now)
         if refusal is not None:
             self.stats.refused += 1

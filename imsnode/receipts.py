@@ -150,7 +150,7 @@ class Courier:
         flow = self._find(parse_uri(recipient.encode()).host, now)
         if flow is None:
             return False
-        errand = _Errand(self._endpoint, asked)
+        errand = Errand(self._endpoint, asked)
         fork = Fork(self._proxy, None, online_draft(request), errand)
         refusal = fork.start((Target(recipient.encode(), flow),), now)
         if refusal is not None and asked is not None:
@@ -195,7 +195,7 @@ class _Own:
         self.submit(now)
 
 
-class _Errand:
+class Errand:
     """The owner of a fork to another domain: its answer goes to whoever asked, if anybody did."""
 
     __slots__ = ("_asked", "_endpoint")

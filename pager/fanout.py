@@ -24,6 +24,7 @@ from .identity import MessageIds, copy_key
 from .mailbox import Item
 from .policy import Act
 from .ports import Advance, CopiesResult, CopyStore
+from .replay import shown_sender
 from .service import Pager
 from .settings import StoreMode
 from .values import LedgerEntry, Step, StoredMessage, StoreKind, StoreResult
@@ -196,6 +197,8 @@ class Fanout:
             (at, rules.RECEIVED, "", 0, rules.COPY),
             (wall, rules.STORED, "", 0, rules.COPY),
         ]
+        if shown_sender(original.sender, original.head) != original.sender:
+            steps.insert(1, (at, rules.CONCEALED, "", 0, rules.PRIVACY))
         stored: list[StoredMessage] = []
         reachable: list[Item] = []
         for copy, result in zip(copies, results, strict=True):

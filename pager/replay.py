@@ -14,13 +14,16 @@ from sip import octets
 from sip.bodies.mediatype import media_type
 from sip.errors import ParseError
 from sip.grammar import parse_uint
+from sip.headers.address import parse_address
 from sip.headers.date import format_date, parse_date
 from sip.message import Request, trim
+from sip.privacy import ANONYMOUS, ANONYMOUS_HOST
 from sip.proxy import Draft
 
 from .identity import delivery_call_id
 from .values import StoredMessage
 
+_NOBODY: Final = ANONYMOUS_HOST.encode()
 _COMPOSING: Final = b"application/im-iscomposing+xml"
 _EXPIRES_MAX: Final = 2**32 - 1
 
@@ -85,6 +88,18 @@ def stored_head(request: Request, received_wall: float) -> bytes:
     if octets.find(head, b"\r\n ", 0) >= 0 or octets.find(head, b"\r\n\t", 0) >= 0:
         head = b"\r\n".join([trim(line) for line in lines])
     return head
+
+
+def shown_sender(sender: str, head: bytes) -> str:
+    """Return who the recipient of a stored message is told it is from: not a sender who hides."""
+    if octets.find(head, _NOBODY, 0) < 0:
+        return sender
+    for line in head.split(b"\r\n"):
+        name, value = _split(line)
+        if name.lower() in (b"from", b"f"):
+            hidden = parse_address(value, "From").uri.host == ANONYMOUS_HOST
+            return ANONYMOUS if hidden else sender
+    return sender
 
 
 def online_draft(request: Request) -> Draft:

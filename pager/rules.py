@@ -18,6 +18,7 @@ NOT_STORED: Final = "not-stored"
 EXPIRED: Final = "expired"
 RECALLED: Final = "recalled"
 RECEIPT: Final = "receipt"
+CONCEALED: Final = "concealed"
 
 STEPS: Final[dict[str, str]] = {
     RECEIVED: "the message came in from its sender, who had proved who they are",
@@ -27,6 +28,7 @@ STEPS: Final[dict[str, str]] = {
     REPLIED: "the sender got this answer",
     EXPIRED: "the deadline of the message passed in the store",
     RECALLED: "the message was taken back from the store",
+    CONCEALED: "the message goes on without the name of its sender",
     RECEIPT: "a disposition notification (IMDN) told of the message",
 }
 
@@ -74,6 +76,7 @@ SAYS_NOTHING: Final[dict[str, str]] = {
     "processing-forbidden": "what became of it on its way is not told",
     "processing-error": "what became of it on its way cannot be found out",
 }
+PRIVACY: Final = "privacy"
 DISTRIBUTE: Final = "distribute"
 COPY: Final = "copy"
 NO_SUCH_USER: Final = "no-such-user"
@@ -140,6 +143,7 @@ RULES: Final[dict[str, str]] = {
     SAYS_PROCESSED: "this node or one behind it says that it passed the message on",
     SAYS_STORED: "this node or one behind it says that the message waits for the recipient",
     **SAYS_NOTHING,
+    PRIVACY: "the sender does not want to be known to the recipient (Privacy, or anonymous From)",
     DISTRIBUTE: "sent to a list or group: every recipient gets a copy of their own",
     COPY: "a copy of a message to a list, a group or a broadcast; the Call-ID leads to the others",
     NO_SUCH_USER: "the recipient is not a user any more: no copy",

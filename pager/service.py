@@ -140,7 +140,7 @@ class Pager(Shared):
         self,
         server_tx: ServerTransaction,
         request: Request,
-        routed: Routed,
+        routed: Routed | None,
         sender: str,
         recipient: str,
         now: float,
@@ -152,7 +152,9 @@ class Pager(Shared):
         after the commit.
 
         Args:
-            sender, recipient: canonical AoRs. now: monotonic. wall: epoch seconds.
+            request: what goes on. routed: None when it leaves as one of this node's own, because
+            the sender is not to be found out by it. sender, recipient: canonical AoRs.
+            now: monotonic. wall: epoch seconds.
         Returns: the message id; for a repeat, that of the first submission when it is known.
         """
         self.stats.submitted += 1
@@ -163,7 +165,7 @@ class Pager(Shared):
                 return known
         message_id = self._ids.next(wall)
         submission = Submission(
-            self, server_tx, request, sender, recipient, message_id, now, wall, False
+            self, server_tx, request, sender, recipient, message_id, now, wall, routed is None
         )
         if len(request.body) > self._body_bytes:
             submission.refuse(None, policy.TOO_LARGE, now)
@@ -179,7 +181,7 @@ class Pager(Shared):
         ) and self._screened_out(submission, now):
             return message_id
         targets = self.bindings.targets(recipient, now)
-        if targets and self._direct and recipient not in self._boxes:
+        if targets and self._direct and routed is not None and recipient not in self._boxes:
             submission.others = self.bindings.absent_devices(recipient, now)
             fork = Fork(self._proxy, server_tx, request, submission, routed)
             self._forward(submission, fork, targets, now)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from sip.message import Request, Response
+from sip.privacy import is_anonymous
 from sip.proxy import Branch, Fork
 
 from . import policy
@@ -24,6 +25,7 @@ from .rules import (
     COMMIT_FAILED,
     COMMITTED,
     COMPOSING,
+    CONCEALED,
     DELIVERED,
     DEVICE_ACCEPTED,
     DROPPED,
@@ -35,6 +37,7 @@ from .rules import (
     NOT_STORED,
     NOT_THE_SENDER,
     OTHER_DEVICES,
+    PRIVACY,
     RECEIVED,
     REFUSED,
     REJECTED,
@@ -587,6 +590,8 @@ class Submission:
             if fork is not None:
                 rule = FORWARDED
             steps.append((self.at, RECEIVED, "", 0, rule))
+            if self.local and is_anonymous(self.request):
+                steps.append((self.at, CONCEALED, "", 0, PRIVACY))
         if fork is None:
             return steps
         pager = self.pager

@@ -33,6 +33,7 @@ cdef class Proxy:
     cdef public Lane timer_c
     cdef public object tokens
     cdef public object transport
+    cdef public object trusts
 
     cpdef Routed preprocess(self, Request request, Flow flow, double now)
     cpdef Refusal check(self, Request request)

@@ -14,6 +14,7 @@ from hashlib import blake2b
 from typing import Final
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
+from . import octets
 from .endpoint import Endpoint
 from .errors import BadMessage
 from .flow import Flow
@@ -21,6 +22,7 @@ from .headers.address import STAR, parse_address
 from .ids import MAGIC_COOKIE
 from .message import Request, build_request, forward_request
 from .nexthop import Hop, next_hop
+from .privacy import shown
 from .routing import (
     OwnNames,
     Refusal,
@@ -37,6 +39,8 @@ from .uri import Uri, parse_uri
 FlowKey = tuple[str, tuple[str, int], tuple[str, int]]  # transport, local, remote
 NO_DROP: Final[frozenset[str]] = frozenset()
 DROP_BREADTH: Final = frozenset(("max-breadth",))
+_UNDERSTOOD: Final = (b"privacy",)  # in Proxy-Require (RFC 3323 4.3)
+_PRIVACY: Final = b"\r\nPrivacy: "  # as sip.privacy prints it
 
 # Requests that neither make nor refresh a dialog. Everything else, methods nobody here knows
 # included, may have dialog semantics and is record-routed (RFC 3261 16.6 item 4, RFC 3428 7).
@@ -114,11 +118,12 @@ class Proxy:
     """Everything the forwarding of one node shares.
 
     `may_send_to(host, port)` says whether an address that is no client's own flow may be a next
-    hop. Names of flows in tokens are resolved among the flows seen here.
+    hop. Names of flows in tokens are resolved among the flows seen here. `trusts(flow)`, which the
+    owner sets, says whether the far end is within the trust domain (RFC 3325); nobody is before.
     """
 
     __slots__ = ("_bound", "_reasons", "breadth_lines", "config", "endpoint", "ids",
-                 "may_send_to", "own", "timer_c", "tokens", "transport")  # fmt: skip
+                 "may_send_to", "own", "timer_c", "tokens", "transport", "trusts")  # fmt: skip
 
     def __init__(
         self,
@@ -132,6 +137,7 @@ class Proxy:
         self.own = own
         self.tokens = tokens
         self.may_send_to = may_send_to
+        self.trusts: Callable[[Flow], bool] = _nobody
         self.config = config or ProxyConfig()
         self.ids = endpoint.ids
         self.transport = endpoint.transport
@@ -150,7 +156,7 @@ class Proxy:
 
     def check(self, request: Request) -> Refusal | None:
         """Refuse what must not be forwarded: 416, 482, 483, 420 (16.3)."""
-        return check(request, self.own)
+        return check(request, self.own, _UNDERSTOOD)
 
     def predetermined(
         self, request: Request, routed: Routed, now: float
@@ -239,7 +245,10 @@ class Proxy:
         headers = [(via_name, via), (b"Max-Forwards", b"70")]
         headers.extend((b"Route", route) for route in target.routes or ())
         headers.extend(draft.headers)
-        return build_request(draft.method, target.uri, headers, draft.body)
+        data = build_request(draft.method, target.uri, headers, draft.body)
+        if octets.find(data, _PRIVACY, 0) >= 0 and not self.trusts(flow):
+            data = build_request(draft.method, target.uri, shown(headers), draft.body)
+        return data
 
     def record_route(
         self, request: Request, came: Flow, target: Target, goes: Flow, adjacent: bool
@@ -310,6 +319,10 @@ def is_bound(request: Request, flow: Flow) -> bool:
     if contacts is STAR or not contacts:
         return False
     return flow.reliable or contacts[0].uri.hostport(5060) != flow.remote
+
+
+def _nobody(flow: Flow) -> bool:
+    return False
 
 
 def _same_side(one: Flow, other: Flow) -> bool:

@@ -238,6 +238,29 @@ class Message:
         at = self._layout.at.get(name)
         return None if at is None else self.lines[at]
 
+    def remove_lines(self, indexes: Sequence[int]) -> None:
+        """Leave out header lines that must not go further, such as credentials for our realm.
+
+        The headers every message must have can not be removed.
+        """
+        self._take([line for at, line in enumerate(self.lines) if at not in indexes])
+
+    def remove_headers(self, names: frozenset[str], add: Sequence[bytes] = ()) -> None:
+        """Leave out all lines of these canonical names, and put whole lines behind the rest."""
+        kept = [self.lines[at] for at, name in enumerate(self.names) if name not in names]
+        self._take([*kept, *add])
+
+    def _take(self, lines: list[bytes]) -> None:
+        layout = find_layout(lines)
+        if layout is None:
+            layout = learn_layout(lines)
+        self.lines = lines
+        self.names = layout.names
+        self._layout = layout
+        self._values = None
+        self._routes = None
+        self._contacts = None
+
 
 class Request(Message):
     """A request. ``uri`` is the Request-URI as it came, ``max_forwards`` 70 when absent.
@@ -293,13 +316,6 @@ class Request(Message):
             self._top_via = line
         return line
 
-    def remove_lines(self, indexes: Sequence[int]) -> None:
-        """Leave out header lines that must not go further, such as credentials for our realm.
-
-        The headers every request must have can not be removed.
-        """
-        self._keep([at for at in range(len(self.lines)) if at not in indexes])
-
     def replace_body(self, body: bytes) -> None:
         """Carry another body of the same type, with the Content-Length it needs."""
         self.body = body
@@ -308,22 +324,6 @@ class Request(Message):
         if at >= 0:
             self.lines[at] = b"%b%d" % (layout.starts[at], len(body))
             self._values = None
-
-    def remove_headers(self, names: frozenset[str]) -> None:
-        """Leave out all lines of these canonical names."""
-        self._keep([at for at, name in enumerate(self.names) if name not in names])
-
-    def _keep(self, places: list[int]) -> None:
-        lines = [self.lines[at] for at in places]
-        layout = find_layout(lines)
-        if layout is None:
-            layout = learn_layout(lines)
-        self.lines = lines
-        self.names = layout.names
-        self._layout = layout
-        self._values = None
-        self._routes = None
-        self._contacts = None
 
 
 class Response(Message):

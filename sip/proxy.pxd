@@ -38,6 +38,7 @@ cdef class Fork:
     cdef bytes _mark
     cdef str _method
     cdef bint _peer
+    cdef bint _private
     cdef Request _received
     cdef _Routed _routed
     cdef public bint answered
@@ -56,6 +57,7 @@ cdef class Fork:
         request=Request, share=int, target=_Target,
     )
     cpdef start(self, object targets, double now)
+    cdef bint _may_tell(self, Response response) except -1
     @cython.locals(data=bytes, server_tx=ServerTransaction, status=int)
     cpdef relay(self, Response response, double now)
     @cython.locals(branch=Branch, status=int, whole=bint)

@@ -23,6 +23,7 @@ from .forward import (
     share_breadth,
 )
 from .message import Request, Response, forward_request, forward_response
+from .privacy import ASSERTED, asks_id
 from .routing import OwnNames, Refusal, Routed, loop_mark
 from .transaction.client import TIMEOUT, ClientTransaction
 from .transaction.server import ServerTransaction
@@ -102,7 +103,8 @@ class Fork:
     a Draft.
     """
 
-    __slots__ = ("_drop", "_extra", "_final", "_mark", "_method", "_peer", "_received", "_routed",
+    __slots__ = ("_drop", "_extra", "_final", "_mark", "_method", "_peer", "_private", "_received",
+                 "_routed",
                  "answered", "branches", "cancelled", "invite", "owner", "pending", "proxy",
                  "request", "server_tx", "user")  # fmt: skip
 
@@ -138,6 +140,7 @@ class Fork:
         self._drop = drop
         self._extra = extra
         self._peer = from_peer
+        self._private = False
         self._final = False
         self._mark = b""
 
@@ -158,6 +161,7 @@ class Fork:
         request = self._received
         if request is not None:
             self._mark = loop_mark(request)
+            self._private = request.has("privacy") and asks_id(request)
             if count > 1 or request.has("max-breadth"):
                 shares = share_breadth(request, count, config.max_breadth)
                 if shares is None:
@@ -192,12 +196,23 @@ class Fork:
         server_tx = self.server_tx
         if server_tx is None:
             return
+        if response.has("p-asserted-identity") and not self._may_tell(response):
+            response.remove_headers(ASSERTED)
         data = forward_response(response)
         if (status == 401 or status == 407) and len(self.branches) > 1:
             data = _with_lines(data, self._other_challenges(response))
         if status >= 200:
             self.answered = True
         server_tx.respond(data, status, now)
+
+    def _may_tell(self, response: Response) -> bool:
+        """Say whether what a response asserts of its sender goes upstream (RFC 3325 5)."""
+        trusts = self.proxy.trusts
+        if not all(trusts(branch.target.flow) for branch in self.branches):
+            return False
+        server_tx = self.server_tx
+        assert server_tx is not None
+        return trusts(server_tx.flow) or not asks_id(response)
 
     def reply(
         self,
@@ -310,6 +325,9 @@ class Fork:
         if self.server_tx is not None and self._method not in NO_RECORD_ROUTE:
             came = self.server_tx.flow
             record_route = proxy.record_route(request, came, target, flow, not self._peer)
+        drop = self._drop
+        if self._private and not proxy.trusts(flow):
+            drop = drop | ASSERTED
         routes = target.routes
         if routes is None and self._routed is not None:
             routes = self._routed.routes
@@ -320,7 +338,7 @@ class Fork:
             via_line=flow.via_line(branch.id),
             max_forwards=request.max_forwards - 1,
             routes=routes,
-            drop=self._drop,
+            drop=drop,
             record_route=record_route,
             extra=(*self._extra, *line) if self._extra else line,
         )

@@ -8,7 +8,7 @@ import os
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -34,7 +34,8 @@ def export_data(
     config: ConfigOption = None,
 ) -> None:
     """Write all that is kept about a user as JSON: account, messages, history, ledger."""
-    from imsnode.storage import StorageError, export_user
+    from imsnode.storage import StorageError, export_user, without_senders
+    from sip.privacy import ANONYMOUS
 
     settings = load_config(config)
     name = canonical_aor(settings, aor, local=False)
@@ -45,7 +46,8 @@ def export_data(
             found = export_user(opened, name, wall, wall)
         except StorageError as error:
             raise CommandError(str(error)) from error
-    found["charging_records"] = list(_records(settings, name))
+    concealed = {entry["id"] for entry in found["ledger"] if entry["from"] == ANONYMOUS}
+    found["charging_records"] = without_senders(_records(settings, name), concealed, name)
     try:
         handle = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
@@ -117,8 +119,8 @@ def _erase_records(settings: Config, eraser: Eraser) -> int:
         raise CommandError(f"charging records: {error.strerror}") from error
 
 
-def _records(settings: Config, name: str) -> list[object]:
-    found: list[object] = []
+def _records(settings: Config, name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
     path = settings.cdr_file
     if path is None:
         return found

@@ -18,6 +18,7 @@ from .throttle cimport FailureThrottle
 
 cdef class Principal:
     cdef public str aor
+    cdef public bint hidden
     cdef public str how
     cdef public str peer
 

@@ -15,6 +15,7 @@ from sip.errors import BadMessage
 from sip.flow import Flow
 from sip.headers.address import parse_address
 from sip.message import Request
+from sip.privacy import ANONYMOUS_HOST
 from sip.routing import Refusal
 from sip.uri import Uri, parse_uri
 
@@ -59,12 +60,16 @@ _ONCE = 0xFFFFFFFF
 
 
 class Principal:
-    """Who a request is from. ``how``: "digest" or "asserted" (stated by the peer ``peer``)."""
+    """Who a request is from. ``how``: "digest" or "asserted" (stated by the peer ``peer``).
 
-    __slots__ = ("aor", "how", "peer")
+    hidden: From does not say so, it names nobody.
+    """
 
-    def __init__(self, aor: str, how: str, peer: str = "") -> None:
+    __slots__ = ("aor", "hidden", "how", "peer")
+
+    def __init__(self, aor: str, how: str, peer: str = "", hidden: bool = False) -> None:
         self.aor = aor
+        self.hidden = hidden
         self.how = how
         self.peer = peer
 
@@ -302,16 +307,20 @@ class Authenticator:
         return b""
 
     def _authorise(self, request: Request, account: Account) -> Principal | Refusal:
-        """The sender may act for itself only (threat A2)."""
+        """The sender may act for itself only (threat A2), or as nobody (RFC 3323 4.1.1.3)."""
         if not account.enabled:
             self.stats.forbidden += 1
             return Refusal(403, b"Account disabled")
-        claimed = request.to_uri if request.method == "REGISTER" else request.from_uri
+        registers = request.method == "REGISTER"
+        claimed = request.to_uri if registers else request.from_uri
+        hidden = False
         if self.names.aor_of(claimed) != account.aor:
-            self.stats.forbidden += 1
-            return Refusal(403, b"Not your address")
+            hidden = claimed.host == ANONYMOUS_HOST and not registers
+            if not hidden:
+                self.stats.forbidden += 1
+                return Refusal(403, b"Not your address")
         self.stats.accepted += 1
-        return Principal(account.aor, "digest")
+        return Principal(account.aor, "digest", "", hidden)
 
     def _challenge(
         self,

@@ -11,7 +11,7 @@ from .cdr import CdrSettings
 from .choices import Choices
 from .contacts import Contact
 from .database import Database
-from .erasure import Eraser, export_user
+from .erasure import Eraser, export_user, without_senders
 from .errors import (
     AccountExists,
     AccountUnknown,
@@ -97,4 +97,5 @@ __all__ = [
     "start_of",
     "state_of",
     "withdraw_now",
+    "without_senders",
 ]

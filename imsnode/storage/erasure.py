@@ -20,6 +20,9 @@ from zlib import compress, decompress
 
 from sqlalchemy import Connection, LargeBinary, Table, Text, delete, exc, or_, select, update
 
+from pager import rules
+from sip.privacy import ANONYMOUS, shown
+
 from .archive_block import Archived, pack_block, read_message, unpack_block
 from .archive_index import block_of, find_positions, position_of, user
 from .archive_read import LATEST
@@ -42,7 +45,7 @@ from .schema import (
     metadata,
 )
 
-__all__ = ["ERASED", "Eraser", "export_user"]
+__all__ = ["ERASED", "Eraser", "export_user", "without_senders"]
 
 ERASED = "erased"
 _BATCH = 256
@@ -253,16 +256,25 @@ def export_user(database: Database, aor: str, now: float, wall: float) -> dict[s
             "account": _rows(connection, account, account.c.aor == aor),
         }
         found["bindings"] = _bindings(connection, aor, now, wall)
-        ours = or_(message.c.sender == aor, message.c.recipient == aor)
-        found["messages"] = _rows(connection, message, ours)
-        found["history"] = list(_history(connection, aor))
         lines = select(ledger_block.c.lines).order_by(ledger_block.c.seq)
-        found["ledger"] = [
+        entries = [
             json.loads(line)
             for packed in connection.execute(lines).scalars()
             for line in decompress(packed).splitlines()
             if eraser.concerns(line)
         ]
+        concealed = {
+            entry["id"]
+            for entry in entries
+            if any(step[1] == rules.CONCEALED for step in entry.get("steps", ()))
+        }
+        found["ledger"] = without_senders(entries, concealed, aor)
+        ours = or_(message.c.sender == aor, message.c.recipient == aor)
+        found["messages"] = [
+            _shown(dict(row._mapping), concealed, aor)
+            for row in connection.execute(select(message).where(ours))
+        ]
+        found["history"] = list(_history(connection, aor))
         for table in _others():
             rows = [row for row in _naming(connection, table, aor) if eraser.named(row)]
             if rows:
@@ -274,6 +286,26 @@ def _rows(connection: Connection, table: Table, condition: Any) -> list[dict[str
     return [
         _plain(dict(row._mapping)) for row in connection.execute(select(table).where(condition))
     ]
+
+
+def _shown(row: dict[str, Any], concealed: set[str], aor: str) -> dict[str, Any]:
+    """Return a stored message as its sender or recipient may see it (RFC 3325 7)."""
+    if row["id"] in concealed and row["sender"] != aor:
+        row["sender"] = ANONYMOUS
+        lines = [line.partition(b": ") for line in bytes(row["head"]).split(b"\r\n")]
+        kept = shown([(name, value) for name, _, value in lines])
+        row["head"] = b"\r\n".join([name + b": " + value for name, value in kept])
+    return _plain(row)
+
+
+def without_senders(
+    entries: list[dict[str, Any]], concealed: set[str], aor: str
+) -> list[dict[str, Any]]:
+    """Take the senders of some messages out of ledger or charging records for their recipient."""
+    for entry in entries:
+        if entry["id"] in concealed and entry["from"] != aor:
+            entry["from"] = ANONYMOUS
+    return entries
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

@@ -64,6 +64,7 @@ class Phone:
         password: str | None = None,
         transport: str = "UDP",
         instance: str = "",
+        host: str = "",
     ) -> None:
         self.server, self.user, self.domain, self.transport = server, user, domain, transport
         self.password = f"pw-{user}" if password is None else password
@@ -72,7 +73,7 @@ class Phone:
         kind = socket.SOCK_DGRAM if transport == "UDP" else socket.SOCK_STREAM
         self.socket = socket.socket(family, kind)
         if transport == "UDP":
-            self.socket.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
+            self.socket.bind((host or ("::1" if family == socket.AF_INET6 else "127.0.0.1"), 0))
         self.socket.connect(server)
         self.host, self.port = self.socket.getsockname()[:2]
         self.buffer = b""

@@ -113,7 +113,7 @@ class _Messages:
         story = await self._story(call.path["id"])
         if not any(map(token.may_act_for, (story.sender, story.recipient))):
             raise Problem("not-found", _UNKNOWN)
-        return status_of(story)
+        return status_of(story, token.may_act_for(story.sender))
 
     async def recall_message(self, call: Call) -> Recalled:
         """Take a message back for its sender; doing so again tells the same."""

@@ -9,6 +9,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sip.privacy import shown
+
 from ...received import Received
 from .models import timestamp
 
@@ -79,9 +81,9 @@ def _text(content_type: bytes, body: bytes) -> str | None:
 
 def _headers(head: bytes) -> dict[str, str]:
     headers: dict[str, str] = {}
-    for line in head.split(b"\r\n"):
-        written, _, value = line.partition(b":")
-        name = written.strip().lower().decode("utf-8", "replace")
+    lines = [line.partition(b":") for line in head.split(b"\r\n")]
+    for written, value in shown([(name.strip(), value) for name, _, value in lines]):
+        name = written.lower().decode("utf-8", "replace")
         name = _COMPACT.get(name, name)
         if name and name not in _OMITTED:
             text = value.strip().decode("utf-8", "replace")

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Literal
 
 from pager import rules
+from sip.privacy import ANONYMOUS
 
 from ...storage.states import State as Reached
 from ...storage.states import state_of
@@ -29,8 +30,8 @@ _AT_DEVICE: dict[Reached, Literal["delivered", "displayed", "refused"]] = {
 }
 
 
-def status_of(story: Story) -> MessageStatus:
-    """Sum a story up."""
+def status_of(story: Story, for_sender: bool) -> MessageStatus:
+    """Sum a story up; a sender who is concealed from recipients is named to itself alone."""
     reached = state_of(story)
     state = _STATES[reached.state]
     if reached.state is Reached.FAILED:
@@ -50,9 +51,10 @@ def status_of(story: Story) -> MessageStatus:
                 device=device, state="retrying", at=timestamp(at), witness="sip"
             )
     row = story.row
+    hidden = not for_sender and any(step == rules.CONCEALED for _, step, *_ in story.steps)
     return MessageStatus(
         id=story.message_id,
-        sender=story.sender,
+        sender=ANONYMOUS if hidden else story.sender,
         to=story.recipient,
         received_at=timestamp(story.received_at),
         expires_at=timestamp(row.expires_at) if row is not None else None,

@@ -65,5 +65,13 @@ def test_a_copy_for_a_list_is_the_recipients_alone() -> None:
     noted = []
     head = b"From: <sip:alice@a.test>;tag=1\r\nc: text/plain; x=1\r\nDate: x"
     copy = StoredMessage("m1", b"", ALICE, BOB, b"1@h", 1, 5.0, 9.0, head, b"hi all")
-    HistoryObserver(noted.append, lambda *_: None).copied(copy, "m0", 1.0)
-    assert noted == [(2, "m1", 5.0, ALICE, BOB, 202, b"text/plain; x=1", b"1@h", b"hi all")]
+    HistoryObserver(noted.append, lambda *_: None).copied((copy,), "m0", 1.0)
+    assert noted == [(2, "m1", 5.0, ALICE, BOB, 202, b"text/plain; x=1", b"1@h", b"hi all", None)]
+
+
+def test_a_copy_from_somebody_concealed_names_nobody() -> None:
+    noted = []
+    head = b'From: "Anonymous" <sip:anonymous@anonymous.invalid>;tag=1\r\nPrivacy: id'
+    copy = StoredMessage("m1", b"", ALICE, BOB, b"1@h", 1, 5.0, 9.0, head, b"hi all")
+    HistoryObserver(noted.append, lambda *_: None).copied((copy,), "m0", 1.0)
+    assert noted[0][3] == "sip:anonymous@anonymous.invalid"

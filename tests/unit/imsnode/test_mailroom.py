@@ -78,7 +78,7 @@ class World:
             head = b"From: <sip:alice@ims.test>;tag=1\r\nc: text/plain"
             self.store.store(message(number, recipient=BOT, head=head), lambda result: None)
             self.left += 1
-        self.room.copied(message(0, recipient=BOT), "", 0.0)
+        self.room.copied((message(0, recipient=BOT),), "", 0.0)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(5):
