@@ -14,8 +14,9 @@ from lxml import etree
 
 from sip.bodies.xml import Element, text_of
 
+from ..uris import canonical
 from .ports import ListDocuments, Service
-from .services import REFERENCE, canonical
+from .services import REFERENCE
 
 __all__ = ["ListLimits", "Member", "members_of"]
 

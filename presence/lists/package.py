@@ -17,10 +17,10 @@ from sip.errors import ParseError
 
 from ..event.package import Body, Decision, EventPackage, Refused, Standing, entity_tag
 from ..event.subscription import NOW, Subscription
+from ..uris import canonical
 from .members import ListLimits, Member, members_of
 from .ports import Backend, ListDocuments, State
 from .rlmi import MULTIPART, build_list
-from .services import canonical
 
 if TYPE_CHECKING:
     from ..event.notifier import Notifier
@@ -149,7 +149,13 @@ class ListPackage:
         """Return the entity tag of the states of all members."""
         interest = sub.interest
         assert isinstance(interest, _Interest)
-        return _tag(_token(self.state(one, sub, wall)) for one in interest.members.values())
+        if sub.memo is None:
+            return _tag(_token(self.state(one, sub, wall)) for one in interest.members.values())
+        # Who has no news is as it was told.
+        tokens = dict(interest.sent)
+        for key in interest.changed_members:
+            tokens[key] = _token(self.state(interest.members[key], sub, wall))
+        return _tag(tokens.values())
 
     def lists_changed(self, resources: Iterable[str], now: float, wall: float) -> None:
         """Find the members of these lists anew and tell their watchers."""

@@ -8,11 +8,11 @@ from typing import Final
 from sip.bodies.schema import validate
 from sip.bodies.xml import parse_xml, text_of
 from sip.errors import ParseError
-from sip.uri import parse_uri
 
+from ..uris import canonical
 from .ports import Service
 
-__all__ = ["REFERENCE", "canonical", "read_services"]
+__all__ = ["REFERENCE", "read_services"]
 
 _WHERE: Final = "rls-services"
 _NS: Final = "{urn:ietf:params:xml:ns:rls-services}"
@@ -35,18 +35,3 @@ def read_services(body: bytes, owner: str) -> tuple[Service, ...]:
         packages = tuple(text_of(one).lower() for one in names)
         services.append(Service(canonical(element.get("uri", "")), owner, packages, element[0]))
     return tuple(services)
-
-
-def canonical(uri: str) -> str:
-    """Return the URI under which a list or a member is looked up.
-
-    pres and im URIs stand for the SIP URIs of the same users.
-    """
-    uri = uri.strip()
-    scheme, _, rest = uri.partition(":")
-    if scheme.lower() in ("pres", "im"):
-        uri = f"sip:{rest}"
-    try:
-        return parse_uri(uri.encode("ascii")).aor
-    except (ParseError, UnicodeEncodeError):
-        return uri
