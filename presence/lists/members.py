@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who is on a list: nested lists, references and lists of lists made one flat list.
 
-A list that names itself, directly or through others, is entered once; every list has bounds.
+A list that names itself, directly or through others, is entered once; every list has bounds. Lists
+of other users are not entered: who is on them is nobody else's business.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def members_of(
     What cannot be found adds nobody; members beyond the bound are left out.
     """
     found: dict[str, Member] = {}
-    for member in _Walk(documents, limits.references).service(service):
+    for member in _Walk(documents, service.owner, limits.references).service(service):
         found.setdefault(member.key, member)
         if len(found) >= limits.members:
             break
@@ -58,8 +59,9 @@ def members_of(
 class _Walk:
     """One way through a list and all that it leads to."""
 
-    def __init__(self, documents: ListDocuments, references: int) -> None:
+    def __init__(self, documents: ListDocuments, owner: str, references: int) -> None:
         self._documents = documents
+        self._owner = owner
         self._left = references
         self._seen: set[str] = set()
 
@@ -86,7 +88,7 @@ class _Walk:
         uri = element.get("uri", "").strip()
         key = canonical(uri)
         service = self._documents.service(key) if key else None
-        if service is not None:
+        if service is not None and service.owner == self._owner:
             if key not in self._seen and self._take():
                 yield from self.service(service)
         elif key:
@@ -98,7 +100,7 @@ class _Walk:
         if not reference or reference in self._seen or not self._take():
             return
         self._seen.add(reference)
-        element = self._documents.element(reference)
+        element = self._documents.element(reference, self._owner)
         if element is not None and element.tag == _RL + kind:
             yield from self._entry(element) if kind == "entry" else self._list(element)
 

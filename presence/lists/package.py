@@ -16,6 +16,7 @@ from sip.bodies.resource_lists import parse_recipients
 from sip.errors import ParseError
 
 from ..event.package import Body, Decision, EventPackage, Refused, Standing, entity_tag
+from ..event.states import WatcherEvent
 from ..event.subscription import NOW, Subscription
 from ..uris import canonical
 from .members import ListLimits, Member, members_of
@@ -61,13 +62,13 @@ class ListPackage:
         is_local: tells whether this node serves a URI. backend: for members that it does not.
     """
 
+    notifier: Notifier  # set by `joined`
     types: tuple[bytes, ...] = (MULTIPART,)
     lines: tuple[bytes, ...] = (EVENTLIST,)
 
     def __init__(
         self,
         inner: MemberPackage,
-        notifier: Notifier,
         documents: ListDocuments,
         is_local: Callable[[str], bool],
         backend: Backend,
@@ -82,9 +83,13 @@ class ListPackage:
         self.interval_s = inner.interval_s
         self.is_local = is_local
         self.backend = backend
-        self.notifier = notifier
         self._documents = documents
         self._limits = limits
+        self._open: dict[str, dict[int, Subscription]] = {}  # by watcher and number
+
+    def joined(self, notifier: Notifier) -> None:
+        """Learn who tells the watchers."""
+        self.notifier = notifier
 
     def admits(self, resource: str) -> bool:
         """Take every resource: that it is a list was found before the package was chosen."""
@@ -105,13 +110,19 @@ class ListPackage:
         sub.memo = None
         interest = _Interest(self, sub, members)
         sub.interest = interest
+        self._open.setdefault(sub.watcher, {})[sub.number] = sub
         interest.follow()
 
     def close(self, sub: Subscription) -> None:
         """Let go of the members."""
-        if isinstance(sub.interest, _Interest):
-            sub.interest.leave()
-            sub.interest = None
+        if not isinstance(sub.interest, _Interest):
+            return
+        sub.interest.leave()
+        sub.interest = None
+        subs = self._open[sub.watcher]
+        del subs[sub.number]
+        if not subs:
+            del self._open[sub.watcher]
 
     def render(self, sub: Subscription, wall: float) -> Body | None:
         """Return all members, or those whose state is another than was sent last."""
@@ -157,18 +168,17 @@ class ListPackage:
             tokens[key] = _token(self.state(interest.members[key], sub, wall))
         return _tag(tokens.values())
 
-    def lists_changed(self, resources: Iterable[str], now: float, wall: float) -> None:
-        """Find the members of these lists anew and tell their watchers."""
-        for resource in resources:
-            for sub in self.notifier.subscriptions(self.key, resource):
-                try:
-                    self.open(sub, wall)
-                except Refused:
-                    self.close(sub)
-                    sub.interest = _Interest(self, sub, ())
-                    sub.memo = None
-                sub.due |= NOW
-                self.notifier.delivery.push(sub, now)
+    def lists_changed(self, owner: str, now: float, wall: float) -> None:
+        """Find the members of all lists of a user anew, and tell who follows them."""
+        for sub in list(self._open.get(owner, {}).values()):
+            if sub.terms.content_type == RECIPIENTS:
+                continue
+            try:
+                self.open(sub, wall)
+            except Refused:
+                self.notifier.terminate(sub, WatcherEvent.NORESOURCE, now)
+            else:
+                self.notifier.touch(sub, now)
 
     def state(self, member: Member, sub: Subscription, wall: float) -> State | None:
         """Return what the watcher of a list may know of a member; None when nothing is known."""

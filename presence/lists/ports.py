@@ -47,11 +47,13 @@ class ListDocuments(Protocol):
         """Return the list service at a canonical URI."""
         ...
 
-    def element(self, reference: str) -> Element | None:
+    def element(self, reference: str, owner: str) -> Element | None:
         """Return the element a resource-lists document has at an XCAP URI.
 
-        Args: reference: absolute, or relative to the XCAP root (RFC 4826 3.2). A URI of another
-            root gives None: nothing is fetched from elsewhere.
+        Args:
+            reference: absolute, or relative to the XCAP root (RFC 4826 3.2). A URI of another root
+                gives None: nothing is fetched from elsewhere.
+            owner: whose documents may be read, beside those of the global tree.
         """
         ...
 

@@ -183,7 +183,7 @@ def test_filters_are_replaced_switched_and_removed_by_id() -> None:
 
 @pytest.mark.parametrize(
     "expression",
-    ["", "p:tuple", "/p:tuple[", "/p:tuple]", "//", "/p:tuple[@id]", "/p:tuple[1]", "/p:tuple[@id=x]", "//q:tuple", "/p:a|/p:b",
+    ["", "//r:class/..", "p:tuple", "/p:tuple[", "/p:tuple]", "//", "/p:tuple[@id]", "/p:tuple[1]", "/p:tuple[@id=x]", "//q:tuple", "/p:a|/p:b",
      "//*[count(.)>1]", "/p:tuple[@id='a' and]", "/@*", "/a" * 17, "//a[.=1" + " or .=1" * 20 + "]"],
 )  # fmt: skip
 def test_expressions_that_are_not_understood(expression: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
 from presence.event.package import Body, Decision, EventPackage, Refused, Standing, Terms
+from presence.event.states import WatcherEvent
 from presence.event.subscription import NEWS, NOW, Subscription
 from presence.lists.choose import ListChooser
 from presence.lists.members import ListLimits, members_of
@@ -59,7 +59,8 @@ class Documents:
     def service(self, uri: str) -> Service | None:
         return self.services.get(uri)
 
-    def element(self, reference: str) -> Element | None:
+    def element(self, reference: str, owner: str) -> Element | None:
+        assert owner == ALICE
         found = self.elements.get(reference)
         return found[0] if found is not None and reference.startswith("entry") else found
 
@@ -153,8 +154,7 @@ class Notifier:
     def __init__(self) -> None:
         self.watched: dict[str, object] = {}
         self.touched = 0
-        self.delivery = SimpleNamespace(push=lambda sub, now: None)
-        self.subs: list[Subscription] = []
+        self.ended: list[tuple[Subscription, WatcherEvent]] = []
 
     def watch(self, package: str, resource: str, watch: object) -> None:
         self.watched[resource] = watch
@@ -166,8 +166,8 @@ class Notifier:
         sub.due |= NEWS
         self.touched += 1
 
-    def subscriptions(self, package: str, resource: str) -> list[Subscription]:
-        return [sub for sub in self.subs if sub.resource == resource]
+    def terminate(self, sub: Subscription, event: WatcherEvent, now: float) -> None:
+        self.ended.append((sub, event))
 
 
 class Backend:
@@ -191,12 +191,12 @@ class World:
         self.documents = Documents(services(service(LIST, content)))
         self.package = ListPackage(
             self.inner,
-            self.notifier,
             self.documents,
             lambda uri: uri.endswith("@ims.test"),
             self.backend,
             ListLimits(),  # type: ignore[arg-type]
         )
+        self.package.joined(self.notifier)  # type: ignore[arg-type]
         self.sub = Subscription(
             cast("object", None),
             7,
@@ -209,7 +209,6 @@ class World:
             b"",
             0.0,  # type: ignore[arg-type]
         )
-        self.notifier.subs.append(self.sub)
         self.package.open(self.sub, 0.0)
 
     def notify(self) -> tuple[Element, dict[str, bytes]]:
@@ -321,16 +320,24 @@ def test_members_elsewhere_are_followed_there() -> None:
 def test_a_list_that_changes_is_told_from_the_beginning() -> None:
     world = World(entry("sip:bob@ims.test"))
     world.notify()
-    world.documents.services = {
-        one.uri: one
-        for one in read_services(services(service(LIST, entry("sip:carol@ims.test"))), ALICE)
-    }
-    world.package.lists_changed([LIST], 1.0, 0.0)
+    changed = services(service(LIST, entry("sip:carol@ims.test")))
+    world.documents.services = {one.uri: one for one in read_services(changed, ALICE)}
+    world.package.lists_changed("sip:bob@ims.test", 1.0, 0.0)
+    assert list(world.notifier.watched) == ["sip:bob@ims.test"]
+    world.package.lists_changed(ALICE, 1.0, 0.0)
     assert list(world.notifier.watched) == ["sip:carol@ims.test"]
     assert attributes(world.notify()[0]) == ("1", "true", ["sip:carol@ims.test"])
     world.documents.services = {}
-    world.package.lists_changed([LIST], 1.0, 0.0)
-    assert attributes(world.notify()[0]) == ("2", "true", [])
+    world.package.lists_changed(ALICE, 1.0, 0.0)
+    assert world.notifier.ended == [(world.sub, WatcherEvent.NORESOURCE)]
+
+
+def test_lists_of_other_users_are_not_entered() -> None:
+    world = World(entry("sip:others@ims.test"))
+    theirs = services(service("sip:others@ims.test", entry("sip:secret@ims.test")))
+    world.documents.services |= {one.uri: one for one in read_services(theirs, "sip:bob@ims.test")}
+    world.package.lists_changed(ALICE, 1.0, 0.0)
+    assert list(world.notifier.watched) == ["sip:others@ims.test"]
 
 
 def test_a_list_may_come_with_the_request() -> None:
