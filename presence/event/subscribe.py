@@ -25,7 +25,7 @@ from .states import WatcherEvent, WatcherState
 from .stats import EventStats
 from .subscription import NOW, Subscription
 
-__all__ = ["SubscribeServer"]
+__all__ = ["SubscribeServer", "contact_of"]
 
 Choose = Callable[[EventPackage, str, Request], EventPackage]
 
@@ -101,7 +101,7 @@ class SubscribeServer:
             dialog,
             _terms(request, None),
             event.id,
-            _contact(flow),
+            contact_of(flow),
             now,
         )
         sub.suppress = request.get("suppress-if-match") or b""
@@ -293,7 +293,7 @@ def _unpacked(encoding: bytes, body: bytes) -> bytes:
         raise Refused(error.status_hint, error.phrase, lines) from None
 
 
-def _contact(flow: Flow) -> bytes:
+def contact_of(flow: Flow) -> bytes:
     """Return our Contact: a GRUU, which leads here and nowhere else (RFC 6665 4.5.1)."""
     transport = b"" if flow.transport == "UDP" else b";transport=" + flow.transport.lower().encode()
     return b"<sip:%b%b;gr>" % (flow.sent_by, transport)

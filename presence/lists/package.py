@@ -229,19 +229,21 @@ class _Interest:
 
     def follow(self) -> None:
         package, watcher = self._package, self._sub.watcher
+        now = package.notifier.clock.now()
         for key in self.members:
             if package.is_local(key):
                 package.notifier.watch(package.inner.key, key, self)
             else:
-                package.backend.follow(package.inner.key, key, watcher, self)
+                package.backend.follow(package.inner.name, key, watcher, self, now)
 
     def leave(self) -> None:
         package, watcher = self._package, self._sub.watcher
+        now = package.notifier.clock.now()
         for key in self.members:
             if package.is_local(key):
                 package.notifier.unwatch(package.inner.key, key, self)
             else:
-                package.backend.leave(package.inner.key, key, watcher, self)
+                package.backend.leave(package.inner.name, key, watcher, self, now)
 
     def changed(self, resource: str, now: float) -> None:
         """`presence.event.ports.Watch`: a member has news."""

@@ -69,10 +69,10 @@ class Follower(Protocol):
 class Backend(Protocol):
     """Subscriptions to members that other servers serve (RFC 4662 4.4)."""
 
-    def follow(self, package: str, uri: str, watcher: str, follower: Follower) -> None:
+    def follow(self, package: str, uri: str, watcher: str, follower: Follower, now: float) -> None:
         """Have ``follower`` told of every change, until `leave`."""
         ...
 
-    def leave(self, package: str, uri: str, watcher: str, follower: Follower) -> None:
+    def leave(self, package: str, uri: str, watcher: str, follower: Follower, now: float) -> None:
         """Take back `follow`."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -155,6 +156,7 @@ class Notifier:
         self.watched: dict[str, object] = {}
         self.touched = 0
         self.ended: list[tuple[Subscription, WatcherEvent]] = []
+        self.clock = SimpleNamespace(now=lambda: 0.0)
 
     def watch(self, package: str, resource: str, watch: object) -> None:
         self.watched[resource] = watch
@@ -176,10 +178,10 @@ class Backend:
     def __init__(self) -> None:
         self.followed: dict[str, object] = {}
 
-    def follow(self, package: str, uri: str, watcher: str, follower: object) -> None:
+    def follow(self, package: str, uri: str, watcher: str, follower: object, now: float) -> None:
         self.followed[uri] = follower
 
-    def leave(self, package: str, uri: str, watcher: str, follower: object) -> None:
+    def leave(self, package: str, uri: str, watcher: str, follower: object, now: float) -> None:
         assert self.followed.pop(uri) is follower
 
 
