@@ -24,7 +24,7 @@ from sip.message import Request, Response
 from sip.proxy import Branch, Fork
 from sip.uri import parse_uri
 
-from .storage.archive import is_notice
+from .storage.archive_group import is_notice
 
 __all__ = ["HEADER", "Carbons", "asks"]
 

@@ -8,93 +8,44 @@ as from the ledger; whether it was delivered or stored does not depend on that.
 from __future__ import annotations
 
 import logging
-from collections import deque
-from collections.abc import Callable, Sequence
-from hashlib import blake2b
+from collections.abc import Callable
 
 from sqlalchemy import Connection, Dialect, delete, func, select, update
 
-from imsnode.history import NOTHING, Keep, Noted
-from sip.bodies.cpim import parse_cpim
-from sip.bodies.imdn_request import glance
-from sip.bodies.mime import media_type
-from sip.errors import ParseError
+from imsnode.history import NOTHING, Keep
 
-from .archive_block import (
-    BLOCK,
-    RECIPIENT,
-    SENDER,
-    leave,
-    pack_block,
-    pack_message,
-    unpack_block,
-)
-from .archive_index import Runs, conversation, entries_at, position_of, remove_run, user
+from .archive_block import leave, pack_block, unpack_block
+from .archive_group import Group
+from .archive_index import Runs, remove_run
+from .archive_queue import GROUP, ArchiveQueue
 from .schema import archive_block, archive_brief, archive_run
 from .statements import InsertRows
 from .stats import StorageStats
 
-__all__ = ["ArchiveMerging", "ArchiveRetention", "ArchiveWriter", "brief_key", "is_notice"]
+__all__ = ["ArchiveMerging", "ArchiveRetention", "ArchiveWriter"]
 
 _log = logging.getLogger(__name__)
 
-_GROUP = 1024  # messages written in one step
 _WAIT_S = 0.7  # a message waits so long for company; with the writer's tick, under a second
-_WAITING_LIMIT = 100_000
-_OCTETS_LIMIT = 64 * 1024 * 1024
 _MERGE_PAUSE_S = 5.0
 _RETENTION_PAUSE_S = 10.0
 _RETENTION_BLOCKS = 64
-_NOTICES = (b"message/imdn+xml", b"application/im-iscomposing+xml")
 
 
-def brief_key(author: str, reader: str, imdn_id: bytes) -> bytes:
-    """Return what a displayed receipt of ``reader`` says about a message of ``author``."""
-    return blake2b(
-        b"%b\n%b\n%b" % (author.encode(), reader.encode(), imdn_id), digest_size=16
-    ).digest()
-
-
-# A packed message, when it was received, and the checksums under which it is found.
-_Packed = tuple[bytes, float, tuple[int, ...]]
-
-
-class _Group:
-    """What one step writes.
-
-    spans: messages by how long they are kept. brief: those that go when they have been displayed,
-    with the longest time they are kept otherwise and their keys. displayed: keys of such, and for
-    which owners they go.
-    """
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.spans: dict[float, list[_Packed]] = {}
-        self.brief: list[tuple[_Packed, float, bytes]] = []
-        self.displayed: list[tuple[bytes, int]] = []
-
-
-class ArchiveWriter:
+class ArchiveWriter(ArchiveQueue):
     """Takes messages on the loop's thread, writes them on the writer's.
 
     keep: says for how long a message stays in the history of an address; nothing is kept before
-    it is set. rouse: called when a group is full. At most 100,000 messages and 64 MiB of bodies
-    wait; while the database is away those beyond are dropped and counted, because a history must
-    not hold up messages.
+    it is set.
     """
 
     def __init__(self, dialect: Dialect, wall: Callable[[], float], stats: StorageStats) -> None:
+        super().__init__(stats)
         self.keep: Callable[[str], Keep] = lambda _aor: NOTHING
-        self.rouse: Callable[[], None] = lambda: None
         self._wall = wall
-        self._stats = stats
-        self._queue: deque[Noted] = deque()
-        self._octets_in = 0  # counted by the loop's thread
-        self._octets_out = 0  # counted by the writer's
-        self._group: _Group | None = None
+        self._group: Group | None = None
         self._since: float | None = None
         self._next = 1
-        self._last = 0
         self._runs = Runs(dialect)
         self._insert = InsertRows(archive_block, ("seq", "until", "messages"), dialect)
         self._insert_brief = InsertRows(
@@ -105,24 +56,7 @@ class ArchiveWriter:
     def waiting(self) -> int:
         """Messages that are not written yet."""
         group = self._group
-        return len(self._queue) + (group.count if group is not None else 0)
-
-    def note(self, noted: Noted) -> None:
-        """Take a message."""
-        queue = self._queue
-        waiting = len(queue)
-        octets = self._octets_in + len(noted[8])
-        if waiting == _WAITING_LIMIT or octets - self._octets_out > _OCTETS_LIMIT:
-            self._stats.archive_dropped += 1
-            return
-        self._octets_in = octets
-        queue.append(noted)
-        if waiting == _GROUP - 1:
-            self.rouse()
-
-    def displayed(self, author: str, reader: str, imdn_id: bytes) -> None:
-        """Take note that a message was displayed: it goes where it was kept until then."""
-        self.note((0, "", 0.0, author, reader, 0, b"", imdn_id, b"", None))
+        return self.queued() + (group.count if group is not None else 0)
 
     def attach(self, connection: Connection) -> None:
         """Go on behind the newest block."""
@@ -133,12 +67,13 @@ class ArchiveWriter:
         """True when a group is full, or its oldest message has waited long enough."""
         if self._group is not None:
             return True
-        if not self._queue:
+        queued = self.queued()
+        if not queued:
             self._since = None
             return False
         if self._since is None:
             self._since = now
-        return urgent or len(self._queue) >= _GROUP or now - self._since >= _WAIT_S
+        return urgent or queued >= GROUP or now - self._since >= _WAIT_S
 
     def step(self, connection: Connection) -> bool:
         """Write one group."""
@@ -146,105 +81,32 @@ class ArchiveWriter:
         if group is None:
             group = self._group = self._gather()
         if group.count:
-            self._write(connection, group)
+            self._insert.run(connection, group.blocks)
+            self._insert_brief.run(connection, group.brief)
+            blocks = (group.first, group.last)
+            self._runs.write(connection, blocks, group.count, group.until, group.entries)
         for key, owners in group.displayed:
             _forget(connection, key, owners)
-        return bool(self._queue)
+        return self.queued() > 0
 
-    def _gather(self) -> _Group:
-        group = _Group()
-        queue = self._queue
-        octets = 0
-        for _ in range(min(len(queue), _GROUP)):
-            noted = queue.popleft()
-            octets += len(noted[8])
+    def _gather(self) -> Group:
+        # Numbers of blocks are milliseconds, so that a time leads to a position.
+        group = Group(max(self._next, int(self._wall() * 1000.0)), self.keep)
+        for noted in self.take():
             try:
-                self._add(group, *noted)
+                group.add(noted)
             except Exception:  # noqa: BLE001 - the others have to be written
                 _log.exception("a message cannot be archived")
                 self._stats.archive_dropped += 1
-        self._octets_out += octets
+        group.close()
         return group
-
-    def _add(
-        self,
-        group: _Group,
-        owners: int,
-        message_id: str,
-        at: float,
-        sender: str,
-        recipient: str,
-        status: int,
-        content_type: bytes,
-        call_id: bytes,
-        body: bytes,
-        imdn_id: bytes | None,
-    ) -> None:
-        """Put one message where it belongs; notices are nobody's history."""
-        if not owners:
-            gone = SENDER if self.keep(sender).until_displayed else 0
-            gone |= RECIPIENT if self.keep(recipient).until_displayed else 0
-            if gone:
-                group.displayed.append((brief_key(sender, recipient, call_id), gone))
-            return
-        if imdn_id is None and content_type[:5] != b"text/":
-            if is_notice(content_type, body):
-                return
-            seen = glance(content_type, body)
-            imdn_id = seen.message_id if seen is not None else b""
-        brief = False
-        longest = 0.0
-        for owner, aor in ((SENDER, sender), (RECIPIENT, recipient)):
-            if owners & owner:
-                keep = self.keep(aor)
-                if keep.seconds <= 0.0:
-                    owners -= owner
-                    continue
-                longest = max(longest, keep.seconds)
-                brief = brief or keep.until_displayed
-        if not owners:
-            return
-        packed = pack_message(
-            owners, message_id, at, sender, recipient, status, content_type, call_id, body
-        )
-        one, other = user(sender), user(recipient)
-        # Whoever does not keep it is led to it too: the message itself says whose it is, and all of
-        # somebody's can be found to be erased.
-        talk = conversation(one, other)
-        names = (talk, one, other) if one != other else (talk, one)
-        group.count += 1
-        message = (packed, at, names)
-        if brief and imdn_id:
-            group.brief.append((message, longest, brief_key(sender, recipient, imdn_id)))
-        else:
-            group.spans.setdefault(longest, []).append(message)
-
-    def _write(self, connection: Connection, group: _Group) -> None:
-        first = seq = max(self._next, int(self._wall() * 1000.0))
-        blocks: list[tuple[int, float, bytes]] = []
-        keys: list[tuple[bytes, int]] = []
-        entries: list[int] = []
-        for span, messages in group.spans.items():
-            for start in range(0, len(messages), BLOCK):
-                part = messages[start : start + BLOCK]
-                blocks.append(_block(seq, part, span, entries))
-                seq += 1
-        for message, span, key in group.brief:
-            blocks.append(_block(seq, (message,), span, entries))
-            keys.append((key, seq))
-            seq += 1
-        self._last = seq - 1
-        self._insert.run(connection, blocks)
-        self._insert_brief.run(connection, keys)
-        until = max(block[1] for block in blocks)
-        self._runs.write(connection, (first, self._last), group.count, until, entries)
 
     def committed(self, now: float) -> None:
         """Count what was written."""
         group, self._group = self._group, None
         self._since = None
         if group is not None and group.count:
-            self._next = self._last + 1
+            self._next = group.last + 1
             self._stats.archived += group.count
 
     def failed(self, now: float, refused: bool) -> None:
@@ -252,32 +114,6 @@ class ArchiveWriter:
         if refused and self._group is not None:
             self._stats.archive_dropped += self._group.count
             self._group = None
-
-
-def _block(
-    seq: int, messages: Sequence[_Packed], span: float, entries: list[int]
-) -> tuple[int, float, bytes]:
-    """Return the row of a block, and add to ``entries`` where its messages are."""
-    latest = 0.0
-    position = position_of(seq, 0)
-    for _, at, names in messages:
-        latest = max(latest, at)
-        entries += entries_at(position, names)
-        position += 1
-    return seq, latest + span, pack_block([message[0] for message in messages])
-
-
-def is_notice(content_type: bytes, body: bytes) -> bool:
-    """Tell receipts and is-composing notices, bare or in CPIM, from what people write."""
-    kind = media_type(content_type)
-    if kind != b"message/cpim":
-        return kind in _NOTICES
-    if not any(notice in body for notice in _NOTICES):
-        return False
-    try:
-        return media_type(parse_cpim(body).part.content_type) in _NOTICES
-    except ParseError:
-        return False
 
 
 def _forget(connection: Connection, key: bytes, owners: int) -> None:

@@ -3,8 +3,8 @@
 
 A block is a table of lengths and the messages behind it, not packed: packing costs three times
 what writing does, and a page of history opens a block for every message of it. A message is lines
-of fixed fields, ended by LF, which none of them can hold, and then its body. One that was removed
-has the length 0 and keeps its place.
+of fixed fields (`imsnode.storage.archive_group`), ended by LF, which none of them can hold, and
+then its body. One that was removed has the length 0 and keeps its place.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import struct
 from dataclasses import dataclass
 
 __all__ = [
-    "BLOCK",
     "OWNERS",
     "RECIPIENT",
     "SENDER",
@@ -21,12 +20,10 @@ __all__ = [
     "leave",
     "message_at",
     "pack_block",
-    "pack_message",
     "read_message",
     "unpack_block",
 ]
 
-BLOCK = 64  # messages in one block at most: a place has six bits
 SENDER = 1
 RECIPIENT = 2
 OWNERS = SENDER | RECIPIENT
@@ -66,36 +63,8 @@ class Archived:
         return self.recipient if self.sender == aor else self.sender
 
 
-def pack_message(
-    owners: int,
-    message_id: str,
-    at: float,
-    sender: str,
-    recipient: str,
-    status: int,
-    content_type: bytes,
-    call_id: bytes,
-    body: bytes,
-) -> bytes:
-    """Return the octets of a message.
-
-    Raises: UnicodeEncodeError for an id or address that is no text.
-    """
-    return b"%d\n%b\n%d\n%b\n%b\n%d\n%b\n%b\n%b" % (
-        owners,
-        message_id.encode(),
-        int(at * 1000.0 + 0.5),
-        sender.encode(),
-        recipient.encode(),
-        status,
-        content_type,
-        call_id,
-        body,
-    )
-
-
 def read_message(position: int, octets: bytes) -> Archived:
-    """Read what `pack_message` returned. Raises: ValueError when it is damaged."""
+    """Read a message of a block. Raises: ValueError when it is damaged."""
     owners, message_id, at, sender, recipient, status, content_type, call_id, body = octets.split(
         b"\n", 8
     )

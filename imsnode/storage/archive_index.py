@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the messages of a user or a conversation are in the archive.
+"""The entries of the archive's messages, kept in sorted runs.
 
-A message has three entries: its sender's, its recipient's, and their conversation's. An entry is a
-number, a checksum of whom it is for above the position of the message. The entries that are
-written together are sorted and make a *run*; runs that are neighbours are merged in the background,
-64 to one, until they are long. Writing costs the same however many users there are, nothing is
-kept in memory, and a look-up asks each run once.
+The entries (`imsnode.storage.archive_place`) that are written together are sorted and make a *run*;
+runs that are neighbours are merged in the background, 64 to one, until they are long. Writing costs
+the same however many users there are, nothing is kept in memory, and a look-up asks each run once.
 """
 
 from __future__ import annotations
@@ -13,34 +11,18 @@ from __future__ import annotations
 import sys
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
-from zlib import crc32
 
 from sqlalchemy import Connection, Dialect, bindparam, delete, select
 
-from .archive_block import BLOCK
+from .archive_place import LOW, NAMES, POSITION_BITS, block_of, position_of
 from .schema import archive_index, archive_run
 from .statements import InsertRows
 
-__all__ = [
-    "MERGE",
-    "Runs",
-    "block_of",
-    "conversation",
-    "entries_at",
-    "find_positions",
-    "place_of",
-    "position_of",
-    "remove_run",
-    "user",
-]
+__all__ = ["MERGE", "Runs", "find_positions", "remove_run"]
 
 _CHUNK = 1024  # entries in one row
-_PLACE_BITS = 6  # BLOCK places
-_POSITION_BITS = 40  # of a position, which in full is found by its run: they last half a year
-_LOW = (1 << _POSITION_BITS) - 1
-_NAMES = (1 << 23) - 1
 MERGE = 64  # neighbours of one level that make a run of the next
 _LONG = 1 << 16  # messages in a run that is merged no more
 _LAST_LEVEL = 9
@@ -52,39 +34,6 @@ _CHUNKS = (
     .where(archive_index.c.run == bindparam("of"), archive_index.c.first <= bindparam("highest"))
     .order_by(archive_index.c.first.desc())
 )
-
-assert BLOCK == 1 << _PLACE_BITS
-
-
-def user(aor: str) -> int:
-    """Return the checksum under which a user's messages are found."""
-    return crc32(aor.encode()) & _NAMES
-
-
-def conversation(one: int, other: int) -> int:
-    """Return the checksum of a conversation from those of its two users, in any order."""
-    return ((one + other) * 0x9E3779B1 >> 9) & _NAMES
-
-
-def entries_at(position: int, checksums: Iterable[int]) -> list[int]:
-    """Return the entries of a message, one for each checksum."""
-    low = position & _LOW
-    return [checksum << _POSITION_BITS | low for checksum in checksums]
-
-
-def position_of(seq: int, place: int) -> int:
-    """Return the position of a message from its block's number and its place in it."""
-    return seq << _PLACE_BITS | place
-
-
-def block_of(position: int) -> int:
-    """Return the number of the block of a position."""
-    return position >> _PLACE_BITS
-
-
-def place_of(position: int) -> int:
-    """Return the place of a position in its block."""
-    return position & BLOCK - 1
 
 
 class Runs:
@@ -119,12 +68,12 @@ class Runs:
         parts = [_read(connection, seq) for seq in seqs]
         for seq in seqs:
             remove_run(connection, seq)
-        width = (_NAMES + 1) // _SLICES
-        for bottom in range(0, _NAMES + 1, width):
+        width = (NAMES + 1) // _SLICES
+        for bottom in range(0, NAMES + 1, width):
             merged: list[int] = []
             for part in parts:
-                low = bisect_left(part, bottom << _POSITION_BITS)
-                high = bisect_left(part, bottom + width << _POSITION_BITS)
+                low = bisect_left(part, bottom << POSITION_BITS)
+                high = bisect_left(part, bottom + width << POSITION_BITS)
                 merged += part[low:high]
             # Made of sorted parts, so this is a merge; in slices, because nobody else runs
             # meanwhile.
@@ -167,14 +116,14 @@ def find_positions(
 
 
 def _positions(connection: Connection, run: int, checksum: int) -> Iterator[int]:
-    lowest = checksum << _POSITION_BITS
-    highest = lowest | _LOW
+    lowest = checksum << POSITION_BITS
+    highest = lowest | LOW
     begin = position_of(run, 0)
     with connection.execute(_CHUNKS, {"of": run, "highest": highest}) as rows:
         for first, octets in rows:
             entries = _unpack(octets)
             for found in entries[bisect_left(entries, lowest) : bisect_right(entries, highest)]:
-                yield begin + ((found - begin) & _LOW)
+                yield begin + ((found - begin) & LOW)
             if first < lowest:
                 break
 

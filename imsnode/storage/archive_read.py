@@ -15,7 +15,8 @@ from itertools import islice
 from sqlalchemy import Connection, select
 
 from .archive_block import Archived, message_at, read_message
-from .archive_index import block_of, conversation, find_positions, place_of, position_of, user
+from .archive_index import find_positions
+from .archive_place import block_of, conversation, place_of, position_of, user
 from .database import Database
 from .schema import archive_block
 

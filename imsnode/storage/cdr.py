@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Charging records: one line of JSON for every message whose story has ended.
+"""Charging records: one line of JSON (UTF-8) for every message that has ended.
 
-Fields: time (receipt, UTC), ended, id, call_id, from, to, size (body octets), outcome, status (the
-last SIP status that was given, 0 for none), and for what is no message to a person kind (a word of
-`pager.rules.KINDS`). The file is renamed to NAME.1 when it has grown to its
-size, NAME.1 to NAME.2, and so on; the oldest goes.
+The file is renamed to NAME.1 when it has grown to its size, NAME.1 to NAME.2, and so on; the oldest
+goes.
 """
 
 from __future__ import annotations
@@ -16,11 +14,37 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
+
 from .stats import StorageStats
 
-__all__ = ["CdrFile", "CdrSettings"]
+__all__ = ["CdrFile", "CdrSettings", "Record"]
 
 _log = logging.getLogger(__name__)
+
+
+class Record(Struct, gc=False, omit_defaults=True, rename={"sender": "from", "recipient": "to"}):
+    """One record; in a line, those of the last four that say nothing are left out.
+
+    time: of receipt, UTC, to the millisecond; ended: likewise. size: body octets. status: the last
+    SIP status that was given, 0 for none. kind: for what is no message to a person, a word of
+    `pager.rules.KINDS`. octets: the Call-ID in hexadecimal digits, when it is not ASCII. imdn: the
+    IMDN Message-ID. about: that of the message which a notification tells of.
+    """
+
+    time: str
+    ended: str
+    id: str
+    call_id: str
+    sender: str
+    recipient: str
+    size: int
+    outcome: str
+    status: int
+    kind: str = ""
+    octets: str = ""
+    imdn: str = ""
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)

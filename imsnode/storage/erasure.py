@@ -10,24 +10,25 @@ where the address is in them; the text of other people's messages is theirs.
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
-from zlib import compress, decompress
 
+import msgspec
 from sqlalchemy import Connection, LargeBinary, Table, Text, delete, exc, or_, select, update
 
 from pager import rules
 from sip.privacy import ANONYMOUS, shown
 
-from .archive_block import Archived, pack_block, read_message, unpack_block
-from .archive_index import block_of, find_positions, position_of, user
+from .archive_block import Archived, message_at, pack_block, read_message, unpack_block
+from .archive_index import find_positions
+from .archive_place import block_of, place_of, user
 from .archive_read import LATEST
 from .binding_codec import decode_state
 from .database import Database
+from .ledger_text import open_block, seal_block
 from .schema import (
     DUE_FORGET,
     account,
@@ -88,26 +89,11 @@ class Eraser:
 
     def anonymised(self, text: bytes) -> bytes:
         """Return lines of JSON without the user."""
-        lines = text.splitlines(keepends=True)
-        return b"".join([self._anonymised_line(line) for line in lines])
+        return self._name.sub(ERASED.encode(), text)
 
     def concerns(self, text: bytes) -> bool:
         """Say whether the user is named in a text."""
         return self._name.search(text) is not None
-
-    def _anonymised_line(self, line: bytes) -> bytes:
-        if not self.concerns(line):
-            return line
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            return self._name.sub(ERASED.encode(), line)
-        if entry.get("to") == self._aor:
-            # Instance ids of the user's devices.
-            for step in entry.get("steps", ()):
-                step[4] = ""
-        text = json.dumps(entry, separators=(",", ":")).encode()
-        return self._name.sub(ERASED.encode(), text) + b"\n"
 
     def _delete(self, table: Table, condition: Any) -> int:
         with self._database.writing() as connection:
@@ -178,13 +164,25 @@ class Eraser:
             one = ledger_block.c.seq == seq
             with self._database.reading() as connection:
                 packed = connection.execute(select(ledger_block.c.lines).where(one)).scalar()
-            lines = decompress(packed) if packed is not None else b""
-            if self.concerns(lines):
-                left = compress(self.anonymised(lines), 1)
+            left = self._anonymised_block(bytes(packed)) if packed is not None else b""
+            if left:
                 with self._database.writing() as connection:
                     connection.execute(update(ledger_block).where(one).values(lines=left))
                 changed += 1
         return changed
+
+    def _anonymised_block(self, packed: bytes) -> bytes:
+        """Return a block of the ledger without the user, b"" when there is nothing to change."""
+        records, steps = open_block(packed)
+        lines = b"\n".join(records)
+        if not self.concerns(lines) and not self.concerns(msgspec.json.encode(steps)):
+            return b""
+        for record, told in zip(records, steps, strict=True):
+            if self.concerns(record) and msgspec.json.decode(record)["to"] == self._aor:
+                # Instance ids of the user's devices.
+                told[:] = [(*step[:4], "") for step in told]
+        told_text = self.anonymised(msgspec.json.encode(steps))
+        return seal_block(self.anonymised(lines).split(b"\n"), msgspec.json.decode(told_text))
 
     def _erase_rows(self, table: Table) -> int:
         """Remove the rows of a table that name the user."""
@@ -257,16 +255,16 @@ def export_user(database: Database, aor: str, now: float, wall: float) -> dict[s
         }
         found["bindings"] = _bindings(connection, aor, now, wall)
         lines = select(ledger_block.c.lines).order_by(ledger_block.c.seq)
-        entries = [
-            json.loads(line)
+        entries: list[dict[str, Any]] = [
+            {**msgspec.json.decode(record), "steps": told}
             for packed in connection.execute(lines).scalars()
-            for line in decompress(packed).splitlines()
-            if eraser.concerns(line)
+            for record, told in zip(*open_block(bytes(packed)), strict=True)
+            if eraser.concerns(record) or eraser.concerns(msgspec.json.encode(told))
         ]
         concealed = {
             entry["id"]
             for entry in entries
-            if any(step[1] == rules.CONCEALED for step in entry.get("steps", ()))
+            if any(step[1] == rules.CONCEALED for step in entry["steps"])
         }
         found["ledger"] = without_senders(entries, concealed, aor)
         ours = or_(message.c.sender == aor, message.c.recipient == aor)
@@ -333,6 +331,6 @@ def _history(connection: Connection, aor: str) -> Iterator[dict[str, Any]]:
         block = select(archive_block.c.messages).where(archive_block.c.seq == block_of(position))
         octets = connection.execute(block).scalar()
         if octets is not None:
-            packed = unpack_block(bytes(octets))[position - position_of(block_of(position), 0)]
+            packed = message_at(bytes(octets), place_of(position))
             if packed and (one := read_message(position, packed)).of(aor):
                 yield {name: _value(value) for name, value in asdict(one).items()}

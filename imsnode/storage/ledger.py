@@ -74,7 +74,7 @@ class LedgerWriter(LedgerQueue):
         if block is None:
             block = self._block = self._gather()
         if block.count:
-            self._insert_block.run(connection, [(self._next, block.lines())])
+            self._insert_block.run(connection, [(self._next, block.seal())])
             self._insert_index.run(connection, [(self._next, block.ended, block.checksums())])
         return self.queued() > 0
 

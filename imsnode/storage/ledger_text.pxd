@@ -5,22 +5,23 @@ import cython
 from pager.values cimport LedgerEntry
 
 
-cdef dict _quoted
-cdef str _quote_known(str text)
+cdef str _readable(str text)
 
 
 cdef class BlockText:
     cdef public Py_ssize_t count
     cdef public double ended
-    cdef list _sums, _lines, _records
+    cdef list _records, _final, _steps, _sums
+    cdef dict _stamps
     cdef long long _second
     cdef str _second_text
+    cdef bytes _lines
 
     @cython.locals(
-        steps=list, call_id=bytes, message_id=str, ended=double, begun_ms=cython.longlong,
-        ended_ms=cython.longlong, begun_text=str, ended_text=str, status=object, told=str,
-        after_ms=cython.longlong, name=str, octets=str, record=str, when=double, step=str,
-        device=str, answer=object, rule=str, at=double,
+        steps=list, call_id=bytes, message_id=str, sender=str, recipient=str, ended=double,
+        begun_ms=cython.longlong, ended_ms=cython.longlong, begun_text=str, status=object,
+        told=list, sums=list, name=str, when=double, step=str, device=str, answer=object, rule=str,
+        about=bytes,
     )
     cpdef add(self, LedgerEntry entry)
 

@@ -230,8 +230,8 @@ def test_what_cannot_be_archived_does_not_hold_up_the_others(archive: DurableSto
     assert archive.storage.stats.archive_dropped == 1
 
 
-def test_what_waits_is_bounded(archive: DurableStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imsnode.storage.archive._OCTETS_LIMIT", 1000)
+def test_what_waits_is_bounded(archive: DurableStore) -> None:
+    archive.storage.archive.octets_limit = 1000
     note(archive, 1, body=b"x" * 900)
     note(archive, 2, body=b"x" * 900)
     assert archive.storage.stats.archive_dropped <= 1

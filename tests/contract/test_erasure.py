@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from imsnode.history import Choice, Keep
 from imsnode.identity.accounts import make_account
 from imsnode.storage import AorState, CdrSettings, Eraser, Query, export_user, find_story, read_page
+from imsnode.storage.ledger_text import open_block
 from imsnode.storage.schema import metadata
 from tests.support.stores import WALL, DurableStore, binding, entry, mark, message
 
@@ -56,7 +56,7 @@ def naming(store: DurableStore) -> set[str]:
                     for value in row
                 )
                 if table.name == "ledger_block":
-                    text = zlib.decompress(row.lines)
+                    text = b"".join(open_block(bytes(row.lines))[0])
                 if b"carol@ims.test" in text.replace(b"carol@ims.test.example", b""):
                     found.add(table.name)
                 if b"carol@192" in text:

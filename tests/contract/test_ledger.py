@@ -290,12 +290,13 @@ def test_charging_records_are_written_for_ended_stories(
     store.storage.ledger.note(entry(1, outcome="stored", final=False))
     store.storage.ledger.note(entry(2, sender='sip:"a\n\u2028@ims.test', call_id=b"\xff\x00@h"))
     assert store.flush()
-    (line,) = path.read_text("ascii").splitlines()
+    (line,) = path.read_bytes().splitlines()
     assert json.loads(line) == {
         "time": "2025-06-15T15:06:42.000Z",
         "ended": "2025-06-15T15:06:42.250Z",
         "id": entry(2).message_id,
         "call_id": "\\xff\x00@h",
+        "octets": "ff004068",
         "from": 'sip:"a\n\u2028@ims.test',
         "to": "sip:bob@ims.test",
         "size": 12,

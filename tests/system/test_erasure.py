@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from imsnode.storage import Database
+from imsnode.storage.ledger_text import open_block
 from imsnode.storage.schema import metadata
 from tests.support.phone import Phone
 from tests.support.running import RunningNode
@@ -52,7 +52,7 @@ def found_in_tables(node: RunningNode) -> list[str]:
                         value if isinstance(value, bytes) else str(value).encode() for value in row
                     )
                     if table.name == "ledger_block":
-                        text = zlib.decompress(row.lines)
+                        text = b"".join(open_block(bytes(row.lines))[0])
                     if NAME in text:
                         found.append(table.name)
     return found

@@ -23,6 +23,7 @@ def records(*entries: LedgerEntry) -> tuple[int, bytes]:
     block = BlockText()
     for one in entries:
         block.add(one)
+    block.seal()
     return block.records()
 
 

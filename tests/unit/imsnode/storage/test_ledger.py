@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
+import zlib
 from contextlib import nullcontext
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy.dialects import sqlite
 
 from imsnode.storage.ledger import BLOCK, LedgerWriter
-from imsnode.storage.ledger_text import BlockText, read_entries
+from imsnode.storage.ledger_text import BlockText, open_block, read_entries, seal_block
 from imsnode.storage.stats import StorageStats
 from pager.values import Step
 from tests.support.stores import WALL, entry
@@ -27,8 +29,9 @@ def test_an_entry_comes_back(made: list[Step], call_id: bytes, sender: str, at_m
     block = BlockText()
     block.add(entry(2))
     block.add(noted)
+    packed = block.seal()
     for name in (noted.message_id, call_id.decode("utf-8", "surrogateescape")):
-        (kept,) = read_entries(block.lines(), name)
+        (kept,) = read_entries(packed, name)
         assert (kept.message_id, kept.call_id, kept.sender) == (noted.message_id, call_id, sender)
         assert kept.at == noted.at
         assert [step[1:] for step in kept.steps] == [step[1:] for step in made]
@@ -44,7 +47,50 @@ def test_an_entry_without_sense_leaves_nothing_behind() -> None:
             block.add(entry(number, **wrong))
     assert block.count == 2
     assert len(block.checksums()) == 2 * 8
+    block.seal()
     assert block.records()[0] == 2
+
+
+def test_octets_that_are_no_text_are_shown() -> None:
+    block = BlockText()
+    odd = "sip:b\udcff@ims.test"
+    block.add(entry(1, recipient=odd, sender="sip:\xe4@ims.test", steps=[(WALL, "a", odd, 0, "")]))
+    (kept,) = read_entries(block.seal(), entry(1).message_id)
+    assert (kept.sender, kept.recipient) == ("sip:\xe4@ims.test", "sip:b\\xff@ims.test")
+    assert kept.steps[0][1:] == ("a", "sip:b\\xff@ims.test", 0, "")
+
+
+def test_only_what_has_ended_is_charged() -> None:
+    block = BlockText()
+    for number in range(4):
+        block.add(entry(number, final=number % 2 == 1))
+    block.seal()
+    count, lines = block.records()
+    assert (count, [json.loads(line)["id"] for line in lines.splitlines()]) == (
+        2,
+        [entry(1).message_id, entry(3).message_id],
+    )
+
+
+OLD = (
+    b'{"time":"2025-06-15T15:06:40.000Z","ended":"2025-06-15T15:06:40.250Z","id":"m1",'
+    b'"call_id":"\\\\xff@host","from":"sip:\\u00e4@ims.test","to":"sip:bob@ims.test","size":12,'
+    b'"outcome":"relayed","status":200,"kind":"imdn","steps":[[0,"received",0,"forwarded",""],'
+    b'[250,"answered",200,"device-accepted","<a>"]],"octets":"ff40686f7374","about":"n1"}\n'
+)
+
+
+@pytest.mark.parametrize("name", ["m1", "\udcff@host", "n1"])
+def test_blocks_of_earlier_releases_are_read(name: str) -> None:
+    packed = zlib.compress(OLD.replace(b"m1", b"m0") + OLD, 1)
+    kept = list(read_entries(packed, name))[-1]
+    assert (kept.message_id, kept.call_id, kept.sender) == ("m1", b"\xff@host", "sip:\xe4@ims.test")
+    assert (kept.kind, kept.about, kept.at) == ("imdn", "n1", WALL)
+    assert kept.steps == [
+        (WALL, "received", "", 0, "forwarded"),
+        (WALL + 0.25, "answered", "<a>", 200, "device-accepted"),
+    ]
+    assert list(read_entries(seal_block(*open_block(packed)), name))[-1] == kept
 
 
 def writer() -> LedgerWriter:
