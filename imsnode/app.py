@@ -14,15 +14,18 @@ import secrets
 import sys
 from collections.abc import Callable, Iterable, Iterator
 
+from presence.xcap import Server, all_usages
 from sip.aio.clock import SystemClock
 from sip.aio.ids import SystemIds
 
 from . import settings as settings_of
 from .admission import Admission
 from .config import Config
+from .documents import Documents
 from .edge import Edge
 from .garbage import Garbage
 from .http.app import Readiness
+from .http.xcap import PATH as XCAP_PATH
 from .location import Location
 from .messaging import Messaging
 from .node import Node
@@ -138,6 +141,16 @@ class App:
             config.registrar.max_devices,
         )
         self.services = Services()
+        self.documents = Documents(
+            Server(all_usages(), XCAP_PATH, settings_of.xcap_limits(config)),
+            storage.documents,
+            lambda: self.web.xcap_root(),
+            config.xcap.cache_size,
+            lambda: self.ids.token(16),
+            self.clock.now,
+            self.clock.wall,
+            self._is_used,
+        )
         self.messaging = Messaging(self, self.content_rules)
         self.registrar = Registrar(
             endpoint,
@@ -172,6 +185,14 @@ class App:
         self.garbage = Garbage(self.loop, lambda: layer.server_count)
         self.web = Web(self, self.readiness)
         node_metrics(self.web.metrics, self)
+
+    def _is_used(self, aor: str) -> bool:
+        """Say whether an address is a user's, a group's or a service's."""
+        return (
+            self.admission.directory.get(aor) is not None
+            or aor in self.services.by_aor
+            or self.messaging.mailing.groups.get(aor) is not None
+        )
 
     def _of_users(self, states: Iterable[tuple[str, AorState]]) -> Iterator[tuple[str, AorState]]:
         """Leave out who was switched off while the node was down; forget who was removed."""

@@ -37,7 +37,7 @@ class HistoryDesk:
             app.clock.wall,
         )
         rate = settings_of.token_limits(app.config).rate
-        self.access = HistoryAccess(digest, bearer, rate, self._realm, app.clock.now)
+        self.access = HistoryAccess(digest, bearer, rate, self.realm, app.clock.now)
 
     def operations(self) -> list[Operation]:
         """Return what the API offers."""
@@ -54,7 +54,8 @@ class HistoryDesk:
     def _algorithms(self, account: Account | None, realm: str) -> tuple[str, ...]:
         return (account is not None and account.algorithms) or self._app.config.algorithms(realm)
 
-    def _realm(self, domain: str) -> str:
+    def realm(self, domain: str) -> str:
+        """Return the realm of a domain's users; of another domain that of the first one."""
         return self._app.edge.names.domain_of(domain) or self._app.edge.names.first
 
 

@@ -10,6 +10,8 @@ from typing import TypeVar
 
 from pager import PagerSettings, StoreMode
 from pager.screening import BlockAnswer, DomainPolicy, Strangers
+from presence.xcap import Bounds
+from presence.xcap import Limits as XcapLimits
 from sip.aio.driver import StreamLimits
 from sip.limits import Limits
 from sip.proxy import ProxyConfig
@@ -71,6 +73,17 @@ def http_limits(config: Config) -> HttpLimits:
         body_bytes=limits.http_body_size,
         upload_bytes=config.content.file_size if config.content.domains else 0,
     )
+
+
+def xcap_limits(config: Config) -> XcapLimits:
+    """What documents of users may be."""
+    xcap = config.xcap
+    return XcapLimits(xcap.document_size, xcap.documents, Bounds(depth=xcap.depth))
+
+
+def xcap_rate(config: Config) -> Rate:
+    """How often a user may ask for documents."""
+    return Rate(config.xcap.rate, config.xcap.burst)
 
 
 def content(config: Config) -> ContentSettings:

@@ -18,6 +18,8 @@ from .history_desk import HistoryDesk
 from .http.api import Bearer, file_operations, make_api
 from .http.app import Readiness, make_app
 from .http.server import HttpServer
+from .http.xcap import PATH as XCAP_PATH
+from .http.xcap import Xcap
 from .identity.tokens import TokenTable
 from .metrics import Metrics, driver_metrics
 from .trace import TraceHub
@@ -45,11 +47,19 @@ class Web:
         self.plane = Plane(app)
         self.metrics = Metrics()
         driver_metrics(self.metrics, app.edge.driver)
+        self.xcap = Xcap(
+            app.documents,
+            self.history_desk.access.digest,
+            settings_of.xcap_rate(config),
+            self.history_desk.realm,
+            app.admission.is_user,
+            app.clock.now,
+        )
         operations = [*Desk(app).operations(self.bearer), *self.history_desk.operations()]
         if config.content.domains:
             operations += file_operations(self.content, self.history_desk.access, self.base_url)
         self.http: HttpServer = HttpServer(
-            make_app(readiness, self.metrics, (make_api(operations, __version__),)),
+            make_app(readiness, self.metrics, (make_api(operations, __version__), self.xcap.route)),
             host=config.http.listen.host,
             port=config.http.listen.port,
             limits=settings_of.http_limits(config),
@@ -80,6 +90,10 @@ class Web:
         self.content.stop()
         self.trace.close()
         await asyncio.gather(self.http.stop(0.5), self.control.stop(0.5), return_exceptions=True)
+
+    def xcap_root(self) -> str:
+        """Return the URI below which documents are."""
+        return self._app.config.xcap.root or f"http://{self.http.address}{XCAP_PATH}"
 
     def base_url(self) -> str:
         """Return what links to files begin with."""

@@ -66,6 +66,7 @@ __all__ = [
     "Timers",
     "Tls",
     "Webhook",
+    "Xcap",
 ]
 
 Algorithm = Literal["MD5", "SHA-256", "SHA-512-256"]
@@ -111,6 +112,31 @@ class Api(Table):
         50.0, "Requests a second with one token; more is answered 429.", gt=0, le=100_000
     )
     burst: int = live(200, "Requests a token may make at once.", ge=1, le=1_000_000)
+
+
+class Xcap(Table):
+    """Documents of users, such as lists and rules, at /xcap on the HTTP listener (RFC 4825)."""
+
+    root: str = live(
+        "",
+        "URI of the XCAP root as it stands in documents and notifications, such as "
+        '"https://xcap.ims.test/xcap"; "" takes the HTTP listener\'s own.',
+        pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*[^\s/?#])?)?$",
+    )
+    document_size: Octets = live(
+        256 * KIB, "Longest document; a longer one is answered 413.", ge=KIB, le=1024 * KIB
+    )
+    documents: int = live(
+        100, "Documents a user may have; one more is answered 403.", ge=1, le=100_000
+    )
+    depth: int = live(
+        64, "Levels of elements a document may have; more is answered 409.", ge=4, le=250
+    )
+    cache_size: Octets = live(
+        64 * 1024 * KIB, "Memory for documents that were read.", ge=0, le=1024**4
+    )
+    rate: float = live(50.0, "Requests a second of one user; above it 429.", gt=0, le=1_000_000)
+    burst: int = live(200, "Requests a user may make at once.", ge=1, le=1_000_000)
 
 
 class Webhook(Table):
@@ -630,6 +656,7 @@ class Settings(Table):
     )
     http: Http = Http()
     api: Api = Api()
+    xcap: Xcap = Xcap()
     webhook: Webhook = Webhook()
     content: Content = Content()
     storage: Storage = Storage()

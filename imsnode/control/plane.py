@@ -98,6 +98,8 @@ class Plane:
         app.web.bearer.configure(settings_of.token_limits(config))
         app.messaging.poster.policy = settings_of.webhook_policy(config)
         app.messaging.mailroom.retry = settings_of.webhook_retry(config)
+        app.web.xcap.configure(settings_of.xcap_rate(config))
+        app.documents.configure(settings_of.xcap_limits(config), config.xcap.cache_size)
         app.web.history_desk.access.configure(
             settings_of.token_limits(config).rate, config.auth.nonce_lifetime
         )
@@ -131,6 +133,7 @@ class Plane:
         """
         async with self._reading:
             count, gone = await self._read_accounts(aors)
+        await self.app.documents.refresh(aors)
         refused: ControlRefused | None = None
         for aor in gone:
             try:

@@ -11,6 +11,7 @@ from .cdr import CdrSettings
 from .choices import Choices
 from .contacts import Contact
 from .database import Database
+from .documents import DocumentKey, Documents, DocumentWrite, Outcome
 from .erasure import Eraser, export_user, without_senders
 from .errors import (
     AccountExists,
@@ -54,6 +55,9 @@ __all__ = [
     "Contact",
     "Database",
     "DeviceState",
+    "DocumentKey",
+    "DocumentWrite",
+    "Documents",
     "Eraser",
     "Fate",
     "GroupRefused",
@@ -65,6 +69,7 @@ __all__ = [
     "Locations",
     "MessageRow",
     "MessageState",
+    "Outcome",
     "Page",
     "Query",
     "Report",

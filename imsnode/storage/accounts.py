@@ -31,6 +31,7 @@ from imsnode.identity.accounts import Account, make_account
 from .archive_read import start_of
 from .choices import replace_choice
 from .database import Database, read_only
+from .documents import remove_documents
 from .errors import AccountExists, AccountUnknown, ImportRefused
 from .schema import (
     DUE_EXPIRY,
@@ -182,6 +183,7 @@ class Accounts:
             connection.execute(delete(member).where(member.c.member == aor))
             connection.execute(delete(user_policy).where(user_policy.c.aor == aor))
             connection.execute(delete(contact).where(contact.c.owner == aor))
+            remove_documents(connection, aor)
         if not done.rowcount:
             raise AccountUnknown(aor)
 

@@ -37,6 +37,8 @@ from .schema import (
     archive_index,
     archive_run,
     binding_journal,
+    document,
+    document_uri,
     due,
     fate,
     ledger_block,
@@ -52,8 +54,8 @@ ERASED = "erased"
 _BATCH = 256
 # Tables that are read in a way of their own; in all others a row that names the user is the user's.
 _KNOWN = (
-    account, archive_block, archive_brief, archive_index, archive_run, binding_journal, due, fate,
-    ledger_block, ledger_index, mailbox, message,
+    account, archive_block, archive_brief, archive_index, archive_run, binding_journal, document,
+    document_uri, due, fate, ledger_block, ledger_index, mailbox, message,
 )  # fmt: skip
 _SECRETS = ("ha1_md5", "ha1_sha256", "ha1_sha512_256", "digest", "secret")
 
@@ -78,6 +80,8 @@ class Eraser:
         counts = {
             "account": self._delete(account, account.c.aor == self._aor),
             "binding_journal": self._delete(binding_journal, binding_journal.c.aor == self._aor),
+            "document_uri": self._delete(document_uri, document_uri.c.owner == self._aor),
+            "document": self._delete(document, document.c.owner == self._aor),
             "message": self._erase_messages(),
             "archive": self._erase_archive(),
             "ledger": self._erase_ledger(),
@@ -254,6 +258,7 @@ def export_user(database: Database, aor: str, now: float, wall: float) -> dict[s
             "account": _rows(connection, account, account.c.aor == aor),
         }
         found["bindings"] = _bindings(connection, aor, now, wall)
+        found["document"] = _rows(connection, document, document.c.owner == aor)
         lines = select(ledger_block.c.lines).order_by(ledger_block.c.seq)
         entries: list[dict[str, Any]] = [
             {**msgspec.json.decode(record), "steps": told}

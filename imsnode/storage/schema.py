@@ -40,6 +40,8 @@ __all__ = [
     "archive_run",
     "binding_journal",
     "contact",
+    "document",
+    "document_uri",
     "due",
     "fate",
     "history_choice",
@@ -58,7 +60,7 @@ __all__ = [
 ]
 
 # Revisions of migrations/versions this release can start from, oldest first.
-KNOWN_REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+KNOWN_REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 REVISION = KNOWN_REVISIONS[-1]
 
 # mailbox.state, which only rises
@@ -107,6 +109,30 @@ user_policy = Table(
     Column("size", BigInteger, nullable=False),
     Column("strangers", Text, nullable=False),
     Column("muted_until", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# XCAP documents, by octets as they were put; owner "" stands for the global tree.
+document = Table(
+    "document",
+    metadata,
+    Column("owner", _Exact, primary_key=True),
+    Column("auid", _Exact, primary_key=True),
+    Column("name", _Exact, primary_key=True),
+    Column("etag", _Exact, nullable=False),
+    Column("changed", Double, nullable=False),
+    Column("octets", LargeBinary, nullable=False),
+)
+
+# URIs that a document has for itself: no other can claim them.
+document_uri = Table(
+    "document_uri",
+    metadata,
+    Column("uri", _Exact, primary_key=True),
+    Column("owner", _Exact, nullable=False),
+    Column("auid", _Exact, nullable=False),
+    Column("name", _Exact, nullable=False),
+    Index("document_uri_of", "owner", "auid", "name"),
     sqlite_with_rowid=False,
 )
 

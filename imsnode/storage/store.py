@@ -14,6 +14,7 @@ from .cdr import CdrFile, CdrSettings
 from .choices import Choices
 from .contacts import Contacts
 from .database import Database
+from .documents import Documents
 from .errors import StorageError
 from .failpoints import FailPoint
 from .jobs import Jobs
@@ -88,6 +89,7 @@ class Storage:
         self.requests = Requests(dialect, self.submit)
         self._requests = RequestRetention(wall, settings.duplicate_memory_s)
         self.contacts = Contacts(database, self.submit)
+        self.documents = Documents(database, self.submit)
         self.reports = Reports(database, self.submit, wall)
         self.writer = Writer(
             database,
@@ -97,6 +99,7 @@ class Storage:
                 *self.messages.lanes,
                 *self.requests.lanes,
                 self.contacts.lane,
+                self.documents.lane,
                 self.reports.lane,
             ),
             (self.ledger, self.archive),
@@ -170,6 +173,7 @@ class Storage:
     def close(self, timeout_s: float = 4.0) -> bool:
         """Write all that waits and close; blocks. False when the time was not enough."""
         ended = self.writer.close(timeout_s)
+        self.documents.close()
         if ended:
             if self._cdr is not None:
                 self._cdr.close()

@@ -58,9 +58,12 @@ class Entry:
 
 
 class Library(Protocol):
-    """What a computed document may look at; its methods block. root: URI of the XCAP root."""
+    """What a computed document may look at; its methods block."""
 
-    root: str
+    @property
+    def root(self) -> str:
+        """URI of the XCAP root."""
+        ...
 
     def usages(self) -> Iterable[Usage]:
         """Give every usage of the server."""
@@ -115,6 +118,11 @@ class Usage:
     computed_names: tuple[str, ...] = ()
     computed_globally: tuple[str, ...] = ()
     understood: tuple[str, ...] = ()
+
+    @property
+    def claims_uris(self) -> bool:
+        """True when its documents may claim URIs, so that they depend on each other."""
+        return self.claims is not _no_claims
 
     def is_computed(self, own: Own) -> bool:
         """Say whether the server makes a document."""

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""XCAP on a running node: digest, trees of users, races, restarts and hostile requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from sip.bodies.schema import validate
+from sip.bodies.xml import parse_xml
+from tests.support.running import RunningNode
+
+ALICE = "sip:alice@ims.test"
+LISTS = b"""<?xml version="1.0" encoding="UTF-8"?>
+<!-- mine -->
+<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists">
+  <list name="friends"><entry uri="sip:bob@ims.test"/>
+  </list>
+</resource-lists>
+"""
+LIST_TYPE = {"Content-Type": "application/resource-lists+xml"}
+ELEMENT = {"Content-Type": "application/xcap-el+xml"}
+EXTRA = """
+[[domain]]
+name = "ims.test"
+algorithms = ["SHA-256", "MD5"]
+
+[xcap]
+rate = 10000
+burst = 10000
+documents = 4
+document_size = "8KiB"
+"""
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
+    with RunningNode(tmp_path_factory.mktemp("xcap") / "node", extra=EXTRA) as running:
+        yield running
+
+
+def root(node: RunningNode) -> str:
+    return f"http://{node.http}/xcap"
+
+
+def client(node: RunningNode, user: str = "alice") -> httpx.Client:
+    return httpx.Client(base_url=f"{root(node)}/", auth=httpx.DigestAuth(user, f"pw-{user}"))
+
+
+def path(auid: str = "resource-lists", name: str = "index", xui: str = ALICE) -> str:
+    return f"{auid}/users/{xui}/{name}"
+
+
+def test_documents_are_put_read_changed_and_deleted(node: RunningNode) -> None:
+    with client(node) as alice:
+        assert alice.get(path(name="a")).status_code == 404
+        put = alice.put(path(name="a"), content=LISTS, headers=LIST_TYPE)
+        assert (put.status_code, put.content) == (201, b"")
+        assert put.headers["location"] == f"/xcap/{path(name='a')}"
+        got = alice.get(path(name="a", xui="sip%3Aalice%40ims.test"))
+        assert (got.content, got.headers["etag"]) == (LISTS, put.headers["etag"])
+        assert got.headers["content-type"] == LIST_TYPE["Content-Type"]
+        assert (
+            alice.get(path(name="a"), headers={"If-None-Match": put.headers["etag"]}).status_code
+            == 304
+        )
+        node_uri = (
+            path(name="a", xui="alice@ims.test")
+            + "/~~/resource-lists/list%5b@name=%22friends%22%5d"
+        )
+        entry = f"{node_uri}/entry%5b@uri=%22sip:carol@ims.test%22%5d"
+        added = alice.put(entry, content=b'<entry uri="sip:carol@ims.test"/>', headers=ELEMENT)
+        assert added.status_code == 201
+        assert added.headers["etag"] != put.headers["etag"]
+        after = alice.get(path(name="a"))
+        assert after.headers["etag"] == added.headers["etag"]
+        bob, carol = b'<entry uri="sip:bob@ims.test"/>', b'<entry uri="sip:carol@ims.test"/>'
+        assert after.content == LISTS.replace(bob, bob + carol)
+        name = alice.get(f"{node_uri}/@name")
+        assert (name.content, name.headers["content-type"]) == (
+            b'"friends"',
+            "application/xcap-att+xml",
+        )
+        scope = alice.get(f"{node_uri}/namespace::*")
+        assert scope.content == b'<list xmlns="urn:ietf:params:xml:ns:resource-lists"/>'
+        head = alice.head(path(name="a"))
+        assert (head.content, head.headers["content-length"]) == (b"", str(len(after.content)))
+        assert alice.delete(entry).status_code == 200
+        assert alice.get(path(name="a")).content == LISTS
+        assert alice.put(path(name="a"), content=LISTS, headers=LIST_TYPE).status_code == 200
+        gone = alice.delete(path(name="a"))
+        assert (gone.status_code, "etag" in gone.headers) == (200, False)
+
+
+def test_who_may_read_and_write_what(node: RunningNode) -> None:
+    anonymous = httpx.get(f"{root(node)}/{path()}")
+    assert anonymous.status_code == 401
+    challenges = anonymous.headers.get_list("www-authenticate")
+    assert [word in line for word, line in zip(("SHA-256", "MD5"), challenges, strict=True)] == [
+        True,
+        True,
+    ]
+    assert httpx.get(f"{root(node)}/{path(xui='sip:nobody@ims.test')}").status_code == 401
+    wrong = httpx.DigestAuth("alice", "wrong")
+    assert httpx.get(f"{root(node)}/{path()}", auth=wrong).status_code == 401
+    with client(node, "bob") as bob:
+        assert bob.get(path()).status_code == 403
+        assert bob.put(path(), content=LISTS, headers=LIST_TYPE).status_code == 403
+        assert bob.get(path(xui="sip:nobody@ims.test")).status_code == 404
+        assert bob.get("nothing/users/sip:bob@ims.test/index").status_code == 404
+        caps = bob.get("xcap-caps/global/index")
+        assert caps.headers["content-type"] == "application/xcap-caps+xml"
+        validate(parse_xml(caps.content, "caps"), "caps")
+        assert (
+            bob.get(
+                "xcap-caps/global/index", headers={"If-None-Match": caps.headers["etag"]}
+            ).status_code
+            == 304
+        )
+        assert (
+            bob.put(
+                "xcap-caps/global/index",
+                content=caps.content,
+                headers={"Content-Type": "application/xcap-caps+xml"},
+            ).status_code
+            == 403
+        )
+        post = bob.post(path(xui="sip:bob@ims.test"), content=b"x")
+        assert (post.status_code, post.headers["allow"]) == (405, "GET, HEAD, PUT, DELETE")
+
+
+def test_refusals_say_why(node: RunningNode) -> None:
+    with client(node) as alice:
+        invalid = alice.put(path(), content=LISTS.replace(b"entry", b"exit"), headers=LIST_TYPE)
+        assert (invalid.status_code, invalid.headers["content-type"]) == (
+            409,
+            "application/xcap-error+xml",
+        )
+        validate(parse_xml(invalid.content, "error"), "error")
+        assert b"schema-validation-error" in invalid.content
+        assert alice.put(path(), content=LISTS).status_code == 415
+        large = LISTS + b" " * 8192
+        assert alice.put(path(), content=large, headers=LIST_TYPE).status_code == 413
+        orphan = alice.put(path(name="no") + "/~~/resource-lists", content=b"<x/>", headers=ELEMENT)
+        assert b"no-parent" in orphan.content
+        for number in range(4):
+            assert (
+                alice.put(path(name=f"n{number}"), content=LISTS, headers=LIST_TYPE).status_code
+                == 201
+            )
+        full = alice.put(path(name="n4"), content=LISTS, headers=LIST_TYPE)
+        assert (full.status_code, full.text) == (403, "the user has as many documents as allowed\n")
+        listed = alice.get(path("org.openmobilealliance.xcap-directory", "directory.xml"))
+        assert listed.text.count("<entry ") == 4
+        assert f"{root(node)}/resource-lists/users/sip:alice@ims.test/n0" in listed.text
+        for number in range(4):
+            assert alice.delete(path(name=f"n{number}")).status_code == 200
+
+
+def test_of_two_clients_that_race_one_wins(node: RunningNode) -> None:
+    with (
+        client(node, "carol") as first,
+        client(node, "carol") as second,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        own = path(xui="sip:carol@ims.test")
+        etag = first.put(own, content=LISTS, headers=LIST_TYPE).headers["etag"]
+        second.get(own)
+        for turn in range(5):
+            bodies = [LISTS + b"<!-- %d %d -->" % (turn, n) for n in (1, 2)]
+            headers = {**LIST_TYPE, "If-Match": etag}
+            sent = [
+                pool.submit(one.put, own, content=body, headers=headers)
+                for one, body in zip((first, second), bodies, strict=True)
+            ]
+            answers = [one.result() for one in sent]
+            assert sorted(answer.status_code for answer in answers) == [200, 412]
+            winner = next(n for n, answer in enumerate(answers) if answer.status_code == 200)
+            got = first.get(own)
+            assert got.content == bodies[winner]
+            etag = got.headers["etag"]
+            assert etag == answers[winner].headers["etag"]
+
+
+def services(uri: str) -> bytes:
+    return (
+        '<rls-services xmlns="urn:ietf:params:xml:ns:rls-services">'
+        f'<service uri="{uri}"><list/></service></rls-services>'
+    ).encode()
+
+
+def test_service_uris_are_unique_and_indexed(node: RunningNode) -> None:
+    kind = {"Content-Type": "application/rls-services+xml"}
+    with client(node) as alice, client(node, "bob") as bob:
+        mine, his = path("rls-services"), path("rls-services", xui="sip:bob@ims.test")
+        assert (
+            alice.put(mine, content=services("sip:team@ims.test"), headers=kind).status_code == 201
+        )
+        for taken in ("sip:team@ims.test", "sip:carol@ims.test", "sip:echo@ims.test"):
+            refused = bob.put(his, content=services(taken), headers=kind)
+            assert (refused.status_code, b"uniqueness-failure" in refused.content) == (409, True)
+            assert b"-2@ims.test</alt-value>" in refused.content
+        assert bob.put(his, content=services("sip:crew@ims.test"), headers=kind).status_code == 201
+        index = bob.get("rls-services/global/index")
+        assert [uri in index.text for uri in ("sip:team@ims.test", "sip:crew@ims.test")] == [
+            True,
+            True,
+        ]
+        one = bob.get(
+            "rls-services/global/index/~~/rls-services/service%5b@uri=%22sip:crew@ims.test%22%5d/@uri"
+        )
+        assert one.content == b'"sip:crew@ims.test"'
+        assert alice.delete(mine).status_code == 200
+        assert "sip:team@ims.test" not in bob.get("rls-services/global/index").text
+        assert bob.put(his, content=services("sip:team@ims.test"), headers=kind).status_code == 200
+        assert bob.delete(his).status_code == 200
+
+
+def test_documents_outlive_the_node_but_not_their_user(node: RunningNode) -> None:
+    own = path(xui="sip:carol@ims.test")
+    with client(node, "carol") as carol:
+        etag = carol.put(own, content=LISTS, headers=LIST_TYPE).headers["etag"]
+    node.stop()
+    node.start()
+    with client(node, "carol") as carol:
+        got = carol.get(own)
+        assert (got.content, got.headers["etag"]) == (LISTS, etag)
+    node.command("user", "remove", "sip:carol@ims.test")
+    node.command("user", "add", "sip:carol@ims.test", "--password", "pw-carol")
+    with client(node, "carol") as carol:
+        assert carol.get(own).status_code == 404
+
