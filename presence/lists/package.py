@@ -114,15 +114,14 @@ class ListPackage:
         interest.follow()
 
     def close(self, sub: Subscription) -> None:
-        """Let go of the members."""
-        if not isinstance(sub.interest, _Interest):
+        """Let go of the members; the last NOTIFY may still show them."""
+        subs = self._open.get(sub.watcher, {})
+        if subs.pop(sub.number, None) is None:
             return
-        sub.interest.leave()
-        sub.interest = None
-        subs = self._open[sub.watcher]
-        del subs[sub.number]
         if not subs:
             del self._open[sub.watcher]
+        assert isinstance(sub.interest, _Interest)
+        sub.interest.leave()
 
     def render(self, sub: Subscription, wall: float) -> Body | None:
         """Return all members, or those whose state is another than was sent last."""
