@@ -26,6 +26,7 @@ __all__ = [
     "serialise",
     "sphere_of",
     "tidy",
+    "unavailable",
 ]
 
 MEDIA_TYPE: Final = b"application/pidf+xml"
@@ -80,11 +81,16 @@ def serialise(document: Document) -> bytes:
     return write_xml(document.root)
 
 
-def closed(entity: str) -> bytes:
+def unavailable(entity: str) -> Document:
     """Return what is shown of somebody who is not there, or politely hides (RFC 5025 3.2.1)."""
     root = new_presence(entity)
     put_basic(root, "closed")
-    return write_xml(root)
+    return Document(root)
+
+
+def closed(entity: str) -> bytes:
+    """Return the octets of `unavailable`."""
+    return serialise(unavailable(entity))
 
 
 def new_presence(entity: str, namespaces: dict[str | None, str] = PREFIXES) -> Element:

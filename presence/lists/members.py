@@ -19,7 +19,7 @@ from ..uris import canonical
 from .ports import ListDocuments, Service
 from .services import REFERENCE
 
-__all__ = ["ListLimits", "Member", "members_of"]
+__all__ = ["ListLimits", "Member", "members_of", "referred_members"]
 
 _RL: Final = "{urn:ietf:params:xml:ns:resource-lists}"
 
@@ -48,8 +48,19 @@ def members_of(
 
     What cannot be found adds nobody; members beyond the bound are left out.
     """
+    return _bounded(_Walk(documents, service.owner, limits.references).service(service), limits)
+
+
+def referred_members(
+    reference: str, owner: str, documents: ListDocuments, limits: ListLimits
+) -> tuple[Member, ...]:
+    """Return the members of the list at an XCAP URI, as `members_of` does."""
+    return _bounded(_Walk(documents, owner, limits.references).list_at(reference), limits)
+
+
+def _bounded(members: Iterator[Member], limits: ListLimits) -> tuple[Member, ...]:
     found: dict[str, Member] = {}
-    for member in _Walk(documents, service.owner, limits.references).service(service):
+    for member in members:
         found.setdefault(member.key, member)
         if len(found) >= limits.members:
             break
@@ -68,8 +79,11 @@ class _Walk:
     def service(self, service: Service) -> Iterator[Member]:
         self._seen.add(service.uri)
         if service.element.tag == REFERENCE:
-            return self._reference(text_of(service.element), "list")
+            return self.list_at(text_of(service.element))
         return self._list(service.element)
+
+    def list_at(self, reference: str) -> Iterator[Member]:
+        return self._reference(reference, "list")
 
     def _list(self, element: Element) -> Iterator[Member]:
         """Walk a <list>; how deep is bounded by what a document may nest and by references."""

@@ -70,6 +70,14 @@ class RuleSet:
 
     rules: tuple[Rule, ...]
 
+    def joined(self, other: RuleSet, name: str) -> RuleSet:
+        """Return these rules and those of another document of the user (RFC 5025 9.7).
+
+        Args: name: of the document, put before the ids of its rules.
+        """
+        named = [replace(rule, id=f"{name}#{rule.id}") for rule in other.rules]
+        return RuleSet((*self.rules, *named))
+
     def decide(
         self,
         watcher: str,

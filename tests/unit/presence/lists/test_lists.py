@@ -11,7 +11,7 @@ from presence.event.package import Body, Decision, EventPackage, Refused, Standi
 from presence.event.states import WatcherEvent
 from presence.event.subscription import NEWS, NOW, Subscription
 from presence.lists.choose import ListChooser
-from presence.lists.members import ListLimits, members_of
+from presence.lists.members import ListLimits, members_of, referred_members
 from presence.lists.package import ListPackage
 from presence.lists.ports import Service, State
 from presence.lists.services import read_services
@@ -100,6 +100,13 @@ def test_references_are_followed_once_and_within_bounds() -> None:
     assert uris(documents) == [f"sip:{user}@ims.test" for user in "abcz"]
     assert uris(documents, ListLimits(references=1)) == ["sip:a@ims.test", "sip:z@ims.test"]
     assert uris(documents, ListLimits(members=2)) == ["sip:a@ims.test", "sip:b@ims.test"]
+
+
+def test_a_list_is_found_by_its_reference() -> None:
+    documents = Documents(services(), one=entry("sip:a@ims.test") + entry(LIST))
+    found = referred_members("one", ALICE, documents, ListLimits())
+    assert [one.key for one in found] == ["sip:a@ims.test", LIST]
+    assert referred_members("two", ALICE, documents, ListLimits()) == ()
 
 
 def test_lists_of_lists_end() -> None:

@@ -150,6 +150,14 @@ def test_other_identities_are_those_that_no_rule_names() -> None:
     assert rules.decide("sip:carol@ims.test", 0).standing == Standing.ALLOW
 
 
+def test_rules_of_several_documents_count_together() -> None:
+    both = parse_rules(ruleset(rule("a", "", "confirm"))).joined(
+        parse_rules(ruleset(rule("a", BOB_ALONE, "allow"))), "work"
+    )
+    assert both.decide(BOB, 0).rule_id == "work#a"
+    assert both.decide("sip:carol@ims.test", 0).rule_id == "a"
+
+
 def test_no_rule_that_applies_is_said_so() -> None:
     assert parse_rules(ruleset()).decide(BOB, 0).rule_id == ""
     assert parse_rules(ruleset(rule("a", BOB_ALONE, "block"))).decide(BOB, 0).rule_id == "a"
