@@ -31,6 +31,7 @@ cdef class Node:
     cdef public object learn
     cdef public Location location
     cdef public LocalNames names
+    cdef public object oversize
     cdef public Pager pager
     cdef public PeerTable peers
     cdef public object privacy

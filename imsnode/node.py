@@ -25,6 +25,7 @@ from .identity.authenticator import UNTRUSTED_HEADERS, Authenticator, Principal
 from .identity.peers import Peer, PeerTable
 from .identity.rates import UserLimiter
 from .location import Location
+from .oversize import Oversize
 from .privacy import Privacy, limit_identities
 from .recalls import Recalls, may_be_revoke
 from .registration import Clock, Registrar
@@ -109,6 +110,8 @@ class Node:
         self.routes = routes
         self.retry_after = retry_after
         self.learn = learn
+        # Set while some domain does not let large messages pass.
+        self.oversize: Oversize | None = None
         self.draining = False
         self.stats = NodeStats()
 
@@ -178,6 +181,21 @@ class Node:
             self._to_user(request, shown, flow, routed, uri, principal, now, wall)
         else:
             self._onward(request, shown, flow, routed, uri, principal, now, wall)
+
+    def send_on(
+        self,
+        transaction: ServerTransaction,
+        request: Request,
+        sender: str,
+        aor: str,
+        target: Target | None,
+    ) -> None:
+        """Send a MESSAGE as one of the node's own: to a user here, or to the next hop."""
+        now, wall = self.clock.now(), self.clock.wall()
+        if target is None:
+            self.pager.submit(transaction, request, None, sender, aor, now, wall)
+        else:
+            self.privacy.relay(transaction, request, target, now)
 
     def on_cancel(self, server_tx: ServerTransaction, now: float) -> None:
         """Pass a CANCEL on to the branches of its INVITE (RFC 3261 16.10)."""
@@ -294,6 +312,9 @@ class Node:
             self._refuse(request, flow, INSECURE, now)
             return
         if request.method == "MESSAGE":
+            oversize = self.oversize
+            if oversize is not None and oversize.take(request, shown, flow, sender, aor, None, now):
+                return
             if may_be_revoke(request) and self.recalls.request(request, flow, sender, aor, now):
                 return
             transaction = self.endpoint.accept(request, flow, now)
@@ -340,11 +361,36 @@ class Node:
             self.stats.foreign += 1
             self._refuse(request, flow, target, now)
             return
+        if request.method == "MESSAGE" and principal is not None:
+            aor = self.names.aor_of(uri)
+            if self._limited(request, flow, principal.aor, aor, now, wall):
+                return
+            oversize = self.oversize
+            if oversize is not None and oversize.take(
+                request, shown, flow, principal.aor, aor, target, now
+            ):
+                return
         if shown is not request:
-            self.privacy.relay(request, flow, shown, target, now)
+            transaction = self.endpoint.accept(request, flow, now)
+            self.privacy.relay(transaction, shown, target, now)
             return
         extra = self.privacy.asserted(principal, target)
         self._forward(request, flow, routed, (target,), now, extra)
+
+    def _limited(
+        self, request: Request, flow: Flow, sender: str, aor: str, now: float, wall: float
+    ) -> bool:
+        """Hold a sender to its domain's limits for a message to another domain."""
+        pager = self.pager
+        if not pager.screens_all or pager.screen is None:
+            return False
+        kind = request.get("content-type")
+        verdict = pager.screen.limit(kind, request.body, sender, aor, now, wall)
+        if verdict is None:
+            return False
+        transaction = self.endpoint.accept(request, flow, now)
+        pager.turn_away(transaction, request, sender, aor, verdict, now, wall)
+        return True
 
     def _route(
         self, routed: Routed, uri: Uri, principal: Principal | None, now: float

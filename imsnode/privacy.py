@@ -16,6 +16,7 @@ from sip.message import Request
 from sip.privacy import asked, at_most_two, conceal, unmet
 from sip.proxy import Fork
 from sip.routing import Refusal
+from sip.transaction.server import ServerTransaction
 
 from .identity.authenticator import Principal
 from .identity.peers import PeerTable
@@ -63,10 +64,9 @@ class Privacy:
             return Refusal(error.status_hint, error.phrase, ())
 
     def relay(
-        self, request: Request, flow: Flow, concealed: Request, target: Target, now: float
+        self, transaction: ServerTransaction, concealed: Request, target: Target, now: float
     ) -> None:
-        """Send a concealed MESSAGE to another domain, and its answer to who sent ``request``."""
-        transaction = self._endpoint.accept(request, flow, now)
+        """Send a MESSAGE to another domain as our own, and its answer to whoever waits."""
         errand = Errand(self._endpoint, transaction)
         draft = online_draft(concealed)
         refusal = Fork(self._proxy, None, draft, errand).start((target,), now)

@@ -27,6 +27,7 @@ from .http.api import TokenLimits
 from .http.limits import HttpLimits
 from .identity import AuthSettings, Peer, Rate, RateSettings, ThrottleSettings
 from .mailroom import Retry
+from .oversize import Large, OversizeSettings
 from .screening import ContentRules, RuleError, RuleSettings, load_rules
 from .screening.policies import PolicySettings
 from .webhook import Policy
@@ -99,6 +100,18 @@ def content(config: Config) -> ContentSettings:
         types=table.types,
         scan=table.scan,
         scan_s=table.scan_timeout,
+    )
+
+
+def oversize_settings(config: Config) -> OversizeSettings:
+    """What becomes of messages that are large, by the domain of the sender."""
+    own = {domain.name: domain.large for domain in config.domain}
+    return OversizeSettings(
+        octets=config.limits.udp_size,
+        inline=config.content.inline_size,
+        domains={
+            name: Large(_chosen(own.get(name), config.pager.large)) for name in config.domains
+        },
     )
 
 

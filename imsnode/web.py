@@ -14,14 +14,15 @@ from .control.path import short_path
 from .control.plane import Plane
 from .control.server import make_control_app
 from .desk import Desk
-from .history_desk import HistoryDesk
-from .http.api import Bearer, file_operations, make_api
+from .history_desk import HistoryDesk, registered
+from .http.api import Bearer, file_operations, link_to, make_api
 from .http.app import Readiness, make_app
 from .http.server import HttpServer
 from .http.xcap import PATH as XCAP_PATH
 from .http.xcap import Xcap
 from .identity.tokens import TokenTable
 from .metrics import Metrics, driver_metrics
+from .oversize import Oversize, OversizeSettings
 from .trace import TraceHub
 
 if TYPE_CHECKING:
@@ -42,6 +43,17 @@ class Web:
         self.history_desk = HistoryDesk(app, self.bearer)
         self.content = ContentStore(
             config.content_directory, settings_of.content(config), app.clock.wall
+        )
+        self.oversize = Oversize(
+            app.edge.endpoint,
+            app.location,
+            self.content,
+            lambda target: registered(target)[0],
+            lambda token: link_to(self.base_url(), token),
+            app.node.send_on,
+            app.clock,
+            app.edge.driver.wake,
+            settings_of.oversize_settings(config),
         )
         self.trace = TraceHub(app.edge.tap, app.clock.wall)
         self.plane = Plane(app)
@@ -70,6 +82,7 @@ class Web:
             setting="control.socket",
         )
         self._app = app
+        self.watch_size(self.oversize.settings)
 
     def bind(self) -> None:
         """Take the addresses. The control socket also says that no other node works on this store.
@@ -94,6 +107,11 @@ class Web:
     def xcap_root(self) -> str:
         """Return the URI below which documents are."""
         return self._app.config.xcap.root or f"http://{self.http.address}{XCAP_PATH}"
+
+    def watch_size(self, settings: OversizeSettings) -> None:
+        """Have large messages dealt with from now on, as far as some domain wants it."""
+        self.oversize.settings = settings
+        self._app.node.oversize = self.oversize if settings.active else None
 
     def base_url(self) -> str:
         """Return what links to files begin with."""

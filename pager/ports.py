@@ -211,6 +211,18 @@ class Screen(Protocol):
         """
         ...
 
+    def limit(
+        self,
+        content_type: bytes | None,
+        body: bytes,
+        sender: str,
+        recipient: str,
+        now: float,
+        wall: float,
+    ) -> Verdict | None:
+        """Judge a message to somebody elsewhere, by what its sender may do alone."""
+        ...
+
     def withdraw(self, sender: str, recipient: str) -> None:
         """Give a stranger back the one message it may send: it was not delivered."""
         ...

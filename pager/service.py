@@ -26,6 +26,7 @@ from .offline import Offline
 from .outcomes import unique
 from .ports import Bindings, Clock, Examiner, Ledger, MessageStore, Observer, Screen
 from .replay import online_draft
+from .screening import Verdict
 from .settings import PagerSettings, StoreMode
 from .shared import Shared
 from .stats import PagerStats
@@ -226,6 +227,24 @@ class Pager(Shared):
             return message_id
         self._arrive(submission, None, self.bindings.targets(recipient, now), now, first)
         return message_id
+
+    def turn_away(
+        self,
+        server_tx: ServerTransaction,
+        request: Request,
+        sender: str,
+        recipient: str,
+        verdict: Verdict,
+        now: float,
+        wall: float,
+    ) -> None:
+        """Refuse a MESSAGE to somebody elsewhere that its sender may not send; noted like any."""
+        self.stats.submitted += 1
+        message_id = self._ids.next(wall)
+        submission = Submission(
+            self, server_tx, request, sender, recipient, message_id, now, wall, False
+        )
+        submission.refuse(None, verdict.decision, now, verdict.reason, verdict.lines)
 
     def on_timer(self, kind: int, now: float) -> None:
         """Look after messages whose devices are slow."""

@@ -17,7 +17,7 @@ from .grammar import split_commas
 from .headers.address import parse_address
 from .limits import Limits
 from .message import Message, Request
-from .parser import parse_message
+from .rewrite import rewrite
 
 __all__ = [
     "ANONYMOUS",
@@ -115,12 +115,7 @@ def conceal(request: Request, wishes: frozenset[bytes], identity: bytes, limits:
         lines.append(b"Privacy: " + b";".join(values))
     if identity and private:
         lines.append(b"P-Asserted-Identity: <" + identity + b">")
-    start = b"%b %b SIP/2.0" % (request.method.encode("ascii"), request.uri)
-    concealed = parse_message(b"\r\n".join((start, *lines, b"", request.body)), limits)
-    assert isinstance(concealed, Request)
-    concealed.received_host = request.received_host
-    concealed.received_port = request.received_port
-    return concealed
+    return rewrite(request, lines, request.body, limits)
 
 
 def shown(headers: Sequence[tuple[bytes, bytes]]) -> Sequence[tuple[bytes, bytes]]:

@@ -23,6 +23,7 @@ def cross_check(settings: Settings) -> list[Problem]:
         *_names(settings),
         *_orders(settings),
         *_files(settings),
+        *_indirect(settings),
     ]
 
 
@@ -119,6 +120,17 @@ def _orders(settings: Settings) -> Iterator[Problem]:
         reason = "is not well inside the sender's Timer F (64 times timers.t1)"
         remedy = f"use at most {32 * settings.timers.t1:g}"
         yield Problem("pager.defer_after", f"{settings.pager.defer_after:g}", reason, remedy)
+
+
+def _indirect(settings: Settings) -> Iterator[Problem]:
+    """Content can become a file only where files are kept."""
+    own = {entry.name: (number, entry.large) for number, entry in enumerate(settings.domain)}
+    for name in settings.domains:
+        number, large = own.get(name, (0, None))
+        if (large or settings.pager.large) == "indirect" and name not in settings.content.domains:
+            key = "pager.large" if large is None else f"domain[{number}].large"
+            remedy = f'add "{name}" to content.domains'
+            yield Problem(key, '"indirect"', f"needs files of users in {name}", remedy)
 
 
 def _files(settings: Settings) -> Iterator[Problem]:

@@ -72,6 +72,7 @@ __all__ = [
 Algorithm = Literal["MD5", "SHA-256", "SHA-512-256"]
 StoreMode = Literal["proxy", "first", "off"]
 BlockAnswer = Literal["unavailable", "forbidden", "decline"]
+Large = Literal["carry", "refuse", "indirect"]
 Strangers = Literal["anything", "text", "one", "nothing"]
 
 KIB = 1024
@@ -186,6 +187,13 @@ class Content(Table):
         ("image/*", "audio/*", "video/*", "text/plain", "text/vcard", "application/pdf"),
         'Media types that are taken; "image/*" stands for all images, "*/*" for everything.',
     )
+    inline_size: Octets = live(
+        0,
+        "With pager.large = indirect: a body above it becomes a file even where it could be "
+        "carried; 0 for none.",
+        ge=0,
+        le=1024 * KIB,
+    )
     scan: tuple[str, ...] = live(
         (),
         "Command that examines each file, which it gets as its last argument: 0 means clean, 1 "
@@ -289,6 +297,12 @@ class Pager(Table):
         "proxy",
         "When a MESSAGE is stored: proxy (when no device took it in time), first (before delivery "
         "is tried), off (never).",
+    )
+    large: Large = live(
+        "carry",
+        "What becomes of a MESSAGE of more than limits.udp_size octets unless every device of the "
+        "recipient is connected by TCP or TLS: carry (sent all the same), refuse (513), indirect "
+        "(its content becomes a file, see content).",
     )
     defer_after: Seconds = live(
         4.0,
@@ -582,6 +596,7 @@ class Domain(Table):
     )
     history: Retention | None = live(None, "As history.retention, for users of this domain.")
     carbons: bool | None = live(None, "As history.carbons, for users of this domain.")
+    large: Large | None = live(None, "As pager.large, for senders of this domain.")
     block_answer: BlockAnswer | None = live(None, "As policy.block_answer, for users here.")
     strangers: Strangers | None = live(None, "As policy.strangers, for users here.")
     types: tuple[MediaType, ...] | None = live(None, "As policy.types, for users here.")

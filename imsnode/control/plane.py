@@ -82,6 +82,7 @@ class Plane:
         history = settings_of.history_settings(config)
         content = settings_of.content(config)
         policies = settings_of.policy_settings(config)
+        oversize = settings_of.oversize_settings(config)
         next_hops, contacts = app.edge.next_hops(config), app.edge.contact_policy(config)
         app.admission.peers.configure(peers)  # refuses a bad table as a whole
         app.config = config
@@ -112,7 +113,7 @@ class Plane:
         app.messaging.pager.configure(pager)
         app.messaging.receipts.record_route = config.pager.imdn_record_route
         app.web.content.settings = content
-
+        app.web.watch_size(oversize)
         app.messaging.policies.configure(policies)
         app.messaging.echo.configure(self.started_with.domains if config.pager.echo else ())
         app.services.offer(app.messaging.echo_service, app.messaging.echo.aors)

@@ -122,3 +122,38 @@ def test_spam_is_reported_by_a_device_and_by_a_command(node: RunningNode) -> Non
     eventually(lambda: len(rows(node, "report", "list")) == 2)
     newest = rows(node, "report", "list")[0]
     assert (newest["how"], newest["reporter"]) == ("607", "sip:carol@ims.test")
+
+
+def test_limits_of_a_sender_hold_for_recipients_elsewhere(tmp_path: Path) -> None:
+    far = Phone(("127.0.0.1", 9), "far")
+    settings = WORDS.replace("[policy]", "[policy]\nfan_out = 2") + (
+        f'[[route]]\ndomain = "far.test"\nnext_hop = "udp:127.0.0.1:{far.port}"\n'
+    )
+    folder = tmp_path / "node"
+    folder.mkdir()
+    (folder / "words.txt").write_text("casino\n")
+    with far, RunningNode(folder, extra=settings) as node, phone(node, "alice") as alice:
+        far.socket.connect(("127.0.0.1", node.ports["udp"]))
+
+        def send(to: str, text: str) -> int:
+            request = alice.request(
+                "MESSAGE", f"sip:{to}@far.test", None, ("Content-Type: text/plain",), text.encode(),
+                call_id=f"away-{to}-{text}",
+            )  # fmt: skip
+            alice.send(request)
+            challenge = alice.receive()
+            assert challenge is not None
+            alice.send(alice.with_credentials(request, challenge))
+            if text == "hello" and to != "z":
+                got = far.receive()
+                assert got is not None
+                far.respond(got, 200)
+            answer = alice.receive()
+            assert answer is not None
+            return answer.status
+
+        assert send("x", "casino") == 403
+        assert [send(to, "hello") for to in "xyz"] == [200, 200, 503]
+        why = node.command("why", "away-z-hello").stdout
+        assert "too-many-recipients" in why
+        assert "to sip:z@far.test" in why

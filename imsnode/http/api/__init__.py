@@ -6,7 +6,7 @@ from __future__ import annotations
 from .app import make_api
 from .auth import Bearer, TokenLimits
 from .broadcasts import broadcast_operations
-from .files import file_operations
+from .files import file_operations, link_to
 from .history import HistoryAccess, Own, history_operations
 from .messages import message_operations
 from .operation import Call, Operation, Security
@@ -25,6 +25,7 @@ __all__ = [
     "broadcast_operations",
     "file_operations",
     "history_operations",
+    "link_to",
     "make_api",
     "message_operations",
     "service_operations",

@@ -22,7 +22,7 @@ from ...identity.tokens import ApiToken
 from .operation import Call, Operation, Security
 from .problems import Problem
 
-__all__ = ["file_operations"]
+__all__ = ["file_operations", "link_to"]
 
 _KINDS = {
     "type": "type-refused",
@@ -98,7 +98,7 @@ def file_operations(
             raise Problem(_KINDS[refused.kind], refused.detail) from None
         except ClientDisconnect:
             raise Problem("invalid-request", "the file did not come to its end") from None
-        return _answer(header.accept, f"{base_url()}/api/v1/files/{token}", kept)
+        return _answer(header.accept, link_to(base_url(), token), kept)
 
     async def fetch(call: Call) -> Response:
         found = store.find(call.path["token"])
@@ -133,6 +133,11 @@ def file_operations(
             path_texts={"token": texts["token"]}, tag="files",
         ),
     ]  # fmt: skip
+
+
+def link_to(base: str, token: str) -> str:
+    """Return the URL of a file."""
+    return f"{base}/api/v1/files/{token}"
 
 
 def _owner(call: Call) -> str:
