@@ -61,6 +61,7 @@ def _example(setting: Setting) -> str:
         "domain[].algorithms": '["SHA-256", "MD5"]',
         "domain[].history": '"none"',
         "domain[].carbons": "true",
+        "domain[].large": '"refuse"',
         "domain[].block_answer": '"forbidden"',
         "domain[].strangers": '"one"',
         "domain[].types": '["text/plain", "message/cpim"]',
