@@ -40,6 +40,7 @@ HOT = (
     "sip/proxy.py",
     "sip/aio/ids.py",
     "sip/aio/udp.py",
+    "sip/aio/exchange.py",
     "sip/registrar.py",
     "sip/digest/fields.py",
     "sip/digest/credentials.py",
@@ -73,6 +74,8 @@ HOT = (
     "imsnode/location.py",
     "imsnode/registration.py",
     "imsnode/node.py",
+    "imsnode/carbons.py",
+    "imsnode/history_observer.py",
     "imsnode/storage/ledger_queue.py",
     "imsnode/storage/ledger_text.py",
     "imsnode/storage/mailboxes.py",
@@ -137,6 +140,19 @@ class AllOrNone(build_ext):
             Path(self.get_ext_fullpath(extension.name)).unlink(missing_ok=True)
         reason = self.failures[0].partition("\n")[0][:300]
         sys.stderr.write(f"imsnode runs interpreted: {reason}\n")
+
+    def copy_extensions_to_source(self) -> None:
+        """Remove what earlier builds left of modules that are no longer compiled, then copy.
+
+        It would be imported in place of its source.
+        """
+        wanted = {Path(*extension.name.split(".")) for extension in self.extensions}
+        suffix = str(sysconfig.get_config_var("EXT_SUFFIX"))
+        for top in {Path(source).parts[0] for source in HOT}:
+            for module in Path(top).rglob(f"*{suffix}"):
+                if module.with_name(module.name.removesuffix(suffix)) not in wanted:
+                    module.unlink()
+        super().copy_extensions_to_source()
 
 
 if __name__ == "__main__":

@@ -1,26 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""History: what users sent and received, and how long it is kept for whom.
-
-The observer stands in the way of every message, so all it does is to put what will be needed into
-a queue; the rest is done by the archive on the writer's thread.
-"""
+"""History: what users sent and received, and how long it is kept for whom."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-
-from pager import rules
-from pager.fanout import content_type_of
-from pager.replay import shown_sender
-from pager.submission import Submission
-from pager.values import ExpiredMessage, StoredMessage
-from sip.privacy import ANONYMOUS, is_anonymous
 
 __all__ = [
     "NOTHING",
     "Choice",
-    "HistoryObserver",
     "HistorySettings",
     "Keep",
     "Keeping",
@@ -30,12 +18,14 @@ __all__ = [
 ]
 
 _DAY_S = 86400.0
-# In whose history a message is noted; as in `storage.archive_block`.
-_SENDER, _RECIPIENT, _BOTH = 1, 2, 3
 UNTIL_DISPLAYED = "until-displayed"
 NONE = "none"
 #: A message that goes when it was displayed goes after this time when it never is.
 LONGEST_UNDISPLAYED_S = 30 * _DAY_S
+
+# owners, message id, at, sender, recipient, status, content type, Call-ID, body, IMDN Message-ID:
+# None when nobody has looked whether the body has one, or is a notice
+Noted = tuple[int, str, float, str, str, int, bytes, bytes, bytes, bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,68 +124,3 @@ class Keeping:
             return choice.carbons
         settings = self._settings
         return settings.domain_carbons.get(aor.rpartition("@")[2], settings.carbons)
-
-
-# owners, message id, at, sender, recipient, status, content type, Call-ID, body, IMDN Message-ID:
-# None when nobody has looked whether the body has one, or is a notice
-Noted = tuple[int, str, float, str, str, int, bytes, bytes, bytes, bytes | None]
-
-
-class HistoryObserver:
-    """`pager.ports.Observer`: hands what was delivered or stored to the archive.
-
-    displayed: hears author, reader and IMDN Message-ID of a message that was displayed.
-    """
-
-    def __init__(
-        self, note: Callable[[Noted], None], displayed: Callable[[str, str, bytes], None]
-    ) -> None:
-        self._note = note
-        self._displayed = displayed
-
-    def answered(self, submission: Submission, now: float) -> None:
-        """Note a message that a device or the store has taken."""
-        status = submission.status
-        if status < 300:
-            notice = submission.notice
-            if notice is not None and notice.kind:
-                for imdn_id, what in notice.told:
-                    if what == rules.SAYS_DISPLAYED:
-                        self._displayed(submission.recipient, submission.sender, imdn_id)
-                        self._displayed(ANONYMOUS, submission.sender, imdn_id)
-                return
-            request = submission.request
-            # What was turned away without a word stands with its sender alone.
-            owners = _SENDER if submission.dropped else _BOTH
-            identity = None if notice is None else notice.id
-            note = (
-                submission.id, submission.at, submission.sender, submission.recipient, status,
-                request.get("content-type") or b"", submission.call_id, request.body, identity,
-            )  # fmt: skip
-            if owners == _BOTH and is_anonymous(request) and submission.sender != ANONYMOUS:
-                # Each of them has a history of their own, and only one knows who wrote.
-                owners = _SENDER
-                self._note((_RECIPIENT, *note[:2], ANONYMOUS, *note[3:]))
-            self._note((owners, *note))
-
-    def copied(self, copies: Sequence[StoredMessage], parent_id: str, now: float) -> None:
-        """Note copies for their recipients; for the sender the message to the list stands there."""
-        if not copies:
-            return
-        note = self._note
-        head = copies[0].head
-        kind = content_type_of(head) or b""
-        sender = shown_sender(copies[0].sender, head)
-        for copy in copies:
-            note(
-                (_RECIPIENT, copy.id, copy.received_at, sender, copy.recipient, 202, kind,
-                 copy.call_id, copy.body, None)
-            )  # fmt: skip
-
-    def concluded(
-        self, message: StoredMessage, device: str, status: int, final: bool, now: float
-    ) -> None:
-        """Nothing to note: it stands there since it was stored."""
-
-    def expired(self, gone: ExpiredMessage, wall: float) -> None:
-        """Nothing to note: it was taken from the sender, and history says so."""

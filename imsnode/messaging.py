@@ -17,8 +17,9 @@ from . import settings as settings_of
 from .builtin import BuiltIn
 from .carbons import Carbons
 from .echo import Echo
-from .history import HistoryObserver, Keeping
+from .history import Keeping
 from .history_desk import registered
+from .history_observer import HistoryObserver
 from .local import Asked, local_message
 from .mailing import Mailing
 from .mailroom import Mailroom
@@ -110,7 +111,7 @@ class Messaging:
             app.storage.archive.displayed,
         )
         self.pager.examiner = receipts
-        self.pager.observe(receipts)
+        self.pager.observe(receipts, plain=False)
         app.services.offer(courier, courier.aors)
         return receipts
 

@@ -315,7 +315,11 @@ class Node:
             oversize = self.oversize
             if oversize is not None and oversize.take(request, shown, flow, sender, aor, None, now):
                 return
-            if may_be_revoke(request) and self.recalls.request(request, flow, sender, aor, now):
+            if (
+                not request.is_text
+                and may_be_revoke(request)
+                and self.recalls.request(request, flow, sender, aor, now)
+            ):
                 return
             transaction = self.endpoint.accept(request, flow, now)
             way = routed if shown is request else None

@@ -37,9 +37,9 @@ class RecallResult:
 
 
 def may_be_revoke(request: Request) -> bool:
-    """Say whether a MESSAGE may ask for a recall: a look that nearly every message passes."""
+    """Say whether a MESSAGE that is no text may ask for a recall."""
     content_type = request.get("content-type")
-    if content_type is None or content_type[:5] == b"text/":
+    if content_type is None:
         return False
     if is_cpim(content_type):
         return request.body.find(b"rcsrevoke+xml") >= 0

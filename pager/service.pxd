@@ -17,9 +17,6 @@ from .submission cimport Submission
 from .values cimport LedgerEntry
 
 
-cdef bint _is_text(Request request) except -1
-
-
 cdef class Pager(Shared):
     cdef Py_ssize_t _body_bytes
     cdef dict _boxes

@@ -42,12 +42,6 @@ _REFUSE: Final = policy.Act.REFUSE
 _REPEATS_S: Final = 64.0
 
 
-def _is_text(request: Request) -> bool:
-    """Say whether a message is of a type that means nothing to the node, as nearly all are."""
-    content_type = request.get("content-type")
-    return content_type is None or content_type[:5] == b"text/"
-
-
 class Pager(Shared):
     """Pager mode for the local users of one node (RFC 3428).
 
@@ -96,9 +90,16 @@ class Pager(Shared):
         for aor in self.carried_users:
             self.registered(aor, now)
 
-    def observe(self, observer: Observer) -> None:
-        """Let somebody hear what becomes of messages from now on."""
+    def observe(self, observer: Observer, plain: bool = True) -> None:
+        """Let somebody hear what becomes of messages from now on.
+
+        Args:
+            plain: the answer to a message whose content means nothing to the node is heard as
+                well, as to nearly all.
+        """
         self.observers = (*self.observers, observer)
+        if plain:
+            self.plain_observers = (*self.plain_observers, observer)
         self.offline.observers = self.keeper.observers = self.observers
 
     def watch(self, screen: Screen, screened: dict[str, object]) -> None:
@@ -171,7 +172,7 @@ class Pager(Shared):
         if len(request.body) > self._body_bytes:
             submission.refuse(None, policy.TOO_LARGE, now)
             return message_id
-        if not _is_text(request):
+        if not request.is_text:
             refusal = self._examine(submission, True)
             if refusal is not None:
                 self._turn_away(submission, refusal, now)
@@ -215,7 +216,7 @@ class Pager(Shared):
         if len(request.body) > self._body_bytes:
             submission.refuse(None, policy.TOO_LARGE, now)
             return message_id
-        if not _is_text(request):
+        if not request.is_text:
             refusal = self._examine(submission, False)
             if refusal is not None:
                 self._turn_away(submission, refusal, now)

@@ -25,7 +25,8 @@ class Shared:
     """The service as a submission sees it.
 
     running: submissions whose sender waits for the devices, by fork, oldest first. observers: who
-    hears what becomes of messages. screen: judges messages to and from the users in ``screened``,
+    hears what becomes of messages; plain_observers: those who hear of the answer to a message
+    without a notice too. screen: judges messages to and from the users in ``screened``,
     which it keeps up itself, and with ``screens_all`` everybody's.
     """
 
@@ -51,6 +52,7 @@ class Shared:
         self.recent = Recent(settings.recent_messages)
         self.running: dict[Fork, Submission] = {}
         self.observers: tuple[Observer, ...] = ()
+        self.plain_observers: tuple[Observer, ...] = ()
         self.screen: Screen | None = None
         self.screened: dict[str, object] = {}
         self.screens_all = False

@@ -226,7 +226,8 @@ class Submission:
                 )
             )
             self.answering = None
-            for observer in pager.observers:
+            heard_by = pager.plain_observers if self.notice is None else pager.observers
+            for observer in heard_by:
                 observer.answered(self, now)
             del self.request
 
@@ -546,7 +547,8 @@ class Submission:
         for twin in self.twins or ():
             self.pager.answer(twin, status, now)
         self.twins = None
-        for observer in self.pager.observers:
+        pager = self.pager
+        for observer in pager.plain_observers if self.notice is None else pager.observers:
             observer.answered(self, now)
 
     def _unwelcome(self, status: int) -> None:

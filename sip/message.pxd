@@ -44,6 +44,7 @@ cdef class Message:
 cdef class Request(Message):
     cdef public Uri _ruri
     cdef public bytes _top_via
+    cdef public bint is_text
     cdef public int max_forwards
     cdef public str received_host
     cdef public int received_port

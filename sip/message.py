@@ -265,11 +265,22 @@ class Message:
 class Request(Message):
     """A request. ``uri`` is the Request-URI as it came, ``max_forwards`` 70 when absent.
 
+    ``is_text`` says that its body is of a text type, or of none that is named: nothing that a
+    server between two users has to read.
+
     The endpoint sets ``received_host`` and ``received_port`` to the source of the request before
     anything is built from it; they are printed into the topmost Via.
     """
 
-    __slots__ = ("_ruri", "_top_via", "max_forwards", "received_host", "received_port", "uri")
+    __slots__ = (
+        "_ruri",
+        "_top_via",
+        "is_text",
+        "max_forwards",
+        "received_host",
+        "received_port",
+        "uri",
+    )
 
     uri: bytes
     _ruri: Uri
@@ -285,6 +296,7 @@ class Request(Message):
         self._routes = None
         self._contacts = None
         self.max_forwards: int = 70
+        self.is_text: bool = True
         self.received_host: str = ""
         self.received_port: int = 0
         self._top_via: bytes | None = None

@@ -34,7 +34,7 @@ _MAX_CSEQ: Final = 2**31 - 1
 _ONLY_CALL_ID: Final = only(WORD + b"@")
 
 # Whole lines of Max-Forwards, Content-Length and Content-Type that were found good, with the number
-# they hold; emptied when full.
+# they hold, of a Content-Type 1 for text; emptied when full.
 _GOOD_LINES: Final = 8192
 _GOOD_BYTES: Final = 128
 _good: dict[bytes, int] = {}
@@ -94,9 +94,12 @@ def _parse(data: bytes, limits: Limits, stream: bool) -> Request | Response:
     at = layout.content_type
     if at >= 0:
         line = lines[at]
-        if line not in _good:
-            check_content_type(octets.value_after(line, layout.cuts[at]))
-            _remember(line, 0)
+        kind = _good.get(line)
+        if kind is None:
+            text = octets.value_after(line, layout.cuts[at])
+            check_content_type(text)
+            kind = _remember(line, 1 if octets.starts(text, b"text/", 0) else 0)
+        request.is_text = kind == 1
     for name in layout.checked:
         check_header(request, name)
     maximum = limits.message_body_bytes if method == "MESSAGE" else limits.body_bytes

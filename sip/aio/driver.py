@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
 import time
 from collections.abc import Callable, Coroutine
@@ -13,19 +12,18 @@ from ..flow import Flow
 from ..limits import Limits
 from ..ports import Transport
 from ..sources import source_of
-from .connections import Bans, Connections
+from .connections import Connections
+from .exchange import Exchange
 from .listener import Bound, join, open_socket
 from .ports import EndpointPort, Tap
 from .routes import Routes
 from .stats import DriverStats
-from .stream import StreamFlow, StreamLimits
+from .stream import StreamLimits
 from .tcp import StreamListener
 from .tls import Handshakes
-from .udp import UdpFlow, UdpOptions, UdpSocket
+from .udp import UdpOptions, UdpSocket
 
 __all__ = ["Bound", "Driver", "DriverStats", "EndpointPort", "StreamLimits", "Tap", "UdpOptions"]
-
-_log = logging.getLogger(__name__)
 
 # A deadline may be met this much late: one wake-up then serves all that fall due in between.
 _TIMER_GRAIN_S = 0.004
@@ -34,7 +32,7 @@ _SETTLE_ROUNDS = 4
 _CLOSING_TURNS = 3
 
 
-class Driver:
+class Driver(Exchange):
     """The transport of a node on an asyncio loop.
 
     A wake-up (datagrams, stream data, a timer, `wake`) runs the endpoint, then `after_batch`, then
@@ -58,13 +56,11 @@ class Driver:
         advertise: str = "",
         after_batch: Callable[[float], None] | None = None,
     ) -> None:
+        super().__init__()
         self.loop = loop
-        self.stats = DriverStats()
         self.after_batch = after_batch
-        self.tap: Tap | None = None
         self._advertise = advertise
         self._udp_options = udp or UdpOptions()
-        self._bans = Bans()
         self._table = Connections(
             self, streams or StreamLimits(), limits or Limits(), self.stats, self._bans
         )
@@ -74,8 +70,6 @@ class Driver:
         self._routes = Routes(self, self._table, client_tls)
         self._failures: dict[Flow, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._in_batch = False
-        self._woken = False
         self._started = False
         self._closed = False
         self._timer: asyncio.TimerHandle | None = None
@@ -157,22 +151,6 @@ class Driver:
 
     # -- the Transport port --------------------------------------------------------------------
 
-    def send(self, flow: Flow, data: bytes) -> None:
-        """Queue or write one message; never blocks. A closed flow is reported as failed."""
-        if self.tap is not None:
-            self._tell("out", flow, data)
-        if isinstance(flow, UdpFlow):
-            flow.channel.transmit(flow, data)
-        elif isinstance(flow, StreamFlow):
-            channel = flow.channel
-            if channel is None or (flow.closed and not channel.lingering):
-                self.report(flow, "closed")
-                return
-            self.stats.stream_out += 1
-            channel.transmit(data)
-        if not self._in_batch and not self._woken:
-            self.wake()
-
     def flow_to(
         self, transport: str, host: str, port: int, now: float, server_name: str = ""
     ) -> Flow | None:
@@ -231,38 +209,6 @@ class Driver:
         self._in_batch = True
         return time.monotonic()
 
-    def deliver_datagrams(self, payloads: list[bytes], senders: list[UdpFlow], now: float) -> None:
-        """Hand datagrams to the endpoint, one by one, whatever happens to each."""
-        self.stats.udp_in += len(payloads)
-        receive = self.endpoint.receive_datagram
-        guarded = bool(self._bans) or self.tap is not None
-        for payload, flow in zip(payloads, senders, strict=True):
-            if guarded and not self._passes(payload, flow, now):
-                continue
-            try:
-                receive(payload, flow, now)
-            except Exception as error:  # noqa: BLE001  # rule G1: the edge of the process
-                self._fault(error, flow)
-
-    def _passes(self, payload: bytes, flow: Flow, now: float) -> bool:
-        if self._bans and self._bans.active(source_of(flow.remote[0]), now):
-            self.stats.banned += 1
-            return False
-        if self.tap is not None:
-            self._tell("in", flow, payload)
-        return True
-
-    def deliver_message(self, message: bytes, flow: StreamFlow, now: float) -> None:
-        """Hand one message of a stream to the endpoint."""
-        self.stats.stream_in += 1
-        if self.tap is not None:
-            self._tell("in", flow, message)
-        try:
-            self.endpoint.receive_message(message, flow, now)
-        except Exception as error:  # noqa: BLE001  # rule G1
-            self._fault(error, flow)
-        self.wake()
-
     def finish(self, now: float) -> None:
         """End a wake-up: failures, the node's batch, output, timer."""
         self._in_batch = True
@@ -319,19 +265,3 @@ class Driver:
         except Exception as error:  # noqa: BLE001  # rule G1
             self._fault(error, None)
         self.finish(now)
-
-    # -- faults and trace ----------------------------------------------------------------------
-
-    def _fault(self, error: Exception, flow: Flow | None) -> None:
-        self.stats.faults += 1
-        source = flow.remote[0] if flow is not None else "node"
-        _log.error("unexpected error", exc_info=error, extra={"source": source})
-
-    def _tell(self, direction: str, flow: Flow, data: bytes) -> None:
-        tap = self.tap
-        if tap is None:
-            return
-        try:
-            tap(direction, flow, data, time.monotonic())
-        except Exception as error:  # noqa: BLE001  # a listener never stops the traffic
-            self._fault(error, flow)

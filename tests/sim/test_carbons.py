@@ -6,7 +6,8 @@ from __future__ import annotations
 import pytest
 
 from imsnode.carbons import Carbons, asks
-from imsnode.history import HistoryObserver, Noted
+from imsnode.history import Noted
+from imsnode.history_observer import HistoryObserver
 from sip.proxy import Target
 from tests.support.pager_world import ALICE, BOB, Phone, World
 

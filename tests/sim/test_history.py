@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from imsnode.history import HistoryObserver, Noted
+from imsnode.history import Noted
+from imsnode.history_observer import HistoryObserver
 from pager import PagerSettings
 from tests.support.pager_world import ALICE, BOB, World
 

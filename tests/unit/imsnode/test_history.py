@@ -8,13 +8,13 @@ import pytest
 from imsnode.history import (
     NOTHING,
     Choice,
-    HistoryObserver,
     HistorySettings,
     Keep,
     Keeping,
     keep_text,
     parse_keep,
 )
+from imsnode.history_observer import HistoryObserver
 from pager.values import StoredMessage
 
 DAY = 86400.0
