@@ -30,6 +30,7 @@ from .location import Location
 from .messaging import Messaging
 from .node import Node
 from .node_metrics import node_metrics
+from .presence import Presence
 from .registration import Registrar
 from .services import Services
 from .storage import AorState, CdrSettings, Storage, StorageSettings, open_storage
@@ -73,6 +74,8 @@ class App:
             self.messaging.policies.restore(self.storage, now, wall)
             states = self._of_users(self.storage.locations.load(now, wall))
             self.messaging.start(self.location.restore(states, now, wall), now, wall)
+            if self.presence is not None:
+                self.presence.start(now)
             self.readiness.watch("storage", self._storage_trouble)
             await self.web.start()
             self.edge.driver.start()
@@ -179,6 +182,8 @@ class App:
             self.retry_after,
             self._learn_address,
         )
+        self.presence = Presence(self) if config.presence.enabled else None
+        self.node.events = None if self.presence is None else self.presence.server
         endpoint.user = self.node
         self.edge.driver.after_batch = storage.give_way
         layer = endpoint.layer

@@ -29,6 +29,7 @@ cdef class Location:
     cdef public object elsewhere
     cdef public dict hosts
     cdef public Py_ssize_t max_devices
+    cdef public object moved
     cdef public object journal
     cdef public dict records
     cdef public TimerQueue timers

@@ -80,6 +80,9 @@ class Location:
         self.max_devices = max_devices
         # Finds the way to users of other domains, who have no bindings here.
         self.elsewhere: Callable[[str, float], Sequence[Target]] | None = None
+        # Told (AoR, bindings before, bindings now, now) of every change.
+        self.moved: Callable[[str, tuple[Binding, ...], tuple[Binding, ...], float], None] | None
+        self.moved = None
         self.records: dict[str, AorRecord] = {}
         self.binding_count = 0
         self.hosts: dict[str, int] = {}  # where bindings came from, and how many from each
@@ -263,6 +266,8 @@ class Location:
             if not record.checked_at or first < record.checked_at or record.checked_at < now:
                 record.checked_at = first
                 self.timers.schedule(first, record, EXPIRY)
+        if self.moved is not None:
+            self.moved(record.aor, old, bindings, now)
 
     def _count_hosts(self, old: tuple[Binding, ...], new: tuple[Binding, ...]) -> None:
         hosts = self.hosts

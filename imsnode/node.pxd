@@ -28,6 +28,7 @@ cdef class Node:
     cdef public Directory directory
     cdef public bint draining
     cdef public Endpoint endpoint
+    cdef public object events
     cdef public object learn
     cdef public Location location
     cdef public LocalNames names

@@ -9,6 +9,7 @@ refusal names its reason; what outsiders may not learn is the same for known and
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from pager.service import Pager
 from sip.endpoint import Endpoint
@@ -34,7 +35,7 @@ from .services import Services
 #: What the node serves or passes on; unknown methods pass too.
 ALLOW = (
     b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, MESSAGE, REGISTER, SUBSCRIBE, NOTIFY, REFER, INFO,"
-    b" UPDATE, PRACK"
+    b" UPDATE, PRACK, PUBLISH"
 )
 OPTIONS_LINES = (ALLOW, b"Accept: */*", b"Supported: path")
 SUPPORTED = frozenset({b"path"})
@@ -44,11 +45,31 @@ IN_DIALOG = frozenset(
      "UPDATE"}
 )  # fmt: skip
 
+#: Requests about the event state of a user (RFC 6665, RFC 3903).
+EVENT_METHODS = frozenset({"PUBLISH", "SUBSCRIBE"})
+
 FOREIGN = Refusal(403, b"Domain is not served here", ())
 NOT_FOUND = Refusal(404, None, ())
 UNAVAILABLE = Refusal(480, b"No device is registered", ())
 INSECURE = Refusal(480, b"SIPS needs TLS on every hop", ())
 LOOPED_ROUTE = Refusal(403, b"Route was not set by this node", ())
+
+
+class Events(Protocol):
+    """Keeps the event state of users and tells who follows it (`imsnode.presence`)."""
+
+    def request(
+        self, request: Request, flow: Flow, sender: str, aor: str, hidden: bool, now: float
+    ) -> bool:
+        """Serve a SUBSCRIBE or PUBLISH for a user; False when it is for the user's devices.
+
+        Args: hidden: the sender does not want to be known to the user (RFC 3323).
+        """
+        ...
+
+    def in_dialog(self, request: Request, flow: Flow, sender: str, now: float) -> None:
+        """Serve a SUBSCRIBE inside a dialog with the node itself."""
+        ...
 
 
 class NodeStats:
@@ -112,6 +133,8 @@ class Node:
         self.learn = learn
         # Set while some domain does not let large messages pass.
         self.oversize: Oversize | None = None
+        # Without it, SUBSCRIBEs go to devices and nothing can be published.
+        self.events: Events | None = None
         self.draining = False
         self.stats = NodeStats()
 
@@ -267,6 +290,9 @@ class Node:
             self._register(request, flow, principal, now, wall)
         elif method == "OPTIONS":
             self.endpoint.reply(request, flow, 200, now, None, optional=OPTIONS_LINES)
+        elif method == "SUBSCRIBE" and request.to_tag and self.events is not None:
+            sender = principal.aor if principal is not None else ""
+            self.events.in_dialog(request, flow, sender, now)
         elif request.to_tag or method == "CANCEL":
             self._refuse(request, flow, Refusal(481, None, ()), now)
         else:
@@ -302,6 +328,13 @@ class Node:
         service = self.services.get(aor)
         if service is not None:
             service.request(shown, flow, sender, aor, now)
+            return
+        events = self.events
+        if (
+            events is not None
+            and request.method in EVENT_METHODS
+            and events.request(request, flow, sender, aor, shown is not request, now)
+        ):
             return
         account = self.directory.get(aor)
         if account is None or not account.enabled:

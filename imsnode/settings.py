@@ -10,6 +10,9 @@ from typing import TypeVar
 
 from pager import PagerSettings, StoreMode
 from pager.screening import BlockAnswer, DomainPolicy, Strangers
+from presence.event.package import Standing
+from presence.event.settings import NotifierSettings
+from presence.publication.compositor import CompositorSettings
 from presence.xcap import Bounds
 from presence.xcap import Limits as XcapLimits
 from sip.aio.driver import StreamLimits
@@ -28,6 +31,7 @@ from .http.limits import HttpLimits
 from .identity import AuthSettings, Peer, Rate, RateSettings, ThrottleSettings
 from .mailroom import Retry
 from .oversize import Large, OversizeSettings
+from .presence.service import EventSettings
 from .screening import ContentRules, RuleError, RuleSettings, load_rules
 from .screening.policies import PolicySettings
 from .webhook import Policy
@@ -266,6 +270,38 @@ def _domain_policy(general: PolicyTable, own: Domain) -> DomainPolicy:
         new_recipients=_chosen(own.new_recipients, general.new_recipients),
         rules=_chosen(own.rules, general.rules),
     )
+
+
+def event_settings(config: Config) -> EventSettings:
+    """Bounds and habits of the presence server."""
+    table = config.presence
+    longest, longest_published = int(table.subscribe_max), int(table.publish_max)
+    return EventSettings(
+        notifier=NotifierSettings(
+            per_watcher=table.per_watcher,
+            per_resource=table.per_target,
+            total=table.subscriptions,
+            suspend=table.unanswered == "suspend",
+            waiting_s=table.waiting,
+        ),
+        compositor=CompositorSettings(
+            expires_default=min(3_600, longest_published),
+            expires_min=int(table.publish_min),
+            expires_max=longest_published,
+            per_resource=table.publications,
+            body_octets=table.publish_size,
+        ),
+        subscription=(min(3_600, longest), int(table.subscribe_min), longest),
+        interval_s=table.notify_interval,
+        passed_on=frozenset(table.forward),
+    )
+
+
+def watcher_standing(config: Config) -> dict[str, Standing]:
+    """How strangers stand with the users of each domain."""
+    own = {domain.name: domain.watchers for domain in config.domain}
+    general = config.presence.strangers
+    return {name: Standing[_chosen(own.get(name), general).upper()] for name in config.domains}
 
 
 def _chosen(own: _T | None, general: _T) -> _T:

@@ -93,6 +93,7 @@ def _names(settings: Settings) -> Iterator[Problem]:
 def _orders(settings: Settings) -> Iterator[Problem]:
     """Pairs of which the first must not be the greater."""
     registrar, limits = settings.registrar, settings.limits
+    presence = settings.presence
     pairs = (
         ("registrar.min_expires", registrar.min_expires,
          "registrar.default_expires", registrar.default_expires),
@@ -111,6 +112,10 @@ def _orders(settings: Settings) -> Iterator[Problem]:
          "limits.body_size", limits.body_size),
         ("limits.body_size", limits.body_size, "limits.message_size", limits.message_size),
         ("timers.t1", settings.timers.t1, "timers.t2", settings.timers.t2),
+        ("presence.subscribe_min", presence.subscribe_min,
+         "presence.subscribe_max", presence.subscribe_max),
+        ("presence.publish_min", presence.publish_min,
+         "presence.publish_max", presence.publish_max),
     )  # fmt: skip
     for low_key, low, high_key, high in pairs:
         if low > high:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from .events import Presence, Standing, Xcap
+from .table import DAY, HOUR, KIB, MINUTE, Table, live, restart
 from .types import (
     DomainName,
     FileName,
@@ -55,10 +55,12 @@ __all__ = [
     "Pager",
     "Peer",
     "Policy",
+    "Presence",
     "Registrar",
     "Route",
     "Rule",
     "Settings",
+    "Standing",
     "Storage",
     "StoreMode",
     "Strangers",
@@ -74,28 +76,6 @@ StoreMode = Literal["proxy", "first", "off"]
 BlockAnswer = Literal["unavailable", "forbidden", "decline"]
 Large = Literal["carry", "refuse", "indirect"]
 Strangers = Literal["anything", "text", "one", "nothing"]
-
-KIB = 1024
-MINUTE = 60.0
-HOUR = 3600.0
-DAY = 86400.0
-
-
-# Any: what stands as the default has the type of the field it stands for, as with pydantic's Field.
-def live(default: Any, description: str, **bounds: Any) -> Any:
-    """Declare a setting that `imsnode reload` applies to the running node."""
-    return Field(default, description=description, json_schema_extra={"apply": "live"}, **bounds)
-
-
-def restart(default: Any, description: str, **bounds: Any) -> Any:
-    """Declare a setting that takes effect when the node starts."""
-    return Field(default, description=description, json_schema_extra={"apply": "restart"}, **bounds)
-
-
-class Table(BaseModel):
-    """Base of all tables: frozen, no unknown keys, defaults checked like given values."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
 class Http(Table):
@@ -113,31 +93,6 @@ class Api(Table):
         50.0, "Requests a second with one token; more is answered 429.", gt=0, le=100_000
     )
     burst: int = live(200, "Requests a token may make at once.", ge=1, le=1_000_000)
-
-
-class Xcap(Table):
-    """Documents of users, such as lists and rules, at /xcap on the HTTP listener (RFC 4825)."""
-
-    root: str = live(
-        "",
-        "URI of the XCAP root as it stands in documents and notifications, such as "
-        '"https://xcap.ims.test/xcap"; "" takes the HTTP listener\'s own.',
-        pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*[^\s/?#])?)?$",
-    )
-    document_size: Octets = live(
-        256 * KIB, "Longest document; a longer one is answered 413.", ge=KIB, le=1024 * KIB
-    )
-    documents: int = live(
-        100, "Documents a user may have; one more is answered 403.", ge=1, le=100_000
-    )
-    depth: int = live(
-        64, "Levels of elements a document may have; more is answered 409.", ge=4, le=250
-    )
-    cache_size: Octets = live(
-        64 * 1024 * KIB, "Memory for documents that were read.", ge=0, le=1024**4
-    )
-    rate: float = live(50.0, "Requests a second of one user; above it 429.", gt=0, le=1_000_000)
-    burst: int = live(200, "Requests a user may make at once.", ge=1, le=1_000_000)
 
 
 class Webhook(Table):
@@ -599,6 +554,7 @@ class Domain(Table):
     large: Large | None = live(None, "As pager.large, for senders of this domain.")
     block_answer: BlockAnswer | None = live(None, "As policy.block_answer, for users here.")
     strangers: Strangers | None = live(None, "As policy.strangers, for users here.")
+    watchers: Standing | None = live(None, "As presence.strangers, for users here.")
     types: tuple[MediaType, ...] | None = live(None, "As policy.types, for users here.")
     message_size: Octets | None = live(
         None, "As policy.message_size, for users here.", ge=0, le=1024 * KIB
@@ -682,6 +638,7 @@ class Settings(Table):
     pager: Pager = Pager()
     lists: Lists = Lists()
     policy: Policy = Policy()
+    presence: Presence = Presence()
     limits: Limits = Limits()
     timers: Timers = Timers()
     network: NetworkPolicy = NetworkPolicy()

@@ -64,6 +64,7 @@ def _example(setting: Setting) -> str:
         "domain[].large": '"refuse"',
         "domain[].block_answer": '"forbidden"',
         "domain[].strangers": '"one"',
+        "domain[].watchers": '"allow"',
         "domain[].types": '["text/plain", "message/cpim"]',
         "domain[].message_size": '"8KiB"',
         "domain[].message_rate": "2.0",

@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 __all__ = [
     "DomainName",
+    "EventName",
     "FileName",
     "HostName",
     "HostPort",
@@ -38,6 +39,7 @@ __all__ = [
     "duration_text",
     "parse_domain",
     "parse_duration",
+    "parse_event_name",
     "parse_host",
     "parse_hostport",
     "parse_listener",
@@ -59,6 +61,7 @@ _SIZE_UNITS = {"": 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _RETENTION_S = (3600.0, 3660 * 86400.0)
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/(?:\*|[a-z0-9!#$&^_.+-]{1,127})", re.ASCII)
+_EVENT_NAME = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
 _SCHEMES = ("udp", "tcp", "tls")
 
 
@@ -218,6 +221,14 @@ def parse_media_type(value: object) -> str:
     return text
 
 
+def parse_event_name(value: object) -> str:
+    """Read the name of an event package (RFC 6665 8.2.1); folded to lower case."""
+    text = str(value).lower()
+    if not _EVENT_NAME.fullmatch(text):
+        raise ValueError('is not an event package: write one such as "conference"')
+    return text
+
+
 def parse_rule_option(value: object) -> str:
     """Read NAME=VALUE."""
     name, equals, _ = str(value).partition("=")
@@ -342,6 +353,7 @@ PeerAddress = Annotated[
     str, BeforeValidator(parse_peer_address), WithJsonSchema({"type": "address"})
 ]
 HostName = Annotated[str, BeforeValidator(parse_host), WithJsonSchema({"type": "host"})]
+EventName = Annotated[str, BeforeValidator(parse_event_name), WithJsonSchema({"type": "event"})]
 MediaType = Annotated[str, BeforeValidator(parse_media_type), WithJsonSchema({"type": "type"})]
 RuleName = Annotated[str, BeforeValidator(parse_peer_name), WithJsonSchema({"type": "name"})]
 RuleOption = Annotated[

@@ -83,6 +83,7 @@ class Plane:
         content = settings_of.content(config)
         policies = settings_of.policy_settings(config)
         oversize = settings_of.oversize_settings(config)
+        events = settings_of.event_settings(config)
         next_hops, contacts = app.edge.next_hops(config), app.edge.contact_policy(config)
         app.admission.peers.configure(peers)  # refuses a bad table as a whole
         app.config = config
@@ -115,6 +116,8 @@ class Plane:
         app.web.content.settings = content
         app.web.watch_size(oversize)
         app.messaging.policies.configure(policies)
+        if app.presence is not None:
+            app.presence.configure(events, settings_of.watcher_standing(config))
         app.messaging.echo.configure(self.started_with.domains if config.pager.echo else ())
         app.services.offer(app.messaging.echo_service, app.messaging.echo.aors)
         app.messaging.keeping.configure(history)

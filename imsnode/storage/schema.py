@@ -53,14 +53,16 @@ __all__ = [
     "member",
     "message",
     "metadata",
+    "publication_journal",
     "recipient_group",
     "service",
     "spam_report",
+    "subscription_journal",
     "user_policy",
 ]
 
 # Revisions of migrations/versions this release can start from, oldest first.
-KNOWN_REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+KNOWN_REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 REVISION = KNOWN_REVISIONS[-1]
 
 # mailbox.state, which only rises
@@ -170,6 +172,27 @@ binding_journal = Table(
     metadata,
     Column("seq", _Seq, primary_key=True, autoincrement=False),
     Column("aor", _Exact, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
+# One row is the whole of a subscription or publication; the newest row of a number counts.
+subscription_journal = Table(
+    "subscription_journal",
+    metadata,
+    Column("seq", _Seq, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+    Column("resource", _Exact, nullable=False),
+    Column("watcher", _Exact, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
+publication_journal = Table(
+    "publication_journal",
+    metadata,
+    Column("seq", _Seq, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+    Column("resource", _Exact, nullable=False),
+    Column("package", _Exact, nullable=False),
     Column("data", LargeBinary, nullable=False),
 )
 

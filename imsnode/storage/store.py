@@ -24,12 +24,14 @@ from .locations import BindingLane, Locations
 from .messages import Messages
 from .pace import Defer
 from .policies import UserPolicies
+from .publications import Publications
 from .reports import ReportRetention, Reports
 from .requests import RequestRetention, Requests
 from .schema import message
 from .services import ServiceAccounts
 from .settling import Forgetting
 from .stats import StorageStats
+from .subscriptions import Subscriptions
 from .tokens import Tokens
 from .writer import Deliver, Writer
 
@@ -91,6 +93,8 @@ class Storage:
         self.contacts = Contacts(database, self.submit)
         self.documents = Documents(database, self.submit)
         self.reports = Reports(database, self.submit, wall)
+        self.subscriptions = Subscriptions(database, self.submit)
+        self.publications = Publications(database, self.submit)
         self.writer = Writer(
             database,
             (
@@ -101,11 +105,15 @@ class Storage:
                 self.contacts.lane,
                 self.documents.lane,
                 self.reports.lane,
+                self.publications.lane,
+                self.subscriptions.lane,
             ),
             (self.ledger, self.archive),
             (
                 self._forgetting,
                 bindings.compaction,
+                self.publications.lane.compaction,
+                self.subscriptions.lane.compaction,
                 self._retention,
                 self._requests,
                 ArchiveRetention(wall),

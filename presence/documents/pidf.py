@@ -34,6 +34,8 @@ MEDIA_TYPE: Final = b"application/pidf+xml"
 _WHERE: Final = "presence"
 _SCHEMES: Final = (b"pres", b"im", b"sip", b"sips")
 _KNOWN: Final = frozenset((PIDF, DATA_MODEL, RPID, CIPID, TIMED_STATUS, CAPS))
+# Where the elements of a tuple stand; extensions come behind the status.
+_ORDER: Final = {pidf("status"): 0, pidf("contact"): 2, pidf("note"): 3, pidf("timestamp"): 4}
 #: ``id`` of the tuple that says what the node knows, and of the one that says nothing.
 NODE_TUPLE: Final = "node"
 
@@ -61,7 +63,12 @@ def parse_pidf(body: bytes, entity: str) -> Document:
     root = parse_xml(body, _WHERE, comments=True)
     if root.tag not in (pidf("presence"), f"{{{DIFF}}}pidf-full"):
         raise ParseError(_WHERE, "presence document has another root element")
-    validate(root, _WHERE)
+    try:
+        validate(root, _WHERE)
+    except ParseError:
+        # Widespread softphones write <timestamp> before <note>.
+        _put_in_order(root)
+        validate(root, _WHERE)
     check_entity(root, entity)
     return Document(root if root.tag == pidf("presence") else _presence(root))
 
@@ -129,6 +136,16 @@ def tidy(root: Element) -> None:
             for one in element:
                 if one.tail is not None and not one.tail.strip():
                     one.tail = None
+
+
+def _put_in_order(root: Element) -> None:
+    """Bring what tuples hold into the order of the schema (RFC 3863 4.4)."""
+    for one in root.iterchildren(pidf("tuple")):
+        one[:] = sorted(one, key=_rank)
+
+
+def _rank(element: Element) -> int:
+    return _ORDER.get(str(element.tag), 1)
 
 
 def _presence(full: Element) -> Element:

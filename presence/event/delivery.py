@@ -54,7 +54,7 @@ class Delivery:
         self._endpoint = proxy.endpoint
         self._way = way
         self._clock = clock
-        self._settings = settings
+        self.settings = settings
 
     # ------------------------------------------------------------------- when
 
@@ -65,7 +65,10 @@ class Delivery:
         if sub.state is WatcherState.PENDING and not sub.due & NOW:
             sub.due = 0  # it is shown nothing that could have changed
         elif sub.due & NOW or now >= sub.not_before:
-            self._send(sub, now, self._state(sub, now))
+            if not sub.due & NOW and sub.etag and self._unchanged(sub):
+                sub.due = 0
+            else:
+                self._send(sub, now, self._state(sub, now))
         else:
             self._arm(sub, now)
 
@@ -81,7 +84,7 @@ class Delivery:
     def on_rate(self, sub: Subscription, now: float) -> None:
         """Send what the rate held back, or what a least rate demands (RFC 6446)."""
         if sub.longest_s and now >= self._overdue(sub):
-            sub.due |= NEWS
+            sub.due |= NOW
         self.push(sub, now)
         self._arm(sub, now)
 
@@ -91,10 +94,10 @@ class Delivery:
         sub.longest_s = 0.0
         rates = b""
         if event.max_rate:
-            sub.gap_s = max(1.0 / event.max_rate, self._settings.shortest_gap_s)
+            sub.gap_s = max(1.0 / event.max_rate, self.settings.shortest_gap_s)
             rates += b";max-rate=" + _number(1.0 / sub.gap_s)
         if event.min_rate:
-            sub.longest_s = max(1.0 / event.min_rate, sub.gap_s, self._settings.shortest_gap_s)
+            sub.longest_s = max(1.0 / event.min_rate, sub.gap_s, self.settings.shortest_gap_s)
             rates += b";min-rate=" + _number(1.0 / sub.longest_s)
         sub.rates = rates
 
@@ -114,6 +117,10 @@ class Delivery:
 
     # ------------------------------------------------------------------- what
 
+    def _unchanged(self, sub: Subscription) -> bool:
+        """Tell whether the watcher has exactly this state: what changed is not shown to it."""
+        return sub.package.etag(sub, self._clock.wall()) == sub.etag
+
     def _state(self, sub: Subscription, now: float) -> bytes:
         return state_value(sub, sub.state, now)
 
@@ -125,6 +132,7 @@ class Delivery:
         body: Body | None = None
         if shown and sub.state is WatcherState.ACTIVE:
             body = sub.package.render(sub, self._clock.wall())
+        sub.etag = b"" if body is None else body.etag
         dialog = sub.dialog
         dialog.local_cseq = 1 if dialog.local_cseq == NO_CSEQ else dialog.local_cseq + 1
         sub.busy = True
@@ -209,15 +217,16 @@ class Delivery:
         if status < 300:
             if response is not None and response.has("contact"):
                 accept_response(sub.dialog, response)
-        elif status in _ENDING or (status == 408 and not self._settings.suspend):
+        elif status in _ENDING or (status == 408 and not self.settings.suspend):
             self.stats.refused += 1
             self.notifier.terminate(sub, WatcherEvent.TIMEOUT, now, silent=True)
             return
         else:
             self.stats.failed += 1
             sub.memo = None
+            sub.etag = b""
             sub.due |= NEWS
-            sub.not_before = now + max(self._settings.retry_s, _retry_after(response))
+            sub.not_before = now + max(self.settings.retry_s, _retry_after(response))
         if sub.due:
             self.push(sub, now)
         if sub.longest_s or (sub.decision is not None and sub.decision.until != inf):

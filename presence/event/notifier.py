@@ -51,15 +51,18 @@ class Notifier:
         self.dialogs: dict[DialogKey, Subscription] = {}
         self.by_watcher: dict[str, int] = {}
         self.next_number = 1
-        self._tables = {package.key: Table(package) for package in packages}
+        self._tables: dict[str, Table] = {}
         self._rounds = Rounds(timers, delivery.push)
         delivery.notifier = self
+        for package in packages:
+            self.add(package)
 
     # ---------------------------------------------------------------- packages
 
     def add(self, package: EventPackage) -> None:
         """Serve one more package."""
         self._tables[package.key] = Table(package)
+        package.joined(self)
 
     def package(self, name: str) -> EventPackage | None:
         """Return the package of that name."""
@@ -81,6 +84,11 @@ class Notifier:
         """Return the live subscriptions to a resource, oldest first."""
         table = self._tables.get(package)
         return () if table is None else table.of(resource)
+
+    def resources(self, package: str) -> Sequence[str]:
+        """Return what has subscriptions."""
+        table = self._tables.get(package)
+        return () if table is None else table.resources()
 
     def waiting(self, package: str, resource: str) -> Sequence[Waiting]:
         """Return the undecided watchers of a resource who have gone (RFC 3857 4.7)."""
@@ -192,10 +200,9 @@ class Notifier:
             # What the last NOTIFY shows is what was active until now.
             self.delivery.part(sub, now)
         sub.state = WatcherState.TERMINATED
-        if sub.kept:
+        waits = undecided and sub.watcher and self._wait(sub)
+        if sub.kept and not waits:
             self.store.append(sub.number, None, _nobody_waits)
-        if undecided and sub.watcher:
-            self._wait(sub)
         for observer in self.observers:
             observer.on_transition(sub, event, now)
 
@@ -304,18 +311,20 @@ class Notifier:
         for observer in self.observers:
             observer.on_transition(sub, event, now)
 
-    def _wait(self, sub: Subscription) -> None:
+    def _wait(self, sub: Subscription) -> bool:
+        """Remember a watcher under the number it had; False when there are too many."""
         table = self._tables[sub.package.key]
         known = table.waiting.get(sub.resource, {})
         if sub.watcher in known or len(known) >= self.settings.waiting:
-            return
+            return False
         wall = self.clock.wall()
-        waiting = Waiting(self.number(), sub.resource, sub.watcher, wall)
+        waiting = Waiting(sub.number, sub.resource, sub.watcher, wall)
         table.wait(waiting)
         kept = KeptSubscription(
             sub.package.key, sub.resource, sub.watcher, sub.terms, wall, wall, waiting=True
         )
         self.store.append(waiting.number, kept, _nobody_waits)
+        return True
 
     def forget_waiting(self, table: Table, waiting: Waiting) -> None:
         """Forget a watcher who waited for a decision."""

@@ -15,6 +15,7 @@ from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from .notifier import Notifier
     from .subscription import Subscription
 
 __all__ = ["Body", "Decision", "EventPackage", "Refused", "Standing", "Terms", "entity_tag"]
@@ -73,13 +74,21 @@ class Terms:
 
 
 class Refused(Exception):
-    """A SUBSCRIBE that a package does not take: the answer to it, `lines` are header lines."""
+    """A request that is not taken: the answer to it. lines: header lines. body: with its type."""
 
-    def __init__(self, status: int, reason: bytes | None = None, lines: Sequence[bytes] = ()):
+    def __init__(
+        self,
+        status: int,
+        reason: bytes | None = None,
+        lines: Sequence[bytes] = (),
+        body: tuple[bytes, bytes] | None = None,
+    ) -> None:
         super().__init__(status, reason)
         self.status = status
         self.reason = reason
         self.lines = tuple(lines)
+        self.content_type = None if body is None else body[0]
+        self.body = b"" if body is None else body[1]
 
 
 class EventPackage(Protocol):
@@ -100,6 +109,10 @@ class EventPackage(Protocol):
     expires_min: int
     expires_max: int
     interval_s: float
+
+    def joined(self, notifier: Notifier) -> None:
+        """Learn who tells the watchers; called once, before anything else."""
+        ...
 
     def admits(self, resource: str) -> bool:
         """Tell whether there is such a resource; False is a 404."""

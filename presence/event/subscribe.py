@@ -160,7 +160,8 @@ class SubscribeServer:
         sub = notifier.dialogs.get(key_of_request(request))
         if sub is None:
             raise Refused(481)
-        if watcher != sub.watcher:
+        # A watcher who is nobody in particular is known by the tags of its dialog.
+        if sub.watcher and watcher != sub.watcher:
             raise Refused(403, b"The subscription is somebody else's")
         event, package = self._package(request)
         if package.name != sub.package.name or event.id != sub.event_id:

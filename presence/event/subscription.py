@@ -42,14 +42,15 @@ class Subscription:
     next one. due: NEWS, NOW. busy: a NOTIFY waits for the store or its answer. kept: the store has
     the subscription. flow: the way to the watcher when it talks to us itself, with `origin`
     (transport, host, port) to find it again; `bound` when there is no other way (NAT, or a
-    connection). suppress: entity tag whose state need not be sent (RFC 5839).
+    connection). suppress: entity tag whose state need not be sent (RFC 5839). etag: of the state
+    that was sent last.
     """
 
     __slots__ = (
-        "armed", "bound", "busy", "contact", "cseq_limit", "decision", "dialog", "due", "event",
-        "event_id", "expires_at", "flow", "gap_s", "interest", "kept", "kind", "longest_s", "memo",
-        "not_before", "number", "origin", "owner", "package", "rates", "resource", "retry_after",
-        "since", "state", "suppress", "terms", "version", "watcher",
+        "armed", "bound", "busy", "contact", "cseq_limit", "decision", "dialog", "due", "etag",
+        "event", "event_id", "expires_at", "flow", "gap_s", "interest", "kept", "kind", "longest_s",
+        "memo", "not_before", "number", "origin", "owner", "package", "rates", "resource",
+        "retry_after", "since", "state", "suppress", "terms", "version", "watcher",
     )  # fmt: skip
 
     def __init__(
@@ -96,6 +97,7 @@ class Subscription:
         self.origin: tuple[str, str, int] | None = None
         self.bound = False
         self.suppress = b""
+        self.etag = b""
         self.retry_after = -1
 
     def __repr__(self) -> str:

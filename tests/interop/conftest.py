@@ -21,7 +21,9 @@ _numbers = itertools.count()
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
     users = [f"user{number}" for number in range(200)]
     directory = tmp_path_factory.mktemp("interop") / "node"
-    with RunningNode(directory, listen=LISTEN, users=users) as running:
+    # Watchers are let in; nobody is there to decide about them.
+    habits = '[presence]\nstrangers = "allow"\nnotify_interval = 0\n'
+    with RunningNode(directory, listen=LISTEN, users=users, extra=habits) as running:
         yield running
 
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imsnode.storage import Database, locations
-from imsnode.storage.locations import BindingLane, JournalIndex, Locations
+from imsnode.storage import Database, journal
+from imsnode.storage.journal import JournalIndex
+from imsnode.storage.locations import BindingLane, Locations
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +36,8 @@ def test_compaction_never_changes_what_the_journal_says(
     database: Database, work: list[tuple[str, bytes] | str], step: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(locations, "_STEP", step)
-        patch.setattr(locations, "_RUN", 2)
+        patch.setattr(journal, "_STEP", step)
+        patch.setattr(journal, "_RUN", 2)
         check_compaction(database, work)
 
 
@@ -95,7 +96,7 @@ def test_what_is_found_at_the_start_is_worked_off_in_order(database: Database) -
         lane.execute(connection, [("a", b"old"), ("b", b"x"), *states])
     Locations(database, lane, lambda *operation: None).load(0.0, 0.0)
     with pytest.MonkeyPatch.context() as patch, database.connect() as connection:
-        patch.setattr(locations, "_STEP", 1)
+        patch.setattr(journal, "_STEP", 1)
         seen = []
         while lane.garbage():
             lane.remove_some(connection)

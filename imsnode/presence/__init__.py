@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The presence server of the node: the packages it serves, and what it tells them of its users."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from presence.documents.compose import Facts
+from presence.event.package import EventPackage, Standing
+from presence.packages.presence import PresencePackage
+from presence.publication.publication import PublishedPackage
+from sip.errors import ParseError
+from sip.registrar import Binding
+
+from .. import settings as settings_of
+from ..storage import StorageError
+from .authority import PresenceRules
+from .service import EventSettings, PresenceServer
+
+if TYPE_CHECKING:
+    from ..app import App
+
+__all__ = ["RULES", "Presence"]
+
+#: Where users keep their rules: application usage and name of the document.
+RULES: Final = (("pres-rules", "index"), ("org.openmobilealliance.pres-rules", "pres-rules"))
+
+
+class Presence:
+    """Everything of a node that has to do with event state."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        config, storage = app.config, app.storage
+        settings = settings_of.event_settings(config)
+        self._strangers = settings_of.watcher_standing(config)
+        self.rules = PresenceRules(self._documents, self._standing)
+        self.presence = PresencePackage(
+            self.rules,
+            app.admission.is_user,
+            self._facts,
+            settings.subscription,
+            settings.interval_s,
+        )
+        packages: list[EventPackage] = [self.presence]
+        published: list[PublishedPackage] = [self.presence]
+        self.server = PresenceServer(
+            app.edge.proxy,
+            app.location,
+            storage.subscriptions,
+            storage.publications,
+            packages,
+            published,
+            app.clock,
+            settings,
+            app.retry_after,
+        )
+        app.location.moved = self._moved
+        app.documents.observe(self)
+
+    def start(self, now: float) -> None:
+        """Go on with what the store holds; blocks while it reads."""
+        storage = self._app.storage
+        self.server.compositor.restore(storage.publications.load(), now)
+        self.server.notifier.restore(storage.subscriptions.load(), now)
+
+    def configure(self, settings: EventSettings, strangers: dict[str, Standing]) -> None:
+        """Put other settings in force; who was told something else hears of it."""
+        self.server.configure(settings)
+        if strangers != self._strangers:
+            self._strangers = strangers
+            notifier, now = self.server.notifier, self._app.clock.now()
+            for resource in notifier.resources(self.presence.key):
+                notifier.authorise_again(self.presence.key, resource, now)
+
+    def document_changed(
+        self, auid: str, xui: str, path: str, old: str | None, new: str | None, now: float
+    ) -> None:
+        """Decide anew about everybody who follows a user whose rules changed."""
+        if (auid, path) in RULES:
+            self.rules.forget(xui)
+            self.server.notifier.authorise_again(self.presence.key, xui, now)
+            self._app.edge.driver.wake()
+
+    def _documents(self, aor: str) -> list[bytes]:
+        """Return the rules of a user; what cannot be read lets nobody in (threats.md X7)."""
+        try:
+            found = [self._app.documents.get(auid, aor, path) for auid, path in RULES]
+        except StorageError as error:
+            raise ParseError("rules", f"rules cannot be read: {error}") from error
+        return [document for document in found if document is not None]
+
+    def _standing(self, aor: str) -> Standing:
+        return self._strangers.get(aor.rpartition("@")[2], Standing.BLOCK)
+
+    def _facts(self, aor: str) -> Facts:
+        return Facts(registered=bool(self._app.location.bindings(aor, self._app.clock.now())))
+
+    def _moved(
+        self, aor: str, old: tuple[Binding, ...], new: tuple[Binding, ...], now: float
+    ) -> None:
+        """Take note that devices came or went."""
+        if bool(old) != bool(new):
+            self.presence.state_changed(aor, now)

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may see the presence of whom: the rules of each user, and the habit of the domain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from presence.event.package import Decision, Standing
+from presence.rules import EVERYTHING, NOTHING, RuleSet, parse_rules
+from sip.errors import ParseError
+
+__all__ = ["PresenceRules"]
+
+_KEPT: Final = 10_000  # rule sets that are kept read
+_BROKEN: Final = Decision(Standing.BLOCK, NOTHING, "rules that cannot be read")
+
+
+class PresenceRules:
+    """`presence.packages.presence.Authority` over the documents of users.
+
+    Args:
+        documents: the pres-rules documents of a user, all of which count; it may raise ParseError.
+        strangers: how those stand whom no rule of a user is about, by the user's AoR.
+    """
+
+    def __init__(
+        self, documents: Callable[[str], Sequence[bytes]], strangers: Callable[[str], Standing]
+    ) -> None:
+        self._documents = documents
+        self._strangers = strangers
+        self._sets: dict[str, RuleSet | None] = {}
+
+    def decide(self, resource: str, watcher: str, wall: float, sphere: str) -> Decision:
+        """Decide by the user's rules; where none applies, as the domain has it."""
+        try:
+            rules = self.rules(resource)
+        except ParseError:
+            return _BROKEN  # threats.md X7
+        until = float("inf")
+        if rules is not None:
+            verdict = rules.decide(watcher, wall, sphere)
+            until = verdict.until
+            if verdict.rule_id:
+                return Decision(
+                    verdict.standing, verdict.transformations, verdict.rule_id, verdict.until
+                )
+        standing = self._strangers(resource)
+        shown = EVERYTHING if standing is Standing.ALLOW else NOTHING
+        return Decision(standing, shown, "default of the domain", until)
+
+    def rules(self, resource: str) -> RuleSet | None:
+        """Return the rules of a user, None without any. Raises: ParseError."""
+        if resource in self._sets:
+            return self._sets[resource]
+        sets = [parse_rules(document) for document in self._documents(resource)]
+        rules = RuleSet(tuple(rule for one in sets for rule in one.rules)) if sets else None
+        while len(self._sets) >= _KEPT:
+            del self._sets[next(iter(self._sets))]
+        self._sets[resource] = rules
+        return rules
+
+    def forget(self, resource: str) -> None:
+        """Read the rules of a user anew when they are asked for next."""
+        self._sets.pop(resource, None)

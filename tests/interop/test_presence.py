@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Presence between softphones that nobody in this project wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.interop.clients import DOMAIN, Bench, Pjsua
+
+User = Callable[[], str]
+
+
+@pytest.mark.peer("pjsua2")
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_pjsua2_publishes_and_pjsua2_sees_it(bench: Bench, user: User, transport: str) -> None:
+    """Before and after the subscription began; unsubscribing ends it."""
+    alice = Pjsua(bench, user(), transport, "--publish")
+    bob = Pjsua(bench, user(), transport)
+    alice.program.say("publish away here")
+    bob.program.say(f"sub sip:{alice.user}@{DOMAIN}")
+    bob.event("buddy", online=True, state="ACTIVE", note="here")
+    alice.program.say("publish busy talking")
+    bob.event("buddy", online=True, note="talking")
+    bob.program.say(f"unsub sip:{alice.user}@{DOMAIN}")
+    bob.event("buddy", state="TERMINATED")
+    assert alice.events("error") == bob.events("error") == []
