@@ -17,16 +17,15 @@ from presence.xcap import (
     Change,
     Conditions,
     Content,
-    Entry,
     Limits,
     Own,
     Refusal,
     Server,
     Stored,
     Target,
-    Usage,
 )
 
+from .library import StoredLibrary
 from .storage import DocumentKey, DocumentWrite, Outcome
 from .storage import Documents as Shelf
 
@@ -107,7 +106,7 @@ class Documents:
         self.server = server
         self.cache_bytes = cache_bytes
         self._shelf = shelf
-        self._root = root
+        self._library = StoredLibrary(server, shelf, root)
         self._token = token
         self._now = now
         self._wall = wall
@@ -126,7 +125,7 @@ class Documents:
     @property
     def root(self) -> str:
         """URI of the XCAP root."""
-        return self._root()
+        return self._library.root
 
     # ------------------------------------------------------------------ for the node
 
@@ -349,18 +348,6 @@ class Documents:
 
     # ------------------------------------------------------------------ documents the node makes
 
-    def usages(self) -> Iterable[Usage]:
-        """Give every usage of the server."""
-        return self.server.usages.values()
-
-    def documents(self, auid: str, name: str) -> Iterable[tuple[str, bytes]]:
-        """Give the documents of that name of all users; not on the loop."""
-        return self._shelf.named(auid, name)
-
-    def directory(self, owner: str) -> Iterable[Entry]:
-        """Give what a user has; not on the loop."""
-        return (entry for _, entry in self._shelf.entries(owner))
-
     def _computed(self, target: Target) -> Stored:
         """Make a document, or give it again when nothing it is made of has changed."""
         own: Own = target.own
@@ -368,7 +355,7 @@ class Documents:
         made = self._made.get(target.key) if own.owner == GLOBAL else None
         if made is not None and made[0] == count:
             return made[1]
-        octets = target.usage.computed(own, self)
+        octets = target.usage.computed(own, self._library)
         stored = Stored(sha256(octets).hexdigest()[:16], octets)
         if own.owner == GLOBAL:
             self._made[target.key] = (count, stored)

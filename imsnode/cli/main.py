@@ -22,6 +22,7 @@ from . import (
     services,
     tokens,
     users,
+    xcap,
 )
 from .demo import demo
 from .history import history
@@ -73,6 +74,7 @@ app.add_typer(services.app, name="service")
 app.add_typer(broadcasts.app, name="broadcast")
 app.add_typer(policy.app, name="policy")
 app.add_typer(reports.app, name="report")
+app.add_typer(xcap.app, name="xcap")
 app.add_typer(bindings.app, name="binding")
 app.add_typer(configcmd.app, name="config")
 app.add_typer(dbcmd.app, name="db")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 from collections.abc import Iterator, Mapping, Sequence
@@ -108,6 +109,13 @@ class ControlClient:
         """Take a message back; gives message_id, recipient, state for each recipient."""
         body = {"id": identity} if sender is None else {"id": identity, "from": sender}
         return list(self._call("POST", "/messages/recall", body)["results"])
+
+    def document(self, method: str, target: str, content: bytes = b"") -> Answer:
+        """Get, put or delete an XCAP document; gives status, etag, media_type, content_base64."""
+        body = {"method": method, "target": target}
+        if content:
+            body["content_base64"] = base64.b64encode(content).decode()
+        return self._call("POST", "/documents", body)
 
     def flush_ledger(self) -> None:
         """Return when every step so far stands in the database."""

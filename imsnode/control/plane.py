@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pager.screening import UserPolicy
+from presence.xcap import UNCONDITIONAL, Refusal
 
 from .. import settings as settings_of
 from ..config import Config, ConfigError, changes, load
 from ..logs import configure
 from ..recalls import RecallResult
 from ..storage import Eraser, StorageError
-from .server import ControlRefused, ReloadResult, SubmitMessage, SubmitResult
+from .server import ControlRefused, DocumentAnswer, ReloadResult, SubmitMessage, SubmitResult
 
 if TYPE_CHECKING:
     from ..app import App
@@ -285,6 +286,30 @@ class Plane:
         self.app.storage.flush(flushed.set_result)
         if not await flushed:
             raise ControlRefused("the ledger could not be written: " + self.app.storage.trouble)
+
+    # -------------------------------------------------------------- documents
+
+    async def document(self, method: str, target: str, content: bytes) -> DocumentAnswer:
+        """Get, put or delete an XCAP document or a node of it, whoever's it is."""
+        documents = self.app.documents
+        try:
+            where = documents.server.locate_text(target)
+            if method == "GET":
+                given = await documents.read(where, UNCONDITIONAL)
+                return DocumentAnswer(
+                    200, given.etag, given.content.media_type, given.content.octets
+                )
+            if method == "DELETE":
+                documents.server.check_delete(where)
+                kept = await documents.delete(where, UNCONDITIONAL)
+            else:
+                documents.server.check_put(where, where.media_type, len(content))
+                kept = await documents.put(where, content, UNCONDITIONAL)
+        except Refusal as refusal:
+            raise ControlRefused(str(refusal)) from refusal
+        except StorageError as error:
+            raise ControlRefused(f"documents cannot be reached: {error}") from error
+        return DocumentAnswer(201 if kept.created else 200, kept.etag)
 
     # ----------------------------------------------------------------- status
 

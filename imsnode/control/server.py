@@ -23,6 +23,7 @@ from ..trace import Subscription, TraceFull, TraceHub
 __all__ = [
     "ControlPlane",
     "ControlRefused",
+    "DocumentAnswer",
     "ReloadResult",
     "SubmitMessage",
     "SubmitResult",
@@ -64,6 +65,16 @@ class SubmitResult:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class DocumentAnswer:
+    """What became of a request for an XCAP document. content: of a GET."""
+
+    status: int
+    etag: str
+    media_type: str = ""
+    content: bytes = b""
+
+
 class ControlPlane(Protocol):
     """What the node offers to its operator. Every method may raise ControlRefused."""
 
@@ -99,6 +110,9 @@ class ControlPlane(Protocol):
 
     async def recall_message(self, identity: str, sender: str) -> list[RecallResult]:
         """Take a message back; "" as sender is the operator."""
+
+    async def document(self, method: str, target: str, content: bytes) -> DocumentAnswer:
+        """Get, put or delete an XCAP document or a node of it, as the operator."""
 
     async def flush_ledger(self) -> None:
         """Return when the ledger so far can be read from the database."""
@@ -157,6 +171,20 @@ def make_control_app(plane: ControlPlane, trace: TraceHub) -> Starlette:
         results = await plane.recall_message(_string(body, "id"), sender)
         return JSONResponse({"results": [asdict(result) for result in results]})
 
+    async def document(request: Request) -> Response:
+        body = await _body(request)
+        content = _octets(body, "content_base64")
+        done = await plane.document(_string(body, "method"), _string(body, "target"), content)
+        shown = base64.b64encode(done.content).decode()
+        return JSONResponse(
+            {
+                "status": done.status,
+                "etag": done.etag,
+                "media_type": done.media_type,
+                "content_base64": shown,
+            }
+        )
+
     async def status(_request: Request) -> Response:
         return JSONResponse(dict(plane.status()))
 
@@ -187,6 +215,7 @@ def make_control_app(plane: ControlPlane, trace: TraceHub) -> Starlette:
             Route("/bindings/remove", _guarded(remove_binding), methods=["POST"]),
             Route("/messages", _guarded(submit), methods=["POST"]),
             Route("/messages/recall", _guarded(recall), methods=["POST"]),
+            Route("/documents", _guarded(document), methods=["POST"]),
             Route("/ledger/flush", _guarded(flush), methods=["POST"]),
             Route("/status", _guarded(status)),
             Route("/trace", _guarded(follow)),
@@ -259,14 +288,21 @@ def _message(body: Mapping[str, object]) -> SubmitMessage:
             return SubmitMessage(sender, recipient, "text/plain;charset=UTF-8", text.encode())
         except UnicodeEncodeError as error:
             raise _BadBody("text holds half a character") from error
-    try:
-        octets = base64.b64decode(_string(body, "body_base64"), validate=True)
-    except binascii.Error as error:
-        raise _BadBody("body_base64 is not base64") from error
+    octets = _octets(body, "body_base64")
+    if not octets:
+        raise _BadBody("body_base64 must be a non-empty string")
     content_type = _string(body, "content_type")
     if not content_type.isascii() or not content_type.isprintable():
         raise _BadBody("content_type must be printable ASCII")
     return SubmitMessage(sender, recipient, content_type, octets)
+
+
+def _octets(body: Mapping[str, object], key: str) -> bytes:
+    value = body.get(key, "")
+    try:
+        return base64.b64decode(value if isinstance(value, str) else "*", validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise _BadBody(f"{key} is not base64") from error
 
 
 def _error(status: int, text: str) -> Response:

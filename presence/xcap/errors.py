@@ -47,6 +47,9 @@ class Conflict(Refusal):
         self._ancestor = ancestor
         self._exists = tuple(exists)
 
+    def __str__(self) -> str:
+        return f"{self.condition}: {self.reason}"
+
     def body(self) -> bytes:
         """Return the report."""
         root = new_root(_URN, "xcap-error")

@@ -9,11 +9,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from .errors import Refusal
-from .selector import NodeSelector, decode, parse_selector
+from .selector import Attribute, Namespaces, NodeSelector, decode, parse_selector
 from .uris import canonical
 from .usage import GLOBAL, Own, Usage
 
 __all__ = ["Target", "locate", "owner_of"]
+
+ELEMENT: Final = "application/xcap-el+xml"
+ATTRIBUTE: Final = "application/xcap-att+xml"
+NAMESPACES: Final = "application/xcap-ns+xml"
 
 _SEPARATOR: Final = re.compile(rb"(?:~|%7[Ee]){2}")
 _NAME_OCTETS: Final = 255
@@ -38,6 +42,15 @@ class Target:
     def key(self) -> tuple[str, str, str]:
         """Owner, usage and name of the document."""
         return self.own.owner, self.usage.auid, self.own.name
+
+    @property
+    def media_type(self) -> str:
+        """What a PUT has to bring, and a GET gives (RFC 4825 8.2.2, 8.3)."""
+        if self.selector is None:
+            return self.usage.media_type
+        if isinstance(self.selector.terminal, Namespaces):
+            return NAMESPACES
+        return ATTRIBUTE if isinstance(self.selector.terminal, Attribute) else ELEMENT
 
 
 def owner_of(path: bytes) -> str:
@@ -69,7 +82,7 @@ def locate(root: str, path: bytes, query: bytes, usages: Mapping[str, Usage]) ->
         raise Refusal(404, "there is no such application usage")
     depth = 3 if tree == "users" else 2
     owner = canonical(names[2]) if tree == "users" and len(names) > 2 else GLOBAL
-    if tree == "users" and not owner:
+    if tree == "users" and "@" not in owner:
         raise Refusal(404, "there is no such user")
     below = names[depth:]
     if not below or not all(below):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import quote
 
 from .conditions import Conditions
 from .document import Document
@@ -23,11 +24,9 @@ from .usage import GLOBAL, Claim, Usage
 __all__ = ["METHODS", "Change", "Content", "Limits", "Server", "Stored"]
 
 METHODS: Final = "GET, HEAD, PUT, DELETE"
+# What may stand in a path or query as it is; what is encoded already stays so.
+_WRITTEN: Final = "/%:@!$&'()*+,;=~^?"
 _READ_ONLY: Final = "GET, HEAD"
-
-ELEMENT: Final = "application/xcap-el+xml"
-ATTRIBUTE: Final = "application/xcap-att+xml"
-NAMESPACES: Final = "application/xcap-ns+xml"
 
 _ALTERNATIVES: Final = 3
 
@@ -83,28 +82,37 @@ class Server:
         """Read what follows the root in a request target; see `paths.locate`."""
         return locate(self.root, path, query, self.usages)
 
+    def locate_text(self, text: str) -> Target:
+        """Read a target as people write it, with or without percent-encoding.
+
+        Such as ``resource-lists/users/sip:alice@ims.test/index/~~/resource-lists/list[1]``.
+        """
+        path, _, query = text.partition("?")
+        octets = quote(path.lstrip("/"), safe=_WRITTEN).encode()
+        return self.locate(octets, quote(query, safe=_WRITTEN).encode())
+
     def get(self, target: Target, stored: Stored | None, conditions: Conditions) -> Content:
         """Answer a GET. Raises: Refusal: 304, 400, 404, 412."""
         if stored is None or target.missing:
             raise Refusal(404, "there is no such document")
         conditions.check(stored.etag, safe=True)
         if target.selector is None:
-            return Content(target.usage.media_type, stored.octets)
+            return Content(target.media_type, stored.octets)
         # What was kept under wider bounds than now can still be read.
         document = Document(stored.octets, _UNBOUND)
         if isinstance(target.selector.terminal, Namespaces):
             element = document.find(target.selector)
             if element is not None:
-                return Content(NAMESPACES, document.bindings(element))
+                return Content(target.media_type, document.bindings(element))
         elif (node := fetch(document, target.selector)) is not None:
-            return Content(_node_type(target), node)
+            return Content(target.media_type, node)
         raise Refusal(404, "the node selector selects nothing")
 
     def check_put(self, target: Target, media_type: str, size: int) -> None:
         """Refuse a PUT for what can be seen before the document is. Raises: Refusal."""
         self._check_method(target)
-        if media_type != _node_type(target):
-            raise Refusal(415, f"the content has to be {_node_type(target)}")
+        if media_type != target.media_type:
+            raise Refusal(415, f"the content has to be {target.media_type}")
         if size > self.limits.document:
             raise Refusal(413, f"documents have at most {self.limits.document} octets")
         names = target.usage.names
@@ -195,12 +203,6 @@ class Server:
 
 
 _UNBOUND: Final = Bounds(256, 1 << 20, 1 << 20, 1 << 20)
-
-
-def _node_type(target: Target) -> str:
-    if target.selector is None:
-        return target.usage.media_type
-    return ATTRIBUTE if isinstance(target.selector.terminal, Attribute) else ELEMENT
 
 
 def _check_claims(claims: Iterable[Claim], taken: Callable[[str], bool]) -> None:

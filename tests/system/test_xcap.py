@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
@@ -217,6 +218,17 @@ def test_service_uris_are_unique_and_indexed(node: RunningNode) -> None:
         assert "sip:team@ims.test" not in bob.get("rls-services/global/index").text
         assert bob.put(his, content=services("sip:team@ims.test"), headers=kind).status_code == 200
         assert bob.delete(his).status_code == 200
+
+
+def test_what_an_operator_puts_is_there_at_once(node: RunningNode, tmp_path: Path) -> None:
+    file = tmp_path / "lists.xml"
+    file.write_bytes(LISTS)
+    own = path(xui="sip:bob@ims.test", name="given")
+    with client(node, "bob") as bob:
+        assert bob.get(own).status_code == 404
+        assert node.command("xcap", "put", own, str(file)).stdout == f"created {own}\n"
+        assert bob.get(own).content == LISTS
+        assert bob.delete(own).status_code == 200
 
 
 def test_documents_outlive_the_node_but_not_their_user(node: RunningNode) -> None:
