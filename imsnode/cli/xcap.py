@@ -68,7 +68,9 @@ def get(
     from .xcapdesk import document_desk
 
     with document_desk(load_config(config)) as desk:
-        octets = desk.get(target)
+        octets = desk.find(target)
+    if octets is None:
+        raise CommandError(f"there is no {target}")
     if output is None:
         sys.stdout.buffer.write(octets)
         sys.stdout.flush()

@@ -24,8 +24,8 @@ __all__ = ["DocumentDesk", "document_desk"]
 class DocumentDesk(Protocol):
     """Does what a request of a client would do, for any document. Raises: CommandError."""
 
-    def get(self, target: str) -> bytes:
-        """Return the octets of a document or a node of it."""
+    def find(self, target: str) -> bytes | None:
+        """Return the octets of a document or a node of it; None when there is none."""
         ...
 
     def put(self, target: str, content: bytes) -> bool:
@@ -71,9 +71,10 @@ class _OfNode:
         self._client = client
 
     @_refusals()
-    def get(self, target: str) -> bytes:
+    def find(self, target: str) -> bytes | None:
         """Ask for the octets."""
-        return base64.b64decode(self._client.document("GET", target)["content_base64"])
+        answer = self._client.document("GET", target)
+        return base64.b64decode(answer["content_base64"]) if answer["status"] == 200 else None
 
     @_refusals()
     def put(self, target: str, content: bytes) -> bool:
@@ -105,14 +106,19 @@ class _Alone:
         self._reserved = reserved_aors(config.domains)
 
     @_refusals()
-    def get(self, target: str) -> bytes:
+    def find(self, target: str) -> bytes | None:
         """Read it."""
         where = self._server.locate_text(target)
         if where.usage.is_computed(where.own):
             stored: Stored | None = Stored("", where.usage.computed(where.own, self._library))
         else:
             stored = self._documents.read(where.key)
-        return self._server.get(where, stored, UNCONDITIONAL).octets
+        try:
+            return self._server.get(where, stored, UNCONDITIONAL).octets
+        except Refusal as refusal:
+            if refusal.status == 404:
+                return None
+            raise
 
     @_refusals()
     def put(self, target: str, content: bytes) -> bool:

@@ -306,6 +306,8 @@ class Plane:
                 documents.server.check_put(where, where.media_type, len(content))
                 kept = await documents.put(where, content, UNCONDITIONAL)
         except Refusal as refusal:
+            if method == "GET" and refusal.status == 404:
+                return DocumentAnswer(404, "")
             raise ControlRefused(str(refusal)) from refusal
         except StorageError as error:
             raise ControlRefused(f"documents cannot be reached: {error}") from error

@@ -94,16 +94,19 @@ def test_a_folder_is_imported(imsnode: Command, tmp_path: Path) -> None:
 
 def test_a_running_node_does_it_itself(imsnode: Command, tmp_path: Path, running: FakeNode) -> None:
     content = base64.b64encode(b"<a/>").decode()
-    running.answers["/documents"] = (200, {"status": 201, "etag": "e", "content_base64": content})
+    running.answers["/documents"] = (200, {"status": 201, "content_base64": content})
     assert (
         imsnode("xcap", "put", DOCUMENT, written(tmp_path, "<a/>")).out == f"created {DOCUMENT}\n"
     )
     assert running.asked == [
         ("/documents", {"method": "PUT", "target": DOCUMENT, "content_base64": content})
     ]
+    running.answers["/documents"] = (200, {"status": 200, "content_base64": content})
     copy = tmp_path / "copy.xml"
     assert imsnode("xcap", "get", DOCUMENT, "--output", str(copy)).code == 0
     assert copy.read_bytes() == b"<a/>"
+    running.answers["/documents"] = (200, {"status": 404, "content_base64": ""})
+    assert imsnode("xcap", "get", DOCUMENT).code == 1
     running.answers["/documents"] = (409, {"error": "cannot-delete: no"})
     refused = imsnode("xcap", "delete", DOCUMENT)
     assert (refused.code, "cannot-delete: no" in refused.err) == (1, True)
