@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import cached_property
 from typing import Final
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
@@ -116,17 +116,19 @@ class Document:
         """Return the child elements of an element, or of the document itself."""
         return [self.root] if parent is None else list(parent)
 
+    def scope(self, element: Element) -> str:
+        """Return the name space bindings in scope, as declarations with a blank before each."""
+        return "".join(
+            f" xmlns{':' + prefix if prefix else ''}={quoteattr(uri)}"
+            for prefix, uri in sorted(element.nsmap.items(), key=lambda item: item[0] or "")
+            if uri
+        )
+
     def bindings(self, element: Element) -> bytes:
         """Return the name space bindings in scope as RFC 4825 10 writes them."""
         name = etree.QName(element).localname
-        scope = element.nsmap
-        declared = [
-            f" xmlns{':' + prefix if prefix else ''}={quoteattr(uri)}"
-            for prefix, uri in sorted(scope.items(), key=lambda item: item[0] or "")
-            if uri
-        ]
         shown = f"{element.prefix}:{name}" if element.prefix else name
-        return f"<{escape(shown)}{''.join(declared)}/>".encode()
+        return f"<{shown}{self.scope(element)}/>".encode()
 
 
 def matches(candidates: list[Element], step: Step) -> list[Element]:
