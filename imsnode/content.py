@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import secrets
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -90,6 +90,7 @@ class ContentStore:
         self._kept: dict[str, Kept] = {}
         self._used: dict[str, int] = {}  # octets by owner, uploads under way included
         self._total = 0
+        self._coming: dict[str, str] = {}  # owners of uploads under way
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -149,6 +150,7 @@ class ContentStore:
         self._reserve(owner, length)
         token = secrets.token_urlsafe(_LINK_OCTETS)
         stem = _stem(token)
+        self._coming[stem] = owner
         try:
             async with asyncio.timeout(_UPLOAD_S):
                 digest = await self._receive(stem, length, chunks)
@@ -156,6 +158,8 @@ class ContentStore:
             expires_at = self._wall() + self.settings.lifetime_s
             kept = Kept(owner, content_type, name, length, digest, expires_at)
             await asyncio.to_thread(self._finish, stem, kept)
+            if stem not in self._coming:
+                raise ContentRefused("unavailable", "the user has been erased")
         except BaseException as error:
             self._reserve(owner, -length)
             await asyncio.to_thread(self._delete, stem)
@@ -164,6 +168,8 @@ class ContentStore:
                 _log.error("a file could not be kept", extra={"reason": reason})
                 raise ContentRefused("unavailable", "the file could not be kept") from error
             raise
+        finally:
+            self._coming.pop(stem, None)
         self._kept[stem] = kept
         return token, kept
 
@@ -183,6 +189,23 @@ class ContentStore:
             return False
         self._forget(stem)
         return True
+
+    async def erase(self, owner: str) -> int:
+        """Remove all files of a user, those under way too; return how many there were.
+
+        Raises: OSError when one cannot be removed; links to it have ended all the same.
+        """
+        stems = [stem for stem, kept in self._kept.items() if kept.owner == owner]
+        for stem in stems:
+            self._reserve(owner, -self._kept.pop(stem).size)
+        self._coming = {stem: who for stem, who in self._coming.items() if who != owner}
+        await asyncio.to_thread(self._unlink, stems)
+        return len(stems)
+
+    def _unlink(self, stems: Sequence[str]) -> None:
+        for stem in stems:
+            for suffix in (_DESCRIPTION, ""):
+                (self._directory / (stem + suffix)).unlink(missing_ok=True)
 
     def sweep(self, limit: int) -> int:
         """Remove at most ``limit`` files that have expired and return how many; blocks."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from contextlib import suppress
@@ -84,13 +85,13 @@ def erase_data(
     try:
         with ControlClient(settings.control_socket) as client:
             client.users_changed([name])
-            files = client.user_erased(name)
+            records, files = client.user_erased(name)
     except NodeNotRunning:
-        files = _erase_records(settings, eraser)
+        records, files = _erase_records(settings, eraser), _erase_files(settings, name)
     except ControlRefused as error:
         raise CommandError(str(error)) from error
     done = ", ".join(f"{name} {count}" for name, count in counts.items()) or "nothing in tables"
-    say(f"erased {name}: {done}, charging files {files}")
+    say(f"erased {name}: {done}, charging files {records}, uploaded files {files}")
     if running and settings.storage_file is not None:
         say("free pages of the database may still hold old octets: repeat it while no node runs")
 
@@ -119,6 +120,20 @@ def _erase_records(settings: Config, eraser: Eraser) -> int:
         raise CommandError(f"charging records: {error.strerror}") from error
 
 
+def _erase_files(settings: Config, name: str) -> int:
+    from imsnode.content import ContentStore
+    from imsnode.settings import content
+
+    store = ContentStore(
+        settings.content_directory, content(settings), lambda: datetime.now(UTC).timestamp()
+    )
+    try:
+        store.load()
+        return asyncio.run(store.erase(name))
+    except OSError as error:
+        raise CommandError(f"uploaded files: {error.strerror}") from error
+
+
 def _records(settings: Config, name: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     path = settings.cdr_file
@@ -127,7 +142,7 @@ def _records(settings: Config, name: str) -> list[dict[str, Any]]:
     for number in range(settings.cdr.keep, -1, -1):
         file = path.with_name(f"{path.name}.{number}") if number else path
         if file.exists():
-            lines = file.read_text("utf-8").splitlines()
-            records = (json.loads(line) for line in lines if name in line)
+            lines = file.read_bytes().splitlines()
+            records = (json.loads(line) for line in lines if name.encode() in line)
             found += [one for one in records if name in (one.get("from"), one.get("to"))]
     return found

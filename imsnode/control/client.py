@@ -72,9 +72,13 @@ class ControlClient:
         """Tell which accounts changed in the database; None stands for all."""
         return int(self._call("POST", "/users/changed", {"aors": aors})["count"])
 
-    def user_erased(self, aor: str) -> int:
-        """Have a user erased from the charging records; gives how many files changed."""
-        return int(self._call("POST", "/users/erased", {"aor": aor})["count"])
+    def user_erased(self, aor: str) -> tuple[int, int]:
+        """Have a user erased from charging records and files.
+
+        Returns: how many files of records changed, how many of the user's files are gone.
+        """
+        told = self._call("POST", "/users/erased", {"aor": aor})
+        return int(told["records"]), int(told["files"])
 
     def tokens_changed(self) -> None:
         """Tell that tokens of the HTTP API changed in the database."""

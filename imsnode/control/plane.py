@@ -155,16 +155,17 @@ class Plane:
             raise refused
         return count
 
-    async def user_erased(self, aor: str) -> int:
-        """Take a user who was erased from the database out of the charging records too."""
+    async def user_erased(self, aor: str) -> tuple[int, int]:
+        """Take a user who was erased from the database out of charging records and files too."""
         app = self.app
         eraser = Eraser(app.storage.database, aor, alone=False)
         try:
-            return await app.loop.run_in_executor(
+            records = await app.loop.run_in_executor(
                 None, app.storage.rewrite_cdr, eraser.concerns, eraser.anonymised
             )
+            return records, await app.web.content.erase(aor)
         except OSError as error:
-            raise ControlRefused(f"charging records: {error.strerror}") from error
+            raise ControlRefused(f"charging records or files: {error.strerror}") from error
 
     async def _read_accounts(self, aors: Sequence[str] | None) -> tuple[int, list[str]]:
         directory, accounts = self.app.admission.directory, self.app.storage.accounts

@@ -84,8 +84,8 @@ class ControlPlane(Protocol):
     async def users_changed(self, aors: Sequence[str] | None) -> int:
         """Read accounts again, all with None; returns how many."""
 
-    async def user_erased(self, aor: str) -> int:
-        """Erase a user from the charging records; returns how many files changed."""
+    async def user_erased(self, aor: str) -> tuple[int, int]:
+        """Erase a user from charging records and files; returns how many changed, and went."""
 
     async def tokens_changed(self) -> int:
         """Read the tokens of the HTTP API again; returns how many there are."""
@@ -142,7 +142,8 @@ def make_control_app(plane: ControlPlane, trace: TraceHub) -> Starlette:
 
     async def user_erased(request: Request) -> Response:
         body = await _body(request)
-        return JSONResponse({"count": await plane.user_erased(_string(body, "aor"))})
+        records, files = await plane.user_erased(_string(body, "aor"))
+        return JSONResponse({"records": records, "files": files})
 
     async def tokens_changed(_request: Request) -> Response:
         return JSONResponse({"count": await plane.tokens_changed()})

@@ -28,6 +28,8 @@ cdef class Group:
     cdef public list blocks, entries, brief, displayed
     cdef public object _keep
     cdef dict _piles
+    cdef double _span
+    cdef Pile _pile
     cdef long long _at_ms
     cdef bytes _at_text
 

@@ -68,6 +68,8 @@ class Group:
         self.displayed: list[tuple[bytes, int]] = []
         self._keep = keep
         self._piles: dict[float, Pile] = {}
+        self._span = -1.0  # of the pile that was used last
+        self._pile = Pile(0)
         self._at_ms = -1
         self._at_text = b""
 
@@ -151,11 +153,13 @@ class Group:
 
     def _open(self, span: float) -> Pile:
         """Return the block for the next message that is kept for a time."""
-        pile = self._piles.get(span)
+        pile = self._pile if span == self._span else self._piles.get(span)
         if pile is None or len(pile.messages) == _BLOCK:
             if pile is not None:
                 self._seal(span, pile)
             pile = self._piles[span] = self._begin()
+        self._span = span
+        self._pile = pile
         return pile
 
     def _seal(self, span: float, pile: Pile) -> None:

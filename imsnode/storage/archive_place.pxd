@@ -4,6 +4,7 @@ cdef int _PLACE_BITS
 cdef int _POSITION_BITS
 cdef long long _LOW
 cdef long long _NAMES
+cdef long long _SPREAD
 
 cpdef long long conversation(long long one, long long other)
 cpdef long long entry_at(long long position, long long checksum)

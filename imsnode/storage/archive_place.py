@@ -29,6 +29,7 @@ BLOCK = 1 << _PLACE_BITS  # messages in one block at most
 POSITION_BITS = _POSITION_BITS = 40  # of a position, in full known by its run: half a year
 LOW = _LOW = (1 << 40) - 1
 NAMES = _NAMES = (1 << 23) - 1
+_SPREAD = 0x9E3779B1
 
 
 def user(aor: str) -> int:
@@ -38,7 +39,7 @@ def user(aor: str) -> int:
 
 def conversation(one: int, other: int) -> int:
     """Return the checksum of a conversation from those of its two users, in any order."""
-    return ((one + other) * 0x9E3779B1 >> 9) & _NAMES
+    return ((one + other) * _SPREAD >> 9) & _NAMES
 
 
 def entry_at(position: int, checksum: int) -> int:

@@ -12,9 +12,7 @@ cdef class BlockText:
     cdef public Py_ssize_t count
     cdef public double ended
     cdef list _records, _final, _steps, _sums
-    cdef dict _stamps
-    cdef long long _second
-    cdef str _second_text
+    cdef dict _stamps, _seconds
     cdef bytes _lines
 
     @cython.locals(
@@ -25,4 +23,5 @@ cdef class BlockText:
     )
     cpdef add(self, LedgerEntry entry)
 
+    @cython.locals(second=cython.longlong, begun=str, text=str)
     cdef str _stamp(self, long long wall_ms)

@@ -78,8 +78,7 @@ class BlockText:
         self._steps: list[list[_Told]] = []
         self._sums: list[int] = []
         self._stamps: dict[int, str] = {}
-        self._second = -1
-        self._second_text = ""
+        self._seconds: dict[int, str] = {}
         self._lines = b""
 
     def add(self, entry: LedgerEntry) -> None:
@@ -140,10 +139,11 @@ class BlockText:
         text = self._stamps.get(wall_ms)
         if text is None:
             second = wall_ms // 1000
-            if second != self._second:
-                self._second = second
-                self._second_text = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
-            text = self._stamps[wall_ms] = f"{self._second_text}{wall_ms % 1000:03d}Z"
+            begun = self._seconds.get(second)
+            if begun is None:
+                begun = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
+                self._seconds[second] = begun
+            text = self._stamps[wall_ms] = f"{begun}{wall_ms % 1000:03d}Z"
         return text
 
     def seal(self) -> bytes:

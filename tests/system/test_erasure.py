@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from imsnode.storage import Database
@@ -18,10 +19,13 @@ from tests.support.running import RunningNode
 NAME = b"carol"
 
 
+SETTINGS = '[limits]\nregister_burst = 100\n[content]\ndomains = ["ims.test"]\n'
+
+
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[RunningNode]:
     """A node that has seen carol register, write, be written to, and be away."""
-    with RunningNode(tmp_path / "node", extra="[limits]\nregister_burst = 100\n") as running:
+    with RunningNode(tmp_path / "node", extra=SETTINGS) as running:
         address = ("127.0.0.1", running.ports["udp"])
         with Phone(address, "carol", instance="1") as carol:
             assert carol.register().status == 200
@@ -37,7 +41,14 @@ def node(tmp_path: Path) -> Iterator[RunningNode]:
         with Phone(address, "alice") as alice:
             assert alice.message("carol", "to her").status == 202
         running.command("user", "history", "carol", "--carbons", "on")
-        running.command("token", "add", "bot", "--as", "sip:carol@ims.test")
+        token = running.command("token", "add", "bot", "--as", "sip:carol@ims.test").stdout.strip()
+        put = httpx.post(
+            f"http://{running.http}/api/v1/users/sip:carol@ims.test/files",
+            content=b"a picture of carol",
+            headers={"authorization": f"Bearer {token}", "content-type": "image/png"},
+            trust_env=False,
+        )
+        assert put.status_code == 201
         yield running
 
 

@@ -103,6 +103,23 @@ async def test_only_its_owner_removes_a_file(opened: Opened) -> None:
     assert opened.files() == 0
 
 
+async def test_all_files_of_a_user_are_erased(opened: Opened) -> None:
+    kept = await opened.put(b"x", BOB)
+    tokens = [await opened.put(b"x") for _ in range(2)]
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b"fi"
+        assert await opened.store.erase(ALICE) == 2
+        yield b"le"
+
+    with pytest.raises(ContentRefused, match="erased"):
+        await opened.store.put(ALICE, "image/png", "n", 4, slowly())
+    assert [opened.store.find(token) for token in tokens] == [None, None]
+    opened.again()
+    assert opened.store.find(kept) is not None
+    assert (opened.files(), opened.store.files, opened.store.octets) == (2, 1, 1)
+
+
 async def test_limits(opened: Opened) -> None:
     assert await opened.refused(b"x", kind="text/html") == "type"
     assert await opened.refused(b"x" * 101) == "size"
