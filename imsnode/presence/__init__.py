@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from presence.documents.compose import Facts
 from presence.event.package import EventPackage, Standing
 from presence.packages.presence import PresencePackage
+from presence.packages.xcap_diff import XcapDiffPackage
 from presence.publication.publication import PublishedPackage
 from sip.errors import ParseError
 from sip.registrar import Binding
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RULES", "Presence"]
 
-#: Where users keep their rules: application usage and name of the document.
+#: Where users keep hard state (RFC 4827) and rules: application usage and name of the document.
+HARD_STATE: Final = ("pidf-manipulation", "index")
 RULES: Final = (("pres-rules", "index"), ("org.openmobilealliance.pres-rules", "pres-rules"))
 
 
@@ -41,8 +43,10 @@ class Presence:
             self._facts,
             settings.subscription,
             settings.interval_s,
+            self._hard_state,
         )
-        packages: list[EventPackage] = [self.presence]
+        self.diff = XcapDiffPackage(app.documents, app.admission.is_user, settings.interval_s)
+        packages: list[EventPackage] = [self.presence, self.diff]
         published: list[PublishedPackage] = [self.presence]
         self.server = PresenceServer(
             app.edge.proxy,
@@ -76,11 +80,24 @@ class Presence:
     def document_changed(
         self, auid: str, xui: str, path: str, old: str | None, new: str | None, now: float
     ) -> None:
-        """Decide anew about everybody who follows a user whose rules changed."""
+        """Decide anew about everybody who follows a user whose rules changed.
+
+        Who follows hard state or the document itself is told.
+        """
+        self.diff.document_changed(auid, xui, path, old, new, now)
         if (auid, path) in RULES:
             self.rules.forget(xui)
             self.server.notifier.authorise_again(self.presence.key, xui, now)
-            self._app.edge.driver.wake()
+        elif (auid, path) == HARD_STATE:
+            self.presence.state_changed(xui, now)
+        self._app.edge.driver.wake()
+
+    def _hard_state(self, aor: str) -> bytes | None:
+        """Return what a user keeps for when no device publishes; None when it cannot be read."""
+        try:
+            return self._app.documents.get(HARD_STATE[0], aor, HARD_STATE[1])
+        except StorageError:
+            return None
 
     def _documents(self, aor: str) -> list[bytes]:
         """Return the rules of a user; what cannot be read lets nobody in (threats.md X7)."""

@@ -40,11 +40,16 @@ class Authority(Protocol):
         ...
 
 
+def _no_hard_state(_resource: str) -> None:
+    return None
+
+
 class PresencePackage:
     """`presence.event.package.EventPackage` and `PublishedPackage` for presence.
 
     Args:
-        known: tells whether an AoR is a user. facts: what the node knows of one.
+        known: tells whether an AoR is a user. facts: what the node knows of one. hard: gives the
+            document that a user keeps for when no device publishes (RFC 4827).
     """
 
     key = "presence"
@@ -60,8 +65,10 @@ class PresencePackage:
         facts: Callable[[str], Facts],
         expires: tuple[int, int, int] = (3_600, 60, 3_600),
         interval_s: float = 5.0,
+        hard: Callable[[str], bytes | None] = _no_hard_state,
     ) -> None:
         self._known = known
+        self._hard = hard
         self.expires_default, self.expires_min, self.expires_max = expires
         self.interval_s = interval_s
         self._authority = authority
@@ -160,6 +167,8 @@ class PresencePackage:
         if state is None:
             parsed = self._compositor.parsed(self.key, resource)
             documents = [one for one in parsed if isinstance(one, Document)]
+            if (hard := self._hard(resource)) is not None:
+                documents.insert(0, pidf.parse_pidf(hard, resource))
             composed = compose(documents, self._facts(resource), resource)
             while len(self._states) >= _STATES:
                 del self._states[next(iter(self._states))]

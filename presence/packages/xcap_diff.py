@@ -108,21 +108,24 @@ class XcapDiffPackage:
     key = "xcap-diff"
     name = "xcap-diff"
     lines: tuple[bytes, ...] = ()
-    types = (_TYPE,)
+    types: tuple[bytes, ...] = (_TYPE,)
     expires_default = 3600
     expires_min = 60
     expires_max = 3600
-    interval_s = 5.0
 
     def __init__(
-        self, documents: DiffDocuments, notifier: Notifier, is_user: Callable[[str], bool]
+        self, documents: DiffDocuments, is_user: Callable[[str], bool], interval_s: float = 5.0
     ) -> None:
+        self.interval_s = interval_s
         self._documents = documents
-        self._notifier = notifier
         self._is_user = is_user
         self._followers: dict[str, dict[int, Subscription]] = {}
 
     # ----------------------------------------------------------- the framework
+
+    def joined(self, notifier: Notifier) -> None:
+        """Learn who tells the watchers."""
+        self._notifier = notifier
 
     def admits(self, resource: str) -> bool:
         """Take any address of the node: what is followed stands in the body."""

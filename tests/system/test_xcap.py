@@ -12,6 +12,7 @@ import pytest
 
 from sip.bodies.schema import validate
 from sip.bodies.xml import parse_xml
+from tests.support.phone import Phone, Reply
 from tests.support.running import RunningNode
 
 ALICE = "sip:alice@ims.test"
@@ -22,12 +23,22 @@ LISTS = b"""<?xml version="1.0" encoding="UTF-8"?>
   </list>
 </resource-lists>
 """
+HARD_STATE = b"""<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="pres:alice@ims.test">
+<tuple id="t"><status><basic>closed</basic></status><note>on holiday</note></tuple></presence>"""
+BLOCK_BOB = b"""<ruleset xmlns="urn:ietf:params:xml:ns:common-policy"
+ xmlns:pr="urn:ietf:params:xml:ns:pres-rules"><rule id="a"><conditions><identity>
+<one id="sip:bob@ims.test"/></identity></conditions><actions>
+<pr:sub-handling>block</pr:sub-handling></actions></rule></ruleset>"""
 LIST_TYPE = {"Content-Type": "application/resource-lists+xml"}
 ELEMENT = {"Content-Type": "application/xcap-el+xml"}
 EXTRA = """
 [[domain]]
 name = "ims.test"
 algorithms = ["SHA-256", "MD5"]
+
+[presence]
+strangers = "allow"
+notify_interval = 0
 
 [xcap]
 rate = 10000
@@ -220,6 +231,54 @@ def test_service_uris_are_unique_and_indexed(node: RunningNode) -> None:
         assert bob.delete(his).status_code == 200
 
 
+def phone(node: RunningNode, user: str) -> Phone:
+    return Phone(("127.0.0.1", node.ports["udp"]), user)
+
+
+def subscribe(client: Phone, to: str, event: str, body: bytes = b"") -> bytes:
+    """Subscribe and return the body of the first NOTIFY."""
+    lines = [f"Event: {event}", "Expires: 600", f"Contact: <{client.contact}>"]
+    lines += ["Content-Type: application/resource-lists+xml"] if body else []
+    asked = client.request("SUBSCRIBE", f"sip:{to}@ims.test", None, lines, body)
+    assert client.answer_to(asked).status == 200
+    return notified(client).body
+
+
+def notified(client: Phone) -> Reply:
+    """Return the next NOTIFY, answered."""
+    while True:
+        got = client.inbox.pop(0) if client.inbox else client.receive(8.0)
+        assert got is not None
+        if got.method == "NOTIFY":
+            client.respond(got, 200)
+            return got
+
+
+def test_changes_are_notified(node: RunningNode) -> None:
+    own = path(name="followed")
+    follow = LISTS.replace(b"sip:bob@ims.test", own.encode())
+    with client(node) as alice, phone(node, "alice") as watcher:
+        assert own.encode() not in subscribe(watcher, "alice", "xcap-diff", follow)
+        first = alice.put(own, content=LISTS, headers=LIST_TYPE).headers["etag"].strip('"')
+        told = notified(watcher).body
+        validate(parse_xml(told, "diff"), "diff")
+        assert f'<d:document sel="{own}" new-etag="{first}"/>'.encode() in told
+        alice.delete(own)
+        assert f'sel="{own}" previous-etag="{first}"/>'.encode() in notified(watcher).body
+
+
+def test_hard_state_and_rules_have_effect_at_once(node: RunningNode) -> None:
+    state, rules = path("pidf-manipulation"), path("pres-rules")
+    kinds = [{"Content-Type": f"application/{kind}+xml"} for kind in ("pidf", "auth-policy")]
+    with client(node) as alice, phone(node, "bob") as bob:
+        assert b"on holiday" not in subscribe(bob, "alice", "presence")
+        assert alice.put(state, content=HARD_STATE, headers=kinds[0]).status_code == 201
+        assert b"on holiday" in notified(bob).body
+        assert alice.put(rules, content=BLOCK_BOB, headers=kinds[1]).status_code == 201
+        assert notified(bob).get("subscription-state") == "terminated;reason=rejected"
+        assert [alice.delete(one).status_code for one in (state, rules)] == [200, 200]
+
+
 def test_what_an_operator_puts_is_there_at_once(node: RunningNode, tmp_path: Path) -> None:
     file = tmp_path / "lists.xml"
     file.write_bytes(LISTS)
@@ -244,4 +303,3 @@ def test_documents_outlive_the_node_but_not_their_user(node: RunningNode) -> Non
     node.command("user", "add", "sip:carol@ims.test", "--password", "pw-carol")
     with client(node, "carol") as carol:
         assert carol.get(own).status_code == 404
-

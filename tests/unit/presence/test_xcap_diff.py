@@ -33,7 +33,8 @@ class World:
         self.server = Server(all_usages(), "/xcap", Limits())
         self.kept: dict[tuple[str, str, str], tuple[str, bytes]] = {}
         self.touched: list[int] = []
-        self.package = XcapDiffPackage(self, cast(Any, self), {ALICE, BOB}.__contains__)
+        self.package = XcapDiffPackage(self, {ALICE, BOB}.__contains__)
+        self.package.joined(cast(Any, self))
 
     def get(self, auid: str, xui: str, path: str) -> bytes | None:
         return self.kept.get((xui, auid, path), ("", None))[1]
