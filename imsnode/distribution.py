@@ -7,13 +7,17 @@ from collections.abc import Sequence
 from typing import Final
 
 from pager import rules
-from pager.fanout import BATCH, Fanout, Original
+from pager.fanout import BATCH, Fanout, Original, content_type_of
 from pager.identity import copy_key, request_identity
 from pager.jobs import Job, JobKind, Jobs
+from pager.policy import Decision
 from pager.ports import CopiesResult
+from pager.receipts import Receipts
 from pager.replay import LEFT_BEHIND, deadline, is_composing
 from pager.submission import Answering, Submission
-from pager.values import LedgerEntry, Step
+from pager.tally import Tallies
+from pager.values import LedgerEntry, Notice, Step
+from sip.bodies.cpim import CpimMessage
 from sip.headers.date import format_date
 from sip.message import Request, trim
 
@@ -29,9 +33,17 @@ class Distribution:
     kept that makes them.
     """
 
-    def __init__(self, fanout: Fanout, jobs: Jobs) -> None:
+    def __init__(
+        self,
+        fanout: Fanout,
+        jobs: Jobs,
+        receipts: Receipts | None = None,
+        tallies: Tallies | None = None,
+    ) -> None:
         self.fanout = fanout
         self.jobs = jobs
+        self._receipts = receipts
+        self._tallies = tallies
 
     def send(
         self,
@@ -43,13 +55,16 @@ class Distribution:
         now: float,
         content: tuple[bytes, bytes] | None = None,
         local: bool = False,
+        known: bool = True,
+        disclosed: bool = True,
     ) -> str:
         """Send copies of a request and answer it; returns its id.
 
         Args:
             address: the AoR it was sent to. recipients: AoRs, each once. content: header lines of
                 the body, and the body, when that is not the request's own; each copy then names
-                its recipient in To. local: no server transaction waits.
+                its recipient in To. local: no server transaction waits. known: the sender wrote
+                the recipients down. disclosed: may know them; else no receipt says whose it is.
         """
         pager = self.fanout.pager
         wall = pager.clock.wall()
@@ -78,6 +93,14 @@ class Distribution:
             pager, answering, request, sender, address, message_id, now, wall, local
         )
         parent = _Parent(submission)
+        read = self._read(request, sender, content, local)
+        if isinstance(read, Decision):
+            parent.refuse(read.status, None, read.rule)
+            return message_id
+        if read is not None:
+            submission.notice = read[0]
+        if self._tallies is not None and original.lasting:
+            self._tallies.begin(original, read, recipients, known, disclosed)
         if original.expires_at <= wall:
             parent.refuse(480, b"Expired already", rules.ALREADY_EXPIRED)
         elif not original.lasting:
@@ -92,6 +115,18 @@ class Distribution:
         else:
             self.fanout.send(original, recipients, now, parent.stored)
         return message_id
+
+    def _read(
+        self, request: Request, sender: str, content: tuple[bytes, bytes] | None, local: bool
+    ) -> tuple[Notice, CpimMessage] | Decision | None:
+        """Read what may ask for receipts, which has to be in the sender's own name."""
+        if self._receipts is None:
+            return None
+        if content is None:
+            kind, body = request.get("content-type") or b"", request.body
+        else:
+            kind, body = content_type_of(content[0]) or b"", content[1]
+        return self._receipts.content(kind, body, "" if local else sender)
 
 
 def _head(request: Request, wall: float, content: tuple[bytes, bytes] | None) -> bytes:
@@ -138,7 +173,7 @@ class _Parent:
         later = (b"Retry-After: %d" % _RETRY_AFTER_S,)
         self._reply(503, None, later, rules.COMMIT_FAILED, rules.REJECTED)
 
-    def refuse(self, status: int, reason: bytes, rule: str) -> None:
+    def refuse(self, status: int, reason: bytes | None, rule: str) -> None:
         """Say that nobody gets a copy."""
         self._reply(status, reason, (), rule, rules.REJECTED)
 
@@ -161,6 +196,7 @@ class _Parent:
             LedgerEntry(
                 submission.id, submission.call_id, submission.at, submission.sender,
                 submission.recipient, len(submission.request.body), steps, outcome,
+                True, submission.notice,
             )
         )  # fmt: skip
         for observer in pager.observers:

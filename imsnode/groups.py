@@ -56,7 +56,15 @@ class GroupService:
     ) -> str:  # fmt: skip
         """Send a message to a group for a sender who may; returns its id."""
         recipients = self.recipients(sender, aor)
-        return self.distribution.send(answering, request, sender, aor, recipients, now, local=local)
+        return self.distribution.send(
+            answering, request, sender, aor, recipients, now, local=local, known=False,
+            disclosed=self.knows_members(sender, aor),
+        )  # fmt: skip
+
+    def knows_members(self, sender: str, aor: str) -> bool:
+        """Say whether somebody may know who is in a group: the owner and the members."""
+        group = self.groups.get(aor)
+        return group is not None and (sender == group.owner or self.groups.is_member(aor, sender))
 
     def recipients(self, sender: str, aor: str) -> tuple[str, ...]:
         """Return who gets a copy of a message, in order of their AoRs."""

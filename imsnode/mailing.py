@@ -13,10 +13,13 @@ from pager.fanout import Fanout, Original
 from pager.groups import Group, Groups
 from pager.identity import MessageIds
 from pager.jobs import Job, JobKind, Jobs
+from pager.receipts import Receipts
+from pager.tally import Tallies
 from sip.aio.ids import SystemIds
 from sip.forward import Target
 from sip.headers.date import format_date
 
+from . import settings as settings_of
 from .config import Config
 from .distribution import Distribution
 from .groups import GroupService
@@ -99,7 +102,7 @@ def broadcast_job(wanted: Notice, wall: float, total: int) -> Job:
 class Mailing:
     """Everything of a node that sends one message to many."""
 
-    def __init__(self, app: App, pager: Pager) -> None:
+    def __init__(self, app: App, pager: Pager, receipts: Receipts) -> None:
         self.app = app
         config = app.config
         self.groups = Groups()
@@ -111,7 +114,18 @@ class Mailing:
         self.jobs = Jobs(
             self.fanout, app.storage.jobs, self.audience, app.edge.endpoint.timers, app.clock
         )
-        self.distribution = Distribution(self.fanout, self.jobs)
+        self.tallies = Tallies(
+            self.fanout,
+            app.storage.tallies,
+            self.groups.is_member,
+            receipts.party,
+            app.edge.endpoint.timers,
+            app.clock,
+            settings_of.tally_settings(config),
+        )
+        self.fanout.unreached = self.tallies.failed
+        receipts.tallies = self.tallies
+        self.distribution = Distribution(self.fanout, self.jobs, receipts, self.tallies)
         lists = config.lists
         self.group_service = GroupService(
             app.edge.endpoint,
@@ -147,6 +161,7 @@ class Mailing:
         self.foreign.update(aor for aor in waiting if self._is_foreign(aor))
         self.on_timer(_FOREIGN, now)
         self.job_table.forget(self.app.clock.wall() - self.app.config.ledger.retention)
+        self.tallies.start(self.app.storage.tallies.load(self.app.clock.wall()))
         self.jobs.resume(self.job_table.running())
 
     def stop(self) -> None:
@@ -155,6 +170,7 @@ class Mailing:
 
     def configure(self, config: Config) -> None:
         """Use other settings from now on."""
+        self.tallies.settings = settings_of.tally_settings(config)
         self.group_service.to_sender = config.lists.to_sender
         self.group_service.group_max = config.lists.group_max
         lists, domains = config.lists, self.group_store.domains if config.lists.service else ()

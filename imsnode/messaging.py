@@ -82,7 +82,7 @@ class Messaging:
         )
         self.recalls.recall.heard = self.mailroom.recalled
         self._serving = False
-        self.mailing = Mailing(app, self.pager)
+        self.mailing = Mailing(app, self.pager, self.receipts)
 
     def _join_receipts(self) -> Receipts:
         """Make the node an intermediary of RFC 5438, at an address of its own."""

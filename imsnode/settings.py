@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from pager import PagerSettings, StoreMode
 from pager.screening import BlockAnswer, DomainPolicy, Strangers
+from pager.tally import TallySettings
 from presence.event.package import Standing
 from presence.event.settings import NotifierSettings
 from presence.publication.compositor import CompositorSettings
@@ -227,6 +228,14 @@ def pager_settings(config: Config) -> PagerSettings:
         mailbox_messages=pager.mailbox_messages,
         retry_min_s=pager.retry_min,
         retry_max_s=pager.retry_max,
+    )
+
+
+def tally_settings(config: Config) -> TallySettings:
+    """How receipts about messages to many are gathered."""
+    lists = config.lists
+    return TallySettings(
+        lists.receipts_wait, lists.receipts_keep, lists.receipts_max, config.pager.message_lifetime
     )
 
 

@@ -13,6 +13,7 @@ from sip.bodies.imdn import notifications
 from sip.bodies.imdn_request import Glance, glance
 from sip.bodies.iscomposing import MEDIA_TYPE as _COMPOSING
 from sip.bodies.mediatype import CPIM, is_cpim, media_type
+from sip.bodies.multipart import is_multipart, parse_multipart
 from sip.errors import ParseError
 
 from . import rules
@@ -41,6 +42,20 @@ def notice_of(seen: Glance | None, body: bytes) -> Notice | None:
     if seen.composing:
         return Notice(rules.COMPOSING, message_id)
     return Notice("", message_id, seen.asked)
+
+
+def cpim_within(content_type: bytes, body: bytes) -> bytes:
+    """Return the octets of the CPIM message that a body is or has among its parts, b"" for none.
+
+    Raises: ParseError for parts that cannot be read.
+    """
+    if is_cpim(content_type):
+        return body
+    if is_multipart(content_type) and CPIM in body.lower():
+        for part in parse_multipart(content_type, body):
+            if is_cpim(part.content_type):
+                return part.content
+    return b""
 
 
 def stored_notice(head: bytes, body: bytes) -> Notice | None:

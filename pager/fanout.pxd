@@ -16,23 +16,24 @@ cdef class Fanout:
     cdef public object store
     cdef public object known
     cdef public object ids
+    cdef public object unreached
     cdef MessageIds _ids
 
     @cython.locals(
-        wall=double, storing=bint, by_domain=bint, screened=bint, recipient=str, unwanted=str,
+        wall=double, storing=bint, by_domain=bint, screened=bint, recipient=str,
         copies=list, direct=list, left_out=list, keeper=Keeper, devices=tuple
     )
     cpdef send(
         self, object original, object recipients, double now, object done, object advance=*
     )
-    cdef str _unwanted(self, object original, object kind, str recipient, double now, double wall)
+    cdef object _unwanted(self, object original, object kind, str recipient, double now, double wall)
     cdef StoredMessage _copy(self, object original, str recipient, tuple devices, double wall)
     @cython.locals(
         keeper=Keeper, stats=PagerStats, now=double, wall=double, at=double, size=Py_ssize_t,
         steps=list, stored=list, reachable=list, copy=StoredMessage, result=StoreResult
     )
     cpdef kept(self, object original, object copies, object results)
-    cpdef leave_out(self, object original, str recipient, str rule)
+    cpdef leave_out(self, object original, str recipient, str rule, bint told=*)
     cpdef send_unstored(self, object original, str recipient, double now)
 
 
@@ -48,6 +49,9 @@ cdef class _Sending:
 
 
 cdef class Unheard:
+    cdef Fanout fanout
+    cdef object original
+    cdef str recipient
     cdef public object request
 
     cpdef bint respond(self, bytes data, int status, double now)

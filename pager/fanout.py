@@ -22,8 +22,8 @@ from . import rules
 from .contents import stored_notice
 from .identity import MessageIds, copy_key
 from .mailbox import Item
-from .policy import Act
-from .ports import Advance, CopiesResult, CopyStore
+from .policy import Act, Decision
+from .ports import Advance, CopiesResult, CopyStore, Told
 from .replay import shown_sender
 from .service import Pager
 from .settings import StoreMode
@@ -39,7 +39,8 @@ class Original:
 
     id: of the message or the job. address: the AoR it was sent to. identity: its part of the keys
     of the copies. head: as of a stored message, without To when ``to_each``: then every copy
-    names its recipient there (RFC 5365 7.2). lasting: False for what is worth nothing later.
+    names its recipient there (RFC 5365 7.2). lasting: False for what is worth nothing later. own:
+    the node says it itself, and nobody's wishes are asked.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Original:
     body: bytes
     to_each: bool = False
     lasting: bool = True
+    own: bool = False
 
     @property
     def content_type(self) -> bytes | None:
@@ -76,6 +78,9 @@ class Fanout:
     Args:
         known: tells whether an AoR can get a copy at all.
         store: commits copies; may be that of the pager.
+
+    unreached(sender, Call-ID, recipient): hears who gets no copy, but for those who want none and
+    do not want it known.
     """
 
     def __init__(
@@ -85,6 +90,7 @@ class Fanout:
         self.store = store
         self.known = known
         self.ids = ids
+        self.unreached: Callable[[str, bytes, str], object] = _nobody_hears
         self._ids = MessageIds(ids.token(5))
 
     def next_id(self, wall: float) -> str:
@@ -97,7 +103,7 @@ class Fanout:
         recipients: Sequence[str],
         now: float,
         done: Callable[[CopiesResult], None],
-        advance: Advance | None = None,
+        advance: Advance | Told | None = None,
     ) -> None:
         """Store a copy for each recipient in one transaction, and deliver where one can.
 
@@ -113,26 +119,26 @@ class Fanout:
         wall = pager.clock.wall()
         storing = original.lasting and settings.mode_for(original.address) is not StoreMode.OFF
         by_domain = settings.domain_modes
-        screened = pager.screen is not None
+        screened = pager.screen is not None and not original.own
         kind = original.content_type if screened else None
         copies: list[StoredMessage] = []
         direct: list[str] = []
-        left_out: list[tuple[str, str]] = []
+        left_out: list[tuple[str, str, bool]] = []
         for recipient in recipients:
             if not known(recipient):
-                left_out.append((recipient, rules.NO_SUCH_USER))
+                left_out.append((recipient, rules.NO_SUCH_USER, True))
                 continue
             if screened:
                 unwanted = self._unwanted(original, kind, recipient, now, wall)
-                if unwanted:
-                    left_out.append((recipient, unwanted))
+                if unwanted is not None:
+                    left_out.append((recipient, unwanted.rule, unwanted.act is Act.REFUSE))
                     continue
             if by_domain:
                 storing = original.lasting and settings.mode_for(recipient) is not StoreMode.OFF
             if not storing:
                 direct.append(recipient)
             elif keeper.full(recipient, False):
-                left_out.append((recipient, rules.MAILBOX_FULL))
+                left_out.append((recipient, rules.MAILBOX_FULL, True))
             else:
                 targets = targets_of(recipient, now)
                 devices = absent(recipient, now)
@@ -148,17 +154,17 @@ class Fanout:
 
     def _unwanted(
         self, original: Original, kind: bytes | None, recipient: str, now: float, wall: float
-    ) -> str:
-        """Return the rule of the screen by which somebody gets no copy, "" when there is none."""
+    ) -> Decision | None:
+        """Return the decision of the screen that somebody gets no copy, None when there is none."""
         pager, sender = self.pager, original.sender
         if pager.screen is None or not (
             pager.screens_all or recipient in pager.screened or sender in pager.screened
         ):
-            return ""
+            return None
         verdict = pager.screen.judge(kind, original.body, sender, recipient, now, wall)
         if verdict is None or verdict.decision.act not in (Act.REFUSE, Act.IGNORE):
-            return ""
-        return verdict.decision.rule
+            return None
+        return verdict.decision
 
     def _copy(
         self, original: Original, recipient: str, devices: tuple[str, ...], wall: float
@@ -221,8 +227,8 @@ class Fanout:
         for item in reachable:
             adopt(item, (), now)
 
-    def leave_out(self, original: Original, recipient: str, rule: str) -> None:
-        """Tell the ledger that somebody gets no copy."""
+    def leave_out(self, original: Original, recipient: str, rule: str, told: bool = True) -> None:
+        """Tell the ledger that somebody gets no copy; ``told``: the sender may hear of it too."""
         wall = self.pager.clock.wall()
         self.pager.ledger.note(
             LedgerEntry(
@@ -237,6 +243,8 @@ class Fanout:
                 rules.REJECTED,
             )
         )  # fmt: skip
+        if told:
+            self.unreached(original.sender, original.call_id, recipient)
 
     def send_unstored(self, original: Original, recipient: str, now: float) -> None:
         """Send a copy that is never stored, to who can be reached now."""
@@ -262,7 +270,8 @@ class Fanout:
         )
         request = parse_message(data, Limits())
         if isinstance(request, Request):
-            self.pager.originate(Unheard(request), request, original.sender, recipient, now, wall)
+            waiting = Unheard(self, original, recipient, request)
+            self.pager.originate(waiting, request, original.sender, recipient, now, wall)
 
 
 class _Sending:
@@ -276,7 +285,7 @@ class _Sending:
         original: Original,
         copies: list[StoredMessage],
         direct: list[str],
-        left_out: list[tuple[str, str]],
+        left_out: list[tuple[str, str, bool]],
         done: Callable[[CopiesResult], None],
     ) -> None:
         self.fanout = fanout
@@ -295,8 +304,8 @@ class _Sending:
                 fanout.pager.keeper.uncount(copy.recipient, False)
             return
         fanout.kept(original, self.copies, result.copies)
-        for recipient, rule in self.left_out:
-            fanout.leave_out(original, recipient, rule)
+        for recipient, rule, told in self.left_out:
+            fanout.leave_out(original, recipient, rule, told)
         now = fanout.pager.clock.now()
         for recipient in self.direct:
             fanout.send_unstored(original, recipient, now)
@@ -305,11 +314,23 @@ class _Sending:
 class Unheard:
     """Stands where the sender of a copy would wait for its answer: the ledger hears of it."""
 
-    __slots__ = ("request",)
+    __slots__ = ("fanout", "original", "recipient", "request")
 
-    def __init__(self, request: Request) -> None:
+    def __init__(
+        self, fanout: Fanout, original: Original, recipient: str, request: Request
+    ) -> None:
+        self.fanout = fanout
+        self.original = original
+        self.recipient = recipient
         self.request = request
 
     def respond(self, data: bytes, status: int, now: float) -> bool:
         """Take an answer."""
+        if status >= 300:
+            original = self.original
+            self.fanout.unreached(original.sender, original.call_id, self.recipient)
         return status >= 200
+
+
+def _nobody_hears(_sender: str, _call_id: bytes, _recipient: str) -> None:
+    """Nobody asked to be told."""

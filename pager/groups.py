@@ -63,6 +63,10 @@ class Groups:
         """Return everybody a group comes to, each once, by AoR; no groups among them."""
         return self._resolved(aor)[0]
 
+    def is_member(self, aor: str, person: str) -> bool:
+        """Tell whether somebody is in a group, directly or through another."""
+        return aor in self._groups and person in self._resolved(aor)[1]
+
     def may_send(self, group: Group, sender: str) -> bool:
         """Tell whether an authenticated sender may send to a group."""
         if group.senders is Senders.ANYONE or (sender and sender == group.owner):

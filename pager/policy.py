@@ -67,6 +67,7 @@ class Act(Enum):
     WAIT = auto()  # leave the attempts running
     DROP = auto()  # answer 200, pass it on to nobody
     IGNORE = auto()  # answer as if nobody were there, and forget it
+    TAKE = auto()  # somebody else keeps it and answers
     HOLD = auto()  # commit it, then 202; it is sent when the recipient wants it
 
 
@@ -90,6 +91,7 @@ FULL: Final = Decision(Act.REFUSE, rules.MAILBOX_FULL, 480)
 MALFORMED: Final = Decision(Act.REFUSE, rules.MALFORMED, 400)
 NOT_THE_SENDER: Final = Decision(Act.REFUSE, rules.NOT_THE_SENDER, 403)
 UNKNOWN_RECEIPT: Final = Decision(Act.DROP, rules.UNKNOWN_RECEIPT)
+GATHERED: Final = Decision(Act.TAKE, rules.GATHERED)
 PASS_ON: Final = Decision(Act.RELAY, rules.FINAL_ANSWER)
 # An enumeration looks a member up by a call; these are compared with for every message.
 _FIRST: Final = StoreMode.FIRST

@@ -141,6 +141,18 @@ class Advance:
 
 
 @dataclass
+class Told:
+    """Receipts that the one copy of a batch tells of, marked so in the same transaction.
+
+    receipts: (id of the message to many, who said something about it, kind) of each. skipped: 1
+    when nobody gets the copy.
+    """
+
+    receipts: Sequence[tuple[str, str, str]]
+    skipped: int = 0
+
+
+@dataclass
 class CopiesResult:
     """What became of a batch.
 
@@ -159,13 +171,14 @@ class CopyStore(Protocol):
     def store_copies(
         self,
         copies: Sequence[StoredMessage],
-        advance: Advance | None,
+        advance: Advance | Told | None,
         done: Callable[[CopiesResult], None],
     ) -> None:
         """Store all of them in one transaction, each as ``MessageStore.store`` does.
 
         With ``advance`` the same transaction takes the job forward; a job that does not run, or
-        does not stand where ``before`` says, leaves nothing stored.
+        does not stand where ``before`` says, leaves nothing stored. With ``Told`` it marks those
+        receipts.
         """
         ...
 

@@ -21,6 +21,7 @@ cdef class Receipts:
     cdef object _ledger
     cdef object _send
     cdef public bint record_route
+    cdef public object tallies
 
     @cython.locals(request=Request, content_type=bytes, notice=Notice, seen=Glance, ordinary=bint)
     cpdef examine(self, Submission submission, bint network)

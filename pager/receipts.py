@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from hmac import compare_digest
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sip.bodies.cpim import MEDIA_TYPE, CpimMessage, address_uri, parse_cpim
 from sip.bodies.imdn import Notification, build_imdn, wrap_imdn
@@ -33,10 +33,13 @@ from sip.headers.date import format_timestamp
 from sip.uri import Uri, parse_uri
 
 from . import policy, rules
-from .contents import notice_of, read_notice, stored_notice
+from .contents import cpim_within, notice_of, read_notice, stored_notice
 from .ports import Bindings, Clock, Ledger
 from .submission import Submission
 from .values import ExpiredMessage, LedgerEntry, Notice, StoredMessage
+
+if TYPE_CHECKING:
+    from .tally import Tallies
 
 #: The user part of the node's own address in every domain, where routed notifications come to.
 ADDRESS: Final = "imdn"
@@ -59,6 +62,8 @@ class Onward:
 
 class Receipts:
     """Examiner and observer of the pager for RFC 5438.
+
+    tallies: gather what is said about messages to many.
 
     Args:
         send: takes notifications of the node's own.
@@ -90,6 +95,7 @@ class Receipts:
         self._bindings = bindings
         self._clock = clock
         self._key = blake2b(b"receipts", key=secret[:64]).digest()
+        self.tallies: Tallies | None = None
 
     # --- pager.ports.Examiner
 
@@ -110,6 +116,13 @@ class Receipts:
             message = parse_cpim(request.body)
             if network and not self._is_from(message, submission.sender):
                 return policy.NOT_THE_SENDER
+            if (
+                notice is not None
+                and notice.kind == rules.IMDN
+                and self.tallies is not None
+                and self.tallies.take(submission, message, notice)
+            ):
+                return policy.GATHERED
             if notice is None or not notice.id or not network:
                 return None
             if notice.kind == rules.IMDN:
@@ -139,12 +152,12 @@ class Receipts:
         Raises: ParseError.
         """
         for uri in message.claimed_senders():
-            author = self._party(uri)
+            author = self.party(uri)
             if author != sender and not author.endswith("@" + _ANONYMOUS):
                 return False
         return True
 
-    def _party(self, uri: bytes) -> str:
+    def party(self, uri: bytes) -> str:
         """Return the canonical AoR of a SIP, SIPS, IM or PRES URI; any other as it stands.
 
         Raises: ParseError.
@@ -154,6 +167,25 @@ class Receipts:
             uri = b"sip:" + rest
         parsed = parse_uri(uri)
         return self._aor_of(parsed) if parsed.is_sip else parsed.aor
+
+    def content(
+        self, content_type: bytes, body: bytes, sender: str
+    ) -> tuple[Notice, CpimMessage] | policy.Decision | None:
+        """Read the CPIM message that is sent to many, alone or among the parts of a body.
+
+        Args: sender: who has to be its author, "" for anybody.
+        Returns: None when there is none; the decision to refuse it.
+        """
+        try:
+            wrapped = cpim_within(content_type, body)
+            if not wrapped:
+                return None
+            message = parse_cpim(wrapped)
+            if sender and not self._is_from(message, sender):
+                return policy.NOT_THE_SENDER
+        except ParseError:
+            return policy.MALFORMED
+        return read_notice(MEDIA_TYPE, wrapped) or Notice("", b""), message
 
     # --- the address of the node itself
 
@@ -174,12 +206,12 @@ class Receipts:
         if not self._is_from(message, sender):
             raise ParseError("CPIM", "not a notification of its sender")
         route, author = top_route(message), address_uri(to)
-        if route is None or not self._proven(route, self._party(author), sender, notice):
+        if route is None or not self._proven(route, self.party(author), sender, notice):
             return None
         message = without_top_route(message)
         following = top_route(message)
         uri = author if following is None else following
-        return Onward(self._party(uri), uri, message.encode())
+        return Onward(self.party(uri), uri, message.encode())
 
     def _route(self, sender: str, recipient: str, message_id: bytes) -> bytes:
         """Return the route for the notifications of one message, with the proof that it is ours.
@@ -208,7 +240,8 @@ class Receipts:
             self._note(submission, notice, now)
         elif notice.asked & PROCESSING and 200 <= submission.status < 300:
             says = ("processing", "stored" if submission.status == 202 else "processed")
-            body = submission.request.body
+            request = submission.request
+            body = cpim_within(request.get("content-type") or b"", request.body)
             self._tell(submission.sender, submission.recipient, body, says, submission.at)
 
     def concluded(
@@ -216,12 +249,20 @@ class Receipts:
     ) -> None:
         """Tell the sender when nobody is left who could take the message."""
         if final and status >= 300 and not message.accepted:
+            if self._unreached(message.sender, message.call_id, message.recipient):
+                return
             self._failed(message.sender, message.recipient, message.head, message.body)
 
     def expired(self, gone: ExpiredMessage, wall: float) -> None:
         """Tell the sender when nobody took the message before its deadline."""
-        if gone.body and not gone.accepted:
+        if gone.accepted or self._unreached(gone.sender, gone.call_id, gone.recipient):
+            return
+        if gone.body:
             self._failed(gone.sender, gone.recipient, gone.head, gone.body)
+
+    def _unreached(self, sender: str, call_id: bytes, recipient: str) -> bool:
+        """Gather with others that a copy reached nobody; False for what is no such copy."""
+        return self.tallies is not None and self.tallies.failed(sender, call_id, recipient)
 
     def _failed(self, sender: str, recipient: str, head: bytes, body: bytes) -> None:
         notice = stored_notice(head, body)
@@ -261,7 +302,7 @@ class Receipts:
                 address_uri(author) if author else sender.encode(),
                 routes,
             )
-            target = self._party(routes[0]) if routes else sender
+            target = self.party(routes[0]) if routes else sender
         except ParseError:
             return  # taken before contents were read, or with an address that is none
         self._send(recipient, target, wrapped.encode())

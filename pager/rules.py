@@ -61,6 +61,7 @@ BY_OPERATOR: Final = "by-operator"
 MALFORMED: Final = "malformed-content"
 NOT_THE_SENDER: Final = "not-the-sender"
 UNKNOWN_RECEIPT: Final = "unknown-receipt"
+GATHERED: Final = "gathered"
 
 # What a notification says, of RFC 5438 section 11: disposition and status.
 SAYS_DELIVERED: Final = "delivery-delivered"
@@ -137,6 +138,7 @@ RULES: Final[dict[str, str]] = {
     MALFORMED: "the content is not what its Content-Type says: refused",
     NOT_THE_SENDER: "the From inside the content names somebody else than its sender: refused",
     UNKNOWN_RECEIPT: "the notification tells of no message that went this way: dropped",
+    GATHERED: "it tells of a message to a list or group: its sender gets it together with others",
     SAYS_DELIVERED: "the device says that it has the message",
     SAYS_FAILED: "the message could not be delivered",
     SAYS_DISPLAYED: "the device says that the message was shown to its user",

@@ -280,7 +280,7 @@ class Pager(Shared):
         """End a message because of what it carries."""
         if decision.act is policy.Act.DROP:
             submission.drop(decision.rule, now)
-        else:
+        elif decision.act is not policy.Act.TAKE:
             submission.refuse(None, decision, now)
 
     def _arm(self, at: float) -> None:

@@ -308,6 +308,25 @@ class Lists(Table):
         ge=1,
         le=1_000_000,
     )
+    receipts_wait: Seconds = live(
+        30.0,
+        "How long receipts (IMDN) about a message to a list or group are gathered before its "
+        "sender gets them in one message; 0 sends each on its own.",
+        ge=0,
+        le=DAY,
+    )
+    receipts_keep: Seconds = live(
+        DAY,
+        "How long receipts about one such message are gathered; later ones are sent on their own.",
+        ge=MINUTE,
+        le=30 * DAY,
+    )
+    receipts_max: int = live(
+        2000,
+        "Messages whose receipts are gathered at a time; those about more are sent on their own.",
+        ge=1,
+        le=1_000_000,
+    )
     to_sender: bool = live(
         False, "Whether a sender who is a member of the group gets a copy of the message too."
     )

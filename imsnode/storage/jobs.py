@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from pager.fanout import Original
 from pager.jobs import Job, JobKind, JobState
-from pager.ports import Advance, CopiesResult
+from pager.ports import Advance, CopiesResult, Told
 from pager.values import MarkState, StoredMessage, StoreKind
 
 from .database import Database
@@ -24,6 +24,7 @@ from .errors import JobRefused
 from .lanes import Lane, Submit
 from .mailboxes import StoreLane
 from .schema import COPIES, OPEN, fate, job, job_batch, mailbox, message
+from .tallies import mark_told
 
 __all__ = ["JobReport", "JobTable", "Jobs"]
 
@@ -139,7 +140,7 @@ class Jobs:
     def store_copies(
         self,
         copies: Sequence[StoredMessage],
-        advance: Advance | None,
+        advance: Advance | Told | None,
         done: Callable[[CopiesResult], None],
     ) -> None:
         """Store copies and take their job forward; see the port."""
@@ -209,14 +210,20 @@ class _CopyLane:
     def execute(
         self,
         connection: Connection,
-        items: Sequence[tuple[Sequence[StoredMessage], Advance | None]],
+        items: Sequence[tuple[Sequence[StoredMessage], Advance | Told | None]],
     ) -> list[CopiesResult]:
         """Take each job forward, then store the copies of its batch."""
         return [self._batch(connection, copies, advance) for copies, advance in items]
 
     def _batch(
-        self, connection: Connection, copies: Sequence[StoredMessage], advance: Advance | None
+        self,
+        connection: Connection,
+        copies: Sequence[StoredMessage],
+        advance: Advance | Told | None,
     ) -> CopiesResult:
+        if isinstance(advance, Told):
+            mark_told(connection, advance)
+            advance = None
         if advance is not None:
             step = {
                 "which": advance.job,
@@ -242,7 +249,7 @@ class _CopyLane:
         """Nothing is kept in memory."""
 
     def failed(
-        self, item: tuple[Sequence[StoredMessage], Advance | None], reason: str
+        self, item: tuple[Sequence[StoredMessage], Advance | Told | None], reason: str
     ) -> CopiesResult:
         """Return that nothing was stored."""
         return CopiesResult(None, detail=reason)

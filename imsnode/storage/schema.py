@@ -62,7 +62,7 @@ __all__ = [
 ]
 
 # Revisions of migrations/versions this release can start from, oldest first.
-KNOWN_REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
+KNOWN_REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
 REVISION = KNOWN_REVISIONS[-1]
 
 # mailbox.state, which only rises
@@ -403,5 +403,39 @@ job_batch = Table(
     Column("job", _Exact, primary_key=True),
     Column("first", BigInteger, primary_key=True, autoincrement=False),
     Column("last", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# A message to many whose receipts are gathered. recipients: a line each, "" for the members of the
+# group that the address is. disclosed: its sender may know who they are.
+counted = Table(
+    "counted",
+    metadata,
+    Column("id", _Exact, primary_key=True),
+    Column("sender", _Exact, nullable=False),
+    Column("address", _Exact, nullable=False),
+    Column("call_id", LargeBinary, nullable=False),
+    Column("author", LargeBinary, nullable=False),
+    Column("imdn_id", LargeBinary, nullable=False),
+    Column("dated", Text, nullable=False),
+    Column("original", Text, nullable=False),
+    Column("asked", Integer, nullable=False),
+    Column("recipients", Text, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("disclosed", Boolean, nullable=False),
+    Column("until", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What a recipient said about such a message, and whether its sender was told.
+receipt = Table(
+    "receipt",
+    metadata,
+    Column("counted", _Exact, primary_key=True),
+    Column("recipient", _Exact, primary_key=True),
+    Column("kind", _Exact, primary_key=True),
+    Column("failed", Boolean, nullable=False),
+    Column("told", Boolean, nullable=False),
+    Column("document", LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )

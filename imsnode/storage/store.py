@@ -32,6 +32,7 @@ from .services import ServiceAccounts
 from .settling import Forgetting
 from .stats import StorageStats
 from .subscriptions import Subscriptions
+from .tallies import Tallies
 from .tokens import Tokens
 from .writer import Deliver, Writer
 
@@ -85,6 +86,7 @@ class Storage:
         bindings = BindingLane(database)
         self.messages = Messages(database, self.submit)
         self.jobs = Jobs(self.messages.store_lane, self.submit)
+        self.tallies = Tallies(database, self.submit)
         self.locations = Locations(database, bindings, self.submit)
         self.tokens = Tokens(database)
         self.services = ServiceAccounts(database)
@@ -99,6 +101,7 @@ class Storage:
             database,
             (
                 bindings,
+                self.tallies.lane,
                 *self.jobs.lanes,
                 *self.messages.lanes,
                 *self.requests.lanes,

@@ -26,9 +26,10 @@ from pager import (
 )
 from pager.contents import told_of
 from pager.jobs import Job
-from pager.ports import Advance, CopiesResult
+from pager.ports import Advance, CopiesResult, Told
 from pager.recall import Recall, RecallState, Withdrawal, Withdrawn
 from pager.receipts import Receipts
+from pager.tally import Counted, Receipt
 from sip.endpoint import Endpoint
 from sip.flow import Flow
 from sip.message import Request, Response, build_request
@@ -66,6 +67,8 @@ class MemoryStore:
         self.rows: dict[int, Row] = {}
         self.keys: dict[bytes, str] = {}
         self.jobs: dict[str, str] = {}  # running ones, and where they are
+        self.counted: dict[str, Counted] = {}
+        self.receipts: dict[tuple[str, str, str], Receipt] = {}  # no document: told
         self.delay_s = 0.003
         self.failing = False
         self.lose_answer = False
@@ -94,13 +97,16 @@ class MemoryStore:
     def store_copies(
         self,
         copies: Sequence[StoredMessage],
-        advance: Advance | None,
+        advance: Advance | Told | None,
         done: Callable[[CopiesResult], None],
     ) -> None:
         def act() -> Callable[[], None]:
             if self.failing:
                 return lambda: done(CopiesResult(None, detail="no space left"))
-            if advance is not None:
+            if isinstance(advance, Told):
+                for key in advance.receipts:
+                    self.receipts[key] = replace(self.receipts[key], document=b"")
+            elif advance is not None:
                 if self.jobs.get(advance.job) != advance.before:
                     return lambda: done(CopiesResult(None, stopped=True))
                 self.jobs[advance.job] = advance.after
@@ -119,6 +125,41 @@ class MemoryStore:
             return lambda: done(committed)
 
         self._later(act)
+
+    # --- pager.tally.TallyStore
+
+    def count(self, message: Counted) -> None:
+        def act() -> Callable[[], None]:
+            if not self.failing:
+                self.counted.setdefault(message.id, message)
+            return lambda: None
+
+        self._later(act)
+
+    def keep(self, receipt: Receipt, done: Callable[[bool | None], None]) -> None:
+        def act() -> Callable[[], None]:
+            key = (receipt.list_id, receipt.recipient, receipt.kind)
+            new = None if self.failing else key not in self.receipts
+            if new:
+                self.receipts[key] = receipt
+            return lambda: done(new)
+
+        self._later(act)
+
+    def end(self, list_id: str) -> None:
+        def act() -> Callable[[], None]:
+            self.counted.pop(list_id, None)
+            for key in [key for key in self.receipts if key[0] == list_id]:
+                del self.receipts[key]
+            return lambda: None
+
+        self._later(act)
+
+    def gathered(self) -> list[tuple[Counted, list[tuple[Receipt, bool]]]]:
+        return [
+            (message, [(r, not r.document) for r in self.receipts.values() if r.list_id == name])
+            for name, message in self.counted.items()
+        ]
 
     def _store(self, message: StoredMessage) -> StoreResult:
         if self.failing:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from sip.bodies.resource_lists import Entry, build_list
+from tests.support.imdn import asking, telling, told
 from tests.support.phone import Phone
 from tests.support.running import RunningNode
 
@@ -118,3 +120,34 @@ def test_a_message_brings_its_recipients_along(node: RunningNode) -> None:
         assert alice.answer_to(alice.request("OPTIONS", "sip:list@ims.test")).get("supported") == (
             "recipient-list-message"
         )
+
+
+def test_receipts_of_a_list_come_together_across_a_kill(tmp_path: Path) -> None:
+    node = RunningNode(tmp_path / "node", extra="[lists]\nreceipts_wait = 60\n")
+    body = (
+        b"--b\r\nContent-Type: message/cpim\r\n\r\n%b\r\n"
+        b"--b\r\nContent-Type: application/resource-lists+xml\r\n"
+        b"Content-Disposition: recipient-list\r\n\r\n%b\r\n--b--\r\n"
+    ) % (
+        asking(b"id-1", "positive-delivery", recipient=b"sip:list@ims.test"),
+        build_list([Entry("sip:bob@ims.test"), Entry("sip:carol@ims.test")]),
+    )
+    lines = ("Require: recipient-list-message", "Content-Type: multipart/mixed;boundary=b")
+    with node, phone(node, "alice") as alice:
+        assert alice.register().status == 200
+        request = alice.request("MESSAGE", "sip:list@ims.test", None, lines, body)
+        assert alice.answer_to(request).status == 202
+        for name in ("bob", "carol"):
+            with phone(node, name) as recipient:
+                says = telling(
+                    "id-1", "delivery", "delivered", message_id=f"n-{name}".encode(),
+                    sender=f"sip:{name}@ims.test".encode(),
+                )  # fmt: skip
+                kind = ("Content-Type: message/cpim",)
+                one = recipient.request("MESSAGE", "sip:alice@ims.test", None, kind, says)
+                assert recipient.answer_to(one).status == 200
+            if name == "bob":
+                assert alice.collect(1, 0.2) == []
+                node.kill()
+                node.start()
+        assert told(alice.collect(1)) == [("id-1", "delivery", "delivered")] * 2
