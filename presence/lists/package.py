@@ -9,6 +9,7 @@ back end.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from math import inf
 from typing import TYPE_CHECKING, Final, Protocol
 
 from sip.bodies.resource_lists import MEDIA_TYPE as RECIPIENTS
@@ -149,6 +150,7 @@ class ListPackage:
             shown.append((member, state))
         if interest.changed_members:
             sub.due |= NOW
+        interest.ask_again(wall)
         sub.memo = interest
         sub.version += 1
         unique = f"{sub.version}.{sub.number}@{sub.resource.rpartition('@')[2] or 'list'}"
@@ -188,6 +190,8 @@ class ListPackage:
         if not self.inner.admits(member.key):
             return None
         decision = self.inner.authorise(member.key, sub.watcher, wall)
+        if decision.until != inf and isinstance(sub.interest, _Interest):
+            sub.interest.until[member.key] = decision.until
         if decision.standing is Standing.BLOCK:
             return _REJECTED
         if decision.standing is Standing.CONFIRM:
@@ -216,6 +220,7 @@ class _Interest:
 
     changed_members: keys of those whose state may be another than was sent. sent: what its watcher
     was told of each, as `_token` has it. elsewhere: states of members that other servers serve.
+    until: wall seconds at which the rules of a member may decide otherwise.
     """
 
     def __init__(self, package: ListPackage, sub: Subscription, members: Iterable[Member]) -> None:
@@ -225,6 +230,7 @@ class _Interest:
         self.changed_members: set[str] = set()
         self.sent: dict[str, str] = {}
         self.elsewhere: dict[str, State] = {}
+        self.until: dict[str, float] = {}
 
     def follow(self) -> None:
         package, watcher = self._package, self._sub.watcher
@@ -254,6 +260,26 @@ class _Interest:
         if uri in self.members:
             self.elsewhere[uri] = state
             self.changed(uri, now)
+
+    def ask_again(self, wall: float) -> None:
+        """Look at members again when their rules may decide otherwise."""
+        if self.until:
+            notifier = self._package.notifier
+            at = notifier.clock.now() + max(0.0, min(self.until.values()) - wall)
+            notifier.timers.schedule(at, self, 0)
+
+    def on_timer(self, _kind: int, now: float) -> None:
+        """Take those whose time has come for changed."""
+        wall = self._package.notifier.clock.wall()
+        due = [key for key, until in self.until.items() if until <= wall]
+        for key in due:
+            del self.until[key]
+        if self._sub.interest is not self or not self._sub.live:
+            return
+        if due:
+            self.changed_members.update(due)
+            self._package.notifier.touch(self._sub, now)
+        self.ask_again(wall)
 
     def start(self) -> list[Member]:
         """Return all members, for a state that is told from the beginning."""
