@@ -38,6 +38,10 @@ ALLOW = (
     b" UPDATE, PRACK, PUBLISH"
 )
 OPTIONS_LINES = (ALLOW, b"Accept: */*", b"Supported: path")
+EVENT_OPTIONS_LINES = (
+    *OPTIONS_LINES[:2],
+    b"Supported: path, eventlist, recipient-list-subscribe",
+)
 SUPPORTED = frozenset({b"path"})
 #: Methods of an established dialog, which a Route of ours lets pass.
 IN_DIALOG = frozenset(
@@ -69,6 +73,10 @@ class Events(Protocol):
 
     def in_dialog(self, request: Request, flow: Flow, sender: str, now: float) -> None:
         """Serve a SUBSCRIBE inside a dialog with the node itself."""
+        ...
+
+    def notified(self, request: Request, flow: Flow, now: float) -> bool:
+        """Take a NOTIFY of a subscription of the node's own; False when it is of none."""
         ...
 
 
@@ -164,6 +172,8 @@ class Node:
         if refusal is not None:
             self._refuse(request, flow, refusal, now)
             return
+        if served and request.method == "NOTIFY" and self._heard(request, flow, now):
+            return
         wall = self.clock.wall()
         principal: Principal | None = None
         # Our Route proves that the dialog was set up with our leave, not who speaks: it stands in
@@ -231,6 +241,10 @@ class Node:
 
     # ----------------------------------------------------------------- stages
 
+    def _heard(self, request: Request, flow: Flow, now: float) -> bool:
+        """Hand a NOTIFY to the node's own subscriptions; the dialog proves who sent it."""
+        return self.events is not None and self.events.notified(request, flow, now)
+
     def _is_local(self, uri: Uri) -> bool:
         if not uri.is_sip or not self.names.is_local(uri.host):
             return self.proxy.own.is_own(uri)
@@ -289,7 +303,8 @@ class Node:
         if method == "REGISTER" and principal is not None:
             self._register(request, flow, principal, now, wall)
         elif method == "OPTIONS":
-            self.endpoint.reply(request, flow, 200, now, None, optional=OPTIONS_LINES)
+            lines = OPTIONS_LINES if self.events is None else EVENT_OPTIONS_LINES
+            self.endpoint.reply(request, flow, 200, now, None, optional=lines)
         elif method == "SUBSCRIBE" and request.to_tag and self.events is not None:
             sender = principal.aor if principal is not None else ""
             self.events.in_dialog(request, flow, sender, now)

@@ -13,6 +13,7 @@ from pager.screening import BlockAnswer, DomainPolicy, Strangers
 from pager.tally import TallySettings
 from presence.event.package import Standing
 from presence.event.settings import NotifierSettings
+from presence.lists.members import ListLimits
 from presence.publication.compositor import CompositorSettings
 from presence.xcap import Bounds
 from presence.xcap import Limits as XcapLimits
@@ -32,6 +33,7 @@ from .http.limits import HttpLimits
 from .identity import AuthSettings, Peer, Rate, RateSettings, ThrottleSettings
 from .mailroom import Retry
 from .oversize import Large, OversizeSettings
+from .presence.lists import ListSettings
 from .presence.service import EventSettings
 from .screening import ContentRules, RuleError, RuleSettings, load_rules
 from .screening.policies import PolicySettings
@@ -302,6 +304,9 @@ def event_settings(config: Config) -> EventSettings:
         ),
         subscription=(min(3_600, longest), int(table.subscribe_min), longest),
         interval_s=table.notify_interval,
+        lists=ListSettings(
+            ListLimits(table.list_members, table.list_references), table.list_remotes
+        ),
         passed_on=frozenset(table.forward),
     )
 

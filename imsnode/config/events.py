@@ -53,6 +53,18 @@ class Presence(Table):
     subscriptions: int = live(
         500_000, "Subscriptions altogether; more is answered 503.", ge=1, le=100_000_000
     )
+    list_members: int = live(
+        500, "Members of a list one can subscribe to; others are left out.", ge=1, le=10_000
+    )
+    list_references: int = live(
+        50, "Lists that one list may lead to, through references and lists on it.", ge=0, le=1_000
+    )
+    list_remotes: int = live(
+        10_000,
+        "Subscriptions of the node to members of lists that other servers serve.",
+        ge=0,
+        le=1_000_000,
+    )
     unanswered: Literal["remove", "suspend"] = live(
         "remove",
         "What becomes of a subscription whose NOTIFY is not answered: remove, or suspend (it is "

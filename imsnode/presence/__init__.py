@@ -11,11 +11,13 @@ from presence.packages.presence import PresencePackage
 from presence.packages.xcap_diff import XcapDiffPackage
 from presence.publication.publication import PublishedPackage
 from sip.errors import ParseError
+from sip.flow import Flow
 from sip.registrar import Binding
 
 from .. import settings as settings_of
 from ..storage import StorageError
 from .authority import PresenceRules
+from .lists import LISTS, SERVICES, Lists
 from .service import EventSettings, PresenceServer
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ class Presence:
         config, storage = app.config, app.storage
         settings = settings_of.event_settings(config)
         self._strangers = settings_of.watcher_standing(config)
-        self.rules = PresenceRules(self._documents, self._standing)
+        self.rules = PresenceRules(self._documents, self._standing, self._is_on_list)
         self.presence = PresencePackage(
             self.rules,
             app.admission.is_user,
@@ -46,7 +48,15 @@ class Presence:
             self._hard_state,
         )
         self.diff = XcapDiffPackage(app.documents, app.admission.is_user, settings.interval_s)
-        packages: list[EventPackage] = [self.presence, self.diff]
+        self.lists = Lists(
+            [self.presence],
+            app.documents,
+            lambda uri: app.edge.names.is_local(uri.rpartition("@")[2]),
+            app.edge.proxy,
+            self._way_to,
+            settings.lists,
+        )
+        packages: list[EventPackage] = [self.presence, self.diff, *self.lists.packages]
         published: list[PublishedPackage] = [self.presence]
         self.server = PresenceServer(
             app.edge.proxy,
@@ -59,6 +69,8 @@ class Presence:
             settings,
             app.retry_after,
         )
+        self.server.subscribes.choose = self.lists.choose
+        self.server.remotes = self.lists.remotes
         app.location.moved = self._moved
         app.documents.observe(self)
 
@@ -71,6 +83,7 @@ class Presence:
     def configure(self, settings: EventSettings, strangers: dict[str, Standing]) -> None:
         """Put other settings in force; who was told something else hears of it."""
         self.server.configure(settings)
+        self.lists.configure(settings.lists)
         if strangers != self._strangers:
             self._strangers = strangers
             notifier, now = self.server.notifier, self._app.clock.now()
@@ -85,7 +98,10 @@ class Presence:
         Who follows hard state or the document itself is told.
         """
         self.diff.document_changed(auid, xui, path, old, new, now)
-        if (auid, path) in RULES:
+        if auid in (SERVICES, LISTS):
+            self.lists.changed(xui, now, self._app.clock.wall())
+        # Rules may be for the members of a list (OMA's external-list).
+        if (auid, path) in RULES or auid == LISTS:
             self.rules.forget(xui)
             self.server.notifier.authorise_again(self.presence.key, xui, now)
         elif (auid, path) == HARD_STATE:
@@ -106,6 +122,14 @@ class Presence:
         except StorageError as error:
             raise ParseError("rules", f"rules cannot be read: {error}") from error
         return [document for document in found if document is not None]
+
+    def _is_on_list(self, owner: str, reference: str, watcher: str) -> bool:
+        return self.lists.is_member(owner, reference, watcher)
+
+    def _way_to(self, host: str, now: float) -> Flow | None:
+        """Return a flow to the next hop that is configured for a foreign domain."""
+        route = self._app.node.routes.get(host)
+        return None if route is None else self._app.edge.driver.flow_to(*route, now)
 
     def _standing(self, aor: str) -> Standing:
         return self._strangers.get(aor.rpartition("@")[2], Standing.BLOCK)

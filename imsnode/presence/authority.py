@@ -22,13 +22,19 @@ class PresenceRules:
     Args:
         documents: the pres-rules documents of a user, all of which count; it may raise ParseError.
         strangers: how those stand whom no rule of a user is about, by the user's AoR.
+        is_on_list: tells of a user, an XCAP URI and a watcher whether that list of the user names
+            the watcher.
     """
 
     def __init__(
-        self, documents: Callable[[str], Sequence[bytes]], strangers: Callable[[str], Standing]
+        self,
+        documents: Callable[[str], Sequence[bytes]],
+        strangers: Callable[[str], Standing],
+        is_on_list: Callable[[str, str, str], bool],
     ) -> None:
         self._documents = documents
         self._strangers = strangers
+        self._is_on_list = is_on_list
         self._sets: dict[str, RuleSet | None] = {}
 
     def decide(self, resource: str, watcher: str, wall: float, sphere: str) -> Decision:
@@ -39,7 +45,9 @@ class PresenceRules:
             return _BROKEN  # threats.md X7
         until = float("inf")
         if rules is not None:
-            verdict = rules.decide(watcher, wall, sphere)
+            verdict = rules.decide(
+                watcher, wall, sphere, lambda anchor, who: self._is_on_list(resource, anchor, who)
+            )
             until = verdict.until
             if verdict.rule_id:
                 return Decision(

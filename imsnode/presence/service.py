@@ -16,6 +16,7 @@ from presence.event.settings import NotifierSettings
 from presence.event.stats import EventStats
 from presence.event.subscribe import SubscribeServer
 from presence.event.subscription import Subscription
+from presence.lists.backend import BackendSubscriptions
 from presence.publication.compositor import Compositor, CompositorSettings
 from presence.publication.publication import PublicationStore, PublishedPackage
 from sip.endpoint import Endpoint
@@ -23,6 +24,8 @@ from sip.errors import ParseError
 from sip.flow import Flow
 from sip.forward import Proxy, Target
 from sip.message import Request
+
+from .lists import ListSettings
 
 __all__ = ["EventSettings", "PresenceServer"]
 
@@ -39,6 +42,7 @@ class EventSettings:
     compositor: CompositorSettings = field(default_factory=CompositorSettings)
     subscription: tuple[int, int, int] = (3_600, 60, 3_600)
     interval_s: float = 5.0
+    lists: ListSettings = field(default_factory=ListSettings)
     passed_on: frozenset[str] = frozenset()
 
 
@@ -69,6 +73,8 @@ class PresenceServer:
         retry_after: Callable[[], tuple[bytes, ...]],
     ) -> None:
         endpoint = proxy.endpoint
+        #: Subscriptions of the node's own, which lists have.
+        self.remotes: BackendSubscriptions | None = None
         self.endpoint: Endpoint = endpoint
         self.proxy = proxy
         self.stats = EventStats()
@@ -121,6 +127,13 @@ class PresenceServer:
     def in_dialog(self, request: Request, flow: Flow, sender: str, now: float) -> None:
         """Serve a SUBSCRIBE to our own Contact: the refresh or the end of a subscription."""
         self.subscribes.request(request, flow, sender, "", now)
+
+    def notified(self, request: Request, flow: Flow, now: float) -> bool:
+        """Take a NOTIFY of a subscription of the node's own; False when it is of none.
+
+        Whoever knows the tags of its dialog is the server that was subscribed to.
+        """
+        return self.remotes is not None and self.remotes.notified(request, flow, now)
 
     def _goes_on(self, request: Request) -> bool:
         value = request.get("event")

@@ -72,7 +72,7 @@ class BackendSubscriptions:
         self.proxy = proxy
         self.way = way
         self.types = types
-        self._most = most
+        self.most = most
         self._by_member: dict[tuple[str, str, str], _Remote] = {}
         self._by_call: dict[tuple[bytes, bytes], _Remote] = {}
 
@@ -84,7 +84,7 @@ class BackendSubscriptions:
         key = (package, uri, watcher)
         remote = self._by_member.get(key)
         if remote is None:
-            if len(self) >= self._most:
+            if len(self) >= self.most:
                 return
             remote = self._by_member[key] = _Remote(self, package, uri, watcher)
             remote.followers.append(follower)

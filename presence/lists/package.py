@@ -85,7 +85,7 @@ class ListPackage:
         self.is_local = is_local
         self.backend = backend
         self._documents = documents
-        self._limits = limits
+        self.limits = limits
         self._open: dict[str, dict[int, Subscription]] = {}  # by watcher and number
 
     def joined(self, notifier: Notifier) -> None:
@@ -204,7 +204,7 @@ class ListPackage:
     def _members(self, sub: Subscription) -> tuple[Member, ...]:
         if sub.terms.content_type == RECIPIENTS:
             try:
-                entries = parse_recipients(sub.terms.body, self._limits.members)
+                entries = parse_recipients(sub.terms.body, self.limits.members)
             except ParseError as error:
                 raise Refused(error.status_hint, error.phrase) from None
             found = (Member(one.uri, canonical(one.uri), one.display_name) for one in entries)
@@ -212,7 +212,7 @@ class ListPackage:
         service = self._documents.service(sub.resource)
         if service is None:
             raise Refused(404)
-        return members_of(service, self._documents, self._limits)
+        return members_of(service, self._documents, self.limits)
 
 
 class _Interest:

@@ -116,7 +116,9 @@ class World:
             lambda host, port: True,
         )
         self.authority = PresenceRules(
-            lambda aor: [self.rules[aor]] if aor in self.rules else [], lambda aor: self.strangers
+            lambda aor: [self.rules[aor]] if aor in self.rules else [],
+            lambda aor: self.strangers,
+            lambda owner, reference, watcher: False,
         )
         self.presence = PresencePackage(
             self.authority,
