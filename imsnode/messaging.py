@@ -81,6 +81,9 @@ class Messaging:
             lambda: self.pager.observers,
         )
         self.recalls.recall.heard = self.mailroom.recalled
+        self.recalls.recall.unseen = lambda gone: storage.archive.taken_back(
+            gone.id, gone.recipient
+        )
         self._serving = False
         self.mailing = Mailing(app, self.pager, self.receipts)
 

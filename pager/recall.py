@@ -80,7 +80,8 @@ class RecallStore(Protocol):
 class Recall:
     """Recalls messages; runs on the thread of the pager service.
 
-    heard: is told what was settled, for those who deliver otherwise than to devices.
+    heard: is told what was settled, for those who deliver otherwise than to devices. unseen: is
+    told what was settled and nobody has got or may still get.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Recall:
         self._ledger = ledger
         self._clock = clock
         self.heard: Callable[[ExpiredMessage], None] | None = None
+        self.unseen: Callable[[ExpiredMessage], None] | None = None
 
     def by_imdn(
         self, imdn_id: bytes, sender: str, recipient: str, done: Callable[[RecallState], None]
@@ -128,7 +130,11 @@ class Recall:
         self._ledger.note(recall_entry(wish, gone))
         if busy:
             return RecallState.ON_ITS_WAY
-        return RecallState.PARTLY if accepted else RecallState.REMOVED
+        if accepted:
+            return RecallState.PARTLY
+        if self.unseen is not None:
+            self.unseen(gone)
+        return RecallState.REMOVED
 
 
 def recall_entry(wish: Withdrawal, gone: ExpiredMessage) -> LedgerEntry:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from sqlalchemy import Connection, Dialect, delete, func, select, update
+from sqlalchemy import Connection, Dialect, delete, func, select
 
 from imsnode.history import NOTHING, Keep
 
-from .archive_block import leave, pack_block, unpack_block
 from .archive_group import Group
 from .archive_index import Runs, remove_run
 from .archive_queue import GROUP, ArchiveQueue
+from .archive_removal import forget_displayed, take_back
 from .schema import archive_block, archive_brief, archive_run
 from .statements import InsertRows
 from .stats import StorageStats
@@ -86,7 +86,9 @@ class ArchiveWriter(ArchiveQueue):
             blocks = (group.first, group.last)
             self._runs.write(connection, blocks, group.count, group.until, group.entries)
         for key, owners in group.displayed:
-            _forget(connection, key, owners)
+            forget_displayed(connection, key, owners)
+        for message_id, recipient in group.taken_back:
+            take_back(connection, message_id, recipient)
         return self.queued() > 0
 
     def _gather(self) -> Group:
@@ -114,25 +116,6 @@ class ArchiveWriter(ArchiveQueue):
         if refused and self._group is not None:
             self._stats.archive_dropped += self._group.count
             self._group = None
-
-
-def _forget(connection: Connection, key: bytes, owners: int) -> None:
-    """Take a message that was displayed out of histories that keep it no longer than that."""
-    brief = archive_brief.c
-    seq = connection.execute(select(brief.seq).where(brief.key == key)).scalar()
-    if seq is None:
-        return
-    connection.execute(delete(archive_brief).where(brief.key == key))
-    blocks = select(archive_block.c.messages).where(archive_block.c.seq == seq)
-    octets = connection.execute(blocks).scalar()
-    if octets is None:
-        return
-    left = leave(unpack_block(octets)[0], owners)
-    if left:
-        changed = update(archive_block).where(archive_block.c.seq == seq)
-        connection.execute(changed.values(messages=pack_block([left])))
-    else:
-        connection.execute(delete(archive_block).where(archive_block.c.seq == seq))
 
 
 class ArchiveMerging:

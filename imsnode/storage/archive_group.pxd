@@ -25,7 +25,7 @@ cdef class Pile:
 cdef class Group:
     cdef public long long first, last, count
     cdef public double until
-    cdef public list blocks, entries, brief, displayed
+    cdef public list blocks, entries, brief, displayed, taken_back
     cdef public object _keep
     cdef dict _piles
     cdef double _span

@@ -53,8 +53,9 @@ class Group:
 
     first, last: numbers of the blocks. blocks: rows of number, when the block goes, octets.
     entries: where the messages are found. brief: rows of key and block number of messages that go
-    when they have been displayed. displayed: keys of such, and for which owners they go. until:
-    when the last block goes. Rows are complete after `close`.
+    when they have been displayed. displayed: keys of such, and for which owners they go.
+    taken_back: ids and recipients of messages that nobody gets to see. until: when the last block
+    goes. Rows are complete after `close`.
     """
 
     def __init__(self, first: int, keep: Callable[[str], Keep]) -> None:
@@ -66,6 +67,7 @@ class Group:
         self.entries: list[int] = []
         self.brief: list[tuple[bytes, int]] = []
         self.displayed: list[tuple[bytes, int]] = []
+        self.taken_back: list[tuple[str, str]] = []
         self._keep = keep
         self._piles: dict[float, Pile] = {}
         self._span = -1.0  # of the pile that was used last
@@ -79,7 +81,10 @@ class Group:
             owners, message_id, at, sender, recipient, status, content_type, call_id, body, imdn_id,
         ) = noted  # fmt: skip
         if not owners:
-            self._note_displayed(sender, recipient, call_id)
+            if message_id:
+                self.taken_back.append((message_id, recipient))
+            else:
+                self._note_displayed(sender, recipient, call_id)
             return
         if imdn_id is None and not content_type.startswith(b"text/"):
             if is_notice(content_type, body):

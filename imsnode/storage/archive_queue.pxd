@@ -14,5 +14,6 @@ cdef class ArchiveQueue:
     @cython.locals(queue=list, waiting=Py_ssize_t, octets=cython.longlong, body=bytes)
     cpdef note(self, tuple noted)
     cpdef displayed(self, str author, str reader, bytes imdn_id)
+    cpdef taken_back(self, str message_id, str recipient)
     cpdef Py_ssize_t queued(self) except -1
     cpdef list take(self)

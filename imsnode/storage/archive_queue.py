@@ -49,6 +49,10 @@ class ArchiveQueue:
         """Take note that a message was displayed: it goes where it was kept until then."""
         self.note((0, "", 0.0, author, reader, 0, b"", imdn_id, b"", None))
 
+    def taken_back(self, message_id: str, recipient: str) -> None:
+        """Take note that nobody gets to see a message: it leaves its recipient's history."""
+        self.note((0, message_id, 0.0, "", recipient, 0, b"", b"", b"", None))
+
     def queued(self) -> int:
         """Count the messages."""
         return len(self._queue)

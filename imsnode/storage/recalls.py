@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Dialect, bindparam, select
 from pager.recall import RecallState, Withdrawal, Withdrawn, recall_entry
 from pager.values import ExpiredMessage, MarkState
 
+from .archive_removal import take_back
 from .database import Database
 from .ledger import LedgerWriter
 from .schema import COPIES, SETTLED, fate, mailbox, message
@@ -135,6 +136,8 @@ def withdraw_now(
         for wish, result in zip(wishes, results, strict=True):
             if result.message is not None and not result.again:
                 ledger.note(recall_entry(wish, result.message))
+                if result.state is RecallState.REMOVED:
+                    take_back(connection, result.message.id, wish.recipient)
         ledger.attach(connection)
         while ledger.waiting and ledger.step(connection):
             ledger.committed(0.0)

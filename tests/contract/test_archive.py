@@ -10,6 +10,7 @@ import pytest
 
 from imsnode.history import Keep
 from imsnode.storage.archive_read import Page, Query, read_page
+from pager.identity import MessageIds
 from tests.support.running import eventually
 from tests.support.stores import WALL, DurableStore
 
@@ -219,6 +220,27 @@ def test_many_runs_become_few_and_hold_the_same(archive: DurableStore) -> None:
     assert bodies(page(archive, CAROL, limit=1000)) == [
         b"text %d" % n for n in range(2, number + 1, 2)
     ]
+
+
+def test_what_was_taken_back_leaves_its_recipient_alone(archive: DurableStore) -> None:
+    ids = MessageIds("00000")
+    made = [ids.next(archive.wall) for _ in range(3)]
+    for number, one in enumerate(made, 1):
+        note(archive, number, id=one)
+    assert archive.flush()
+    gone = made[1]
+    archive.storage.archive.taken_back(gone, CAROL)
+    assert archive.flush()
+    assert len(bodies(page(archive, BOB))) == 3
+    archive.storage.archive.taken_back(gone, BOB)
+    # Noted and taken back before anything is written; and what nobody else keeps.
+    note(archive, 4)
+    archive.storage.archive.taken_back(f"m{4:018d}", BOB)
+    note(archive, 5, owners=2)
+    archive.storage.archive.taken_back(f"m{5:018d}", BOB)
+    assert archive.flush()
+    assert bodies(page(archive, BOB)) == [b"text 1", b"text 3"]
+    assert bodies(page(archive, ALICE)) == [b"text 1", b"text 2", b"text 3", b"text 4"]
 
 
 def test_what_cannot_be_archived_does_not_hold_up_the_others(archive: DurableStore) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from imsnode.storage import find_story, withdraw_now
+from imsnode.history import Keep
+from imsnode.storage import Query, find_story, read_page, withdraw_now
 from pager import rules
 from pager.recall import RecallState, Withdrawal, Withdrawn
 from tests.support.stores import WALL, DurableStore, MemoryStore, entry, mark, message
@@ -96,6 +97,21 @@ def test_at_rest_with_all_copies_and_a_line_in_the_ledger(durable: DurableStore)
             entry(int(one.id[1:]), call_id=b"same", recipient=one.recipient, sender=one.sender,
                   outcome=rules.STORED, final=False)
         )  # fmt: skip
+        durable.storage.archive.note(
+            (
+                3,
+                one.id,
+                WALL,
+                one.sender,
+                one.recipient,
+                202,
+                b"text/plain",
+                b"c",
+                one.id.encode(),
+                None,
+            )
+        )
+    durable.storage.archive.keep = lambda _aor: Keep(1e6)
     assert durable.flush()
     database = durable.storage.database
     assert withdraw_now(database, copies[0].id, "sip:carol@ims.test", WALL + 9) == []
@@ -104,7 +120,15 @@ def test_at_rest_with_all_copies_and_a_line_in_the_ledger(durable: DurableStore)
     assert results == [(one.id, one.recipient, RecallState.REMOVED) for one in copies]
     durable.reopen()
     assert waiting(durable) == [other.id]
+    database = durable.storage.database
+    histories = {
+        owner: [one.message_id for one in read_page(database, Query(owner)).messages]
+        for owner in (ALICE, BOB, copies[0].recipient)
+    }
+    assert histories == {
+        ALICE: [one.id for one in copies], BOB: [other.id], copies[0].recipient: [],
+    }  # fmt: skip
     for one in copies:
-        (story,) = find_story(durable.storage.database, one.id)
+        (story,) = find_story(database, one.id)
         assert story.outcome == rules.RECALLED
         assert story.steps[-1][1:] == (rules.RECALLED, "", 0, rules.BY_SENDER)

@@ -100,13 +100,17 @@ def test_a_message_in_the_queue_of_a_device_is_passed_over() -> None:
     world = World()
     bob = world.phone("bob", "198.51.100.2", "<1>")
     bob.delay_s = 2.0
+    unseen: list[str] = []
+    world.recall.unseen = lambda gone: unseen.append(gone.id)
     for name in (b"one", b"two"):
         send(world, name)
     world.network.run(1.0)
+    two = world.store.waiting()[1].message.id
     world.register(bob)
     world.network.run(1.0)
     assert recall(world, b"two") is RecallState.REMOVED
     assert recall(world, b"one") is RecallState.ON_ITS_WAY
+    assert unseen == [two]
     world.network.run(10.0)
     assert shown(bob) == [b"one"]
     assert world.pager.waiting(BOB) == 0
