@@ -18,6 +18,7 @@ from . import (
     messages,
     nodecmd,
     policy,
+    presence,
     reports,
     services,
     tokens,
@@ -73,6 +74,7 @@ app.add_typer(tokens.app, name="token")
 app.add_typer(services.app, name="service")
 app.add_typer(broadcasts.app, name="broadcast")
 app.add_typer(policy.app, name="policy")
+app.add_typer(presence.app, name="presence")
 app.add_typer(reports.app, name="report")
 app.add_typer(xcap.app, name="xcap")
 app.add_typer(bindings.app, name="binding")
