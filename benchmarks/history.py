@@ -16,7 +16,9 @@ import resource
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from imsnode.history import Keep
 from imsnode.storage import Page, Query, Storage, StorageSettings, open_storage, read_page
@@ -36,38 +38,66 @@ class Clock:
         return self.wall
 
 
+def measure(messages: int = 1_000_000, users: int = 20_000, url: str = "") -> dict[str, Any]:
+    """Fill an archive and read from it; returns the figures by name, pages in seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "bench.db"
+        clock = Clock()
+        storage = open_storage(StorageSettings(url or f"sqlite:///{file}"), _run, clock)
+        storage.archive.keep = lambda _aor: Keep(30 * 86400.0)
+        tenth = messages // 10
+        spent = fill(storage, clock, 0, tenth, users)
+        before = resident()
+        spent += fill(storage, clock, tenth, messages, users)
+        figures: dict[str, Any] = {
+            "messages": messages,
+            "us_cpu_each": spent / messages * 1e6,
+            "grown_mib": resident() - before,
+            "pages": pages(storage, users),
+        }
+        storage.close()
+        figures["octets_each"] = 0 if url else file.stat().st_size / messages
+    return figures
+
+
+def table(figures: dict[str, Any]) -> str:
+    """Write the results as Markdown."""
+    count = figures["messages"]
+    rows = [
+        ("CPU of an archived message", f"{figures['us_cpu_each']:.1f} us", ""),
+        ("octets on disk, each", f"{figures['octets_each']:.0f}", ""),
+        (f"memory of the last {count - count // 10:,}", f"{figures['grown_mib']:.1f} MiB", "none"),
+    ]
+    for name, taken in figures["pages"].items():
+        middle, longest = statistics.median(taken) * 1e3, max(taken) * 1e3
+        rows.append((name, f"{middle:.1f} ms (longest {longest:.1f} ms)", "< 20 ms"))
+    lines = [f"| history of {count:,} messages | measured | mark |", "|---|---|---|"]
+    return "\n".join(lines + [f"| {name} | {value} | {mark} |" for name, value, mark in rows])
+
+
 def main() -> None:
     """Measure and print."""
-    options = argparse.ArgumentParser()
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--url", default="")
     options.add_argument("--messages", type=int, default=1_000_000)
     options.add_argument("--users", type=int, default=20_000)
     chosen = options.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "bench.db"
-        clock = Clock()
-        settings = StorageSettings(chosen.url or f"sqlite:///{file}")
-        storage = open_storage(settings, lambda done: done(), clock)
-        storage.archive.keep = lambda _aor: Keep(30 * 86400.0)
-        before = resident()
-        cost = fill(storage, clock, chosen.messages, chosen.users)
-        print(f"CPU of an archived message   {cost * 1e6:8.2f} us")
-        print(f"memory of {chosen.messages} messages  {resident() - before:8.1f} MiB")
-        for name, values in pages(storage, chosen.users).items():
-            median, slowest = statistics.median(values), max(values)
-            print(f"{name:28} {median * 1e3:8.2f} ms median, {slowest * 1e3:.2f} ms longest")
-        storage.close()
-        if not chosen.url:
-            print(f"octets on disk, each         {file.stat().st_size / chosen.messages:8.0f}")
+    print(table(measure(chosen.messages, chosen.users, chosen.url)))
 
 
-def fill(storage: Storage, clock: Clock, count: int, users: int) -> float:
-    """Archive messages between users chosen by chance; return CPU seconds for each."""
-    chance = random.Random(1)
+def _run(done: Callable[[], None]) -> None:
+    done()
+
+
+def fill(storage: Storage, clock: Clock, first: int, end: int, users: int) -> float:
+    """Archive messages between users chosen by chance; return CPU seconds for all."""
+    chance = random.Random(first + 1)
     words = [f"{chance.randrange(10**6):06d}" for _ in range(1000)]
     names = [f"sip:u{number}@ims.test" for number in range(users)]
     spent = 0.0
-    for start in range(0, count, TURN):
+    for start in range(first, end, TURN):
         clock.wall = WALL + start / 50
         made = [
             (
@@ -76,7 +106,7 @@ def fill(storage: Storage, clock: Clock, count: int, users: int) -> float:
                 " ".join(chance.choices(words, k=WORDS)).encode(),
                 None,
             )
-            for number in range(start, min(start + TURN, count))
+            for number in range(start, min(start + TURN, end))
         ]  # fmt: skip
         begun = time.process_time()
         for noted in made:
@@ -84,7 +114,7 @@ def fill(storage: Storage, clock: Clock, count: int, users: int) -> float:
         while storage.archive.waiting:
             time.sleep(0.0005)
         spent += time.process_time() - begun
-    return spent / count
+    return spent
 
 
 def pages(storage: Storage, users: int) -> dict[str, list[float]]:

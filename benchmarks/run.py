@@ -1,6 +1,6 @@
 """Measure imsnode beside Kamailio in one run and write the table.
 
-    python benchmarks/run.py [--rounds 5] [--duration 4] [--only relay,register,offline,digest,receipts,scale]
+    python benchmarks/run.py [--rounds 5] [--duration 4] [--only relay,register,offline,digest,receipts,scale,many,history]
 
 Every figure is per CPU second of the server's process tree; the generator's own CPU time is never counted. The server is
 pinned to one core and the generator to another when there are two. Single results go to
@@ -151,7 +151,7 @@ def main() -> int:
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--duration", type=float, default=4.0)
-    parser.add_argument("--only", default="relay,register,offline,digest,receipts,scale,many")
+    parser.add_argument("--only", default="relay,register,offline,digest,receipts,scale,many,history")
     opts = parser.parse_args()
     wanted = set(opts.only.split(","))
     if shutil.which("cc") is None:
@@ -194,6 +194,12 @@ def main() -> int:
         copies = many.measure()
         kept["many"] = [[one.name, one.copies, one.cpu_s, one.wall_s] for one in copies]
         text += "\n\n" + many.table(copies)
+    if "history" in wanted:
+        from benchmarks import history
+
+        archive = history.measure()
+        kept["history"] = archive
+        text += "\n\n" + history.table(archive)
     head = (
         f"{datetime.date.today()}, {platform.machine()}, Python {platform.python_version()}, "
         f"{os.cpu_count()} cores; `make bench` ({opts.rounds} rounds of {opts.duration:g} s, medians)\n\n"
