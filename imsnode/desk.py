@@ -43,7 +43,7 @@ class Desk:
         return [
             *message_operations(self, security, self._app.clock.wall),
             *service_operations(self, security),
-            *broadcast_operations(self, security),
+            *broadcast_operations(self, security, self._app.clock.wall),
         ]
 
     @property
@@ -95,6 +95,7 @@ class Desk:
         content: tuple[bytes, bytes],
         rate: float | None,
         expires_s: int | None,
+        identity: str = "",
     ) -> str:
         """Begin a broadcast to a domain or group; its id, once it is committed."""
         app = self._app
@@ -105,7 +106,7 @@ class Desk:
                 raise ValueError(f"{target} is neither a domain nor a group of this node")
         wanted = notice(app.config, sender, aim, content[0].decode(), content[1], rate, expires_s)
         try:
-            return await app.messaging.mailing.broadcast(wanted)
+            return await app.messaging.mailing.broadcast(wanted, identity)
         except JobRefused as error:
             raise ValueError(str(error)) from error
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from pager import Pager
@@ -75,9 +76,15 @@ def notice(
     )
 
 
-def broadcast_job(wanted: Notice, wall: float, total: int) -> Job:
-    """Make the job of a wanted."""
-    job_id = "b" + MessageIds(SystemIds().token(5)).next(wall)[1:]
+def broadcast_job(wanted: Notice, wall: float, total: int, identity: str = "") -> Job:
+    """Make the job of a notice.
+
+    Args: identity: the same whenever the same broadcast is meant, so that it has the same id.
+    """
+    if identity:
+        job_id = "b" + blake2b(identity.encode(), digest_size=10).hexdigest()
+    else:
+        job_id = "b" + MessageIds(SystemIds().token(5)).next(wall)[1:]
     head = [
         b"From: <%b>;tag=%b" % (wanted.sender.encode(), job_id.encode()),
         b"Date: " + format_date(int(wall)),
@@ -192,17 +199,20 @@ class Mailing:
 
     # ------------------------------------------------------------ broadcasts
 
-    async def broadcast(self, wanted: Notice) -> str:
+    async def broadcast(self, wanted: Notice, identity: str = "") -> str:
         """Keep a broadcast and begin it; returns its id after the commit.
 
+        Args: identity: as in `broadcast_job`; one that is kept already is not begun again.
         Raises: JobRefused when nobody is meant by the target.
         """
         wall = self.app.clock.wall()
-        job = broadcast_job(wanted, wall, 0)
+        job = broadcast_job(wanted, wall, 0, identity)
+        if identity and await self.broadcast_report(job.original.id) is not None:
+            return job.original.id
         total = len(self.audience(job))
         if not total:
             raise JobRefused(f"nobody is in {wanted.target}")
-        job = broadcast_job(wanted, wall, total)
+        job = broadcast_job(wanted, wall, total, identity)
         await self.app.loop.run_in_executor(None, self.job_table.create, job)
         self.jobs.resume([job])
         return job.original.id

@@ -31,13 +31,15 @@ from pager.values import (
 
 from .received import Handler, Received
 
-__all__ = ["Mailroom", "MailroomStats", "Retry"]
+__all__ = ["EVENT_HEAD", "Mailroom", "MailroomStats", "Retry"]
 
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 #: Answers of a handler that are about the message itself: it would never be taken.
 _NEVER = frozenset((400, 410, 413, 415, 422))
+#: Of an event that waits for its account among the messages (`imsnode.tracking`).
+EVENT_HEAD = b"Content-Type: application/vnd.imsnode.event+json"
 _MARK_AGAIN_S = 2.0
 _PAGE = 16
 _LOOK_AGAIN_S = 30.0  # in case that nobody told of a message
@@ -54,7 +56,7 @@ class Retry:
 class MailroomStats:
     """Counters of all service accounts, plain ints."""
 
-    __slots__ = ("attempts", "fetched", "given_up", "retries", "taken")
+    __slots__ = ("attempts", "events_dropped", "fetched", "given_up", "retries", "taken")
 
     def __init__(self) -> None:
         self.attempts = 0
@@ -62,6 +64,7 @@ class MailroomStats:
         self.retries = 0
         self.given_up = 0
         self.fetched = 0
+        self.events_dropped = 0
 
 
 class Mailroom:
@@ -112,6 +115,12 @@ class Mailroom:
         """A message was stored: its room has something to do."""
         room = self.rooms.get(submission.recipient)
         if room is not None and submission.status == 202:
+            room.news.set()
+
+    def news(self, aor: str) -> None:
+        """Something was put into the mailbox of an account."""
+        room = self.rooms.get(aor)
+        if room is not None:
             room.news.set()
 
     def copied(self, copies: Sequence[StoredMessage], parent_id: str, now: float) -> None:
@@ -299,6 +308,8 @@ class Room:
         self, one: PendingMessage, who: str, status: int, rule: str, outcome: str, final: bool
     ) -> None:
         message = one.message
+        if message.head == EVENT_HEAD:
+            return  # no message that anybody sent
         step = (self._mailroom.clock.wall(), rules.ANSWERED, who, status, rule)
         self._mailroom.ledger.note(
             LedgerEntry(

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pager import Pager
 from pager.identity import MessageIds
 from pager.receipts import Receipts
+from pager.values import ExpiredMessage
 from sip.flow import Flow
 from sip.message import Request
 from sip.registrar import date_line
@@ -26,7 +28,8 @@ from .mailroom import Mailroom
 from .recalls import Recalls
 from .receipts import Courier
 from .screening import ContentRules, Policies
-from .storage import ServiceAccount
+from .storage import ServiceAccount, find_story
+from .tracking import Tracking
 from .webhook import Poster, Webhook
 
 if TYPE_CHECKING:
@@ -80,11 +83,20 @@ class Messaging:
             settings_of.webhook_retry(config),
             lambda: self.pager.observers,
         )
-        self.recalls.recall.heard = self.mailroom.recalled
+        self.tracking = Tracking(
+            self.pager.keeper,
+            MessageIds(app.ids.token(5)),
+            app.clock,
+            lambda: app.config.pager.message_lifetime,
+            self._find_message,
+            self.mailroom.news,
+            self.mailroom.stats,
+        )
+        self.recalls.recall.heard = self._recalled
         self.recalls.recall.unseen = lambda gone: storage.archive.taken_back(
             gone.id, gone.recipient
         )
-        self._serving = False
+        self._serving = self._tracking = False
         self.mailing = Mailing(app, self.pager, self.receipts)
 
     def _join_receipts(self) -> Receipts:
@@ -137,6 +149,7 @@ class Messaging:
 
     async def close(self) -> None:
         """Let the handlers of service accounts go."""
+        self.tracking.close()
         await self.mailroom.close()
         await self.poster.close()
 
@@ -144,6 +157,7 @@ class Messaging:
 
     def serve_accounts(self, services: Iterable[ServiceAccount]) -> None:
         """Take messages for exactly these service accounts to their handlers."""
+        services = list(services)
         handlers = {
             one.aor: Webhook(self.poster, one.webhook, one.secret) if one.webhook else None
             for one in services
@@ -153,6 +167,24 @@ class Messaging:
         if handlers and not self._serving:
             self._serving = True
             self.pager.observe(self.mailroom)
+        told = frozenset(one.aor for one in services if one.events and one.webhook)
+        if told and not self._tracking:
+            self._tracking = True
+            self.pager.observe(self.tracking)
+        self.tracking.watch(told)
+
+    def _recalled(self, gone: ExpiredMessage) -> None:
+        self.mailroom.recalled(gone)
+        self.tracking.recalled(gone)
+
+    async def _find_message(self, imdn_id: str) -> str:
+        """Return the message id that belongs to an IMDN Message-ID, "" for none that is known."""
+        app = self._app
+        flushed: asyncio.Future[bool] = app.loop.create_future()
+        app.storage.flush(flushed.set_result)
+        await flushed
+        found = await app.loop.run_in_executor(None, find_story, app.storage.database, imdn_id, 1)
+        return found[0].message_id if found else ""
 
     # ---------------------------------------------------- messages of our own
 

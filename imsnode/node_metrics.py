@@ -95,6 +95,7 @@ SERVICE = {
     "retries": "Pauses after a failed attempt.",
     "given_up": "Messages that a handler refused for good.",
     "fetched": "Messages fetched for a service account.",
+    "events_dropped": "Events about messages of service accounts that found no room.",
 }
 
 

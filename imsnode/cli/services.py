@@ -45,6 +45,9 @@ def add(
     webhook: Annotated[
         str, typer.Option(metavar="URL", help="Post messages there; else they are fetched.")
     ] = "",
+    events: Annotated[
+        bool, typer.Option("--events", help="Post what becomes of messages it sends, too.")
+    ] = False,
     display_name: Annotated[str, typer.Option(help="Name shown to others.")] = "",
     config: ConfigOption = None,
 ) -> None:
@@ -57,7 +60,8 @@ def add(
     name = canonical_aor(settings, aor)
     _check_store(settings, name.rpartition("@")[2])
     _check_url(settings, webhook)
-    new = ServiceAccount(name, webhook, new_secret(), SystemClock().wall())
+    _check_events(events, webhook)
+    new = ServiceAccount(name, webhook, new_secret(), SystemClock().wall(), events)
     with _services(settings) as services:
         services.add(new, display_name)
     _tell(settings, name)
@@ -69,8 +73,11 @@ def add(
 def list_services(form: FormatOption = Format.TABLE, config: ConfigOption = None) -> None:
     """List service accounts."""
     with _services(load_config(config)) as services:
-        rows = ((one.aor, one.webhook, timestamp(one.created_at)) for one in services.load_all())
-        show_rows(("aor", "webhook", "created"), rows, form)
+        rows = (
+            (one.aor, one.webhook, one.events, timestamp(one.created_at))
+            for one in services.load_all()
+        )
+        show_rows(("aor", "webhook", "events", "created"), rows, form)
 
 
 @app.command("webhook")
@@ -79,6 +86,9 @@ def webhook(
     url: Annotated[
         str, typer.Argument(metavar="URL", help="Post messages there; - to have them fetched.")
     ],
+    events: Annotated[
+        bool, typer.Option("--events", help="Post what becomes of messages it sends, too.")
+    ] = False,
     config: ConfigOption = None,
 ) -> None:
     """Change where the messages of a service account go."""
@@ -86,8 +96,9 @@ def webhook(
     name = canonical_aor(settings, aor, local=False)
     target = "" if url == "-" else url
     _check_url(settings, target)
+    _check_events(events, target)
     with _services(settings) as services:
-        services.change(name, webhook=target)
+        services.change(name, webhook=target, events=events)
     _tell(settings, name)
     say(f"changed {name}")
 
@@ -129,6 +140,11 @@ def _check_store(config: Config, domain: str) -> None:
             f"messages for {domain} are not stored (pager.store, domain.store): a service account "
             "needs that"
         )
+
+
+def _check_events(events: bool, url: str) -> None:
+    if events and not url:
+        raise UsageError("--events: there is no webhook to post them to")
 
 
 def _check_url(config: Config, url: str) -> None:

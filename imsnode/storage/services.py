@@ -27,12 +27,14 @@ class ServiceAccount:
     """Who takes the messages of an address of record.
 
     webhook: URL they are posted to, "" when they are fetched. secret: signs what is posted.
+    events: whether what becomes of messages it sent is posted too.
     """
 
     aor: str
     webhook: str
     secret: str
     created_at: float
+    events: bool = False
 
 
 class ServiceAccounts:
@@ -48,7 +50,10 @@ class ServiceAccounts:
         """Return every service account, by address of record."""
         with self._database.reading() as connection:
             rows = connection.execute(select(service).order_by(service.c.aor))
-            return [ServiceAccount(*row) for row in rows]
+            return [
+                ServiceAccount(row.aor, row.webhook, row.secret, row.created_at, bool(row.events))
+                for row in rows
+            ]
 
     def add(self, new: ServiceAccount, display_name: str = "") -> None:
         """Add a service account together with its account.
@@ -66,14 +71,22 @@ class ServiceAccounts:
                         webhook=new.webhook,
                         secret=new.secret,
                         created_at=new.created_at,
+                        events=int(new.events),
                     )
                 )
         except exc.IntegrityError:
             raise AccountExists(new.aor) from None
 
-    def change(self, aor: str, webhook: str | None = None, secret: str | None = None) -> None:
-        """Change where messages go, or what signs them. Raises: AccountUnknown."""
-        values = {"webhook": webhook, "secret": secret}
+    def change(
+        self,
+        aor: str,
+        webhook: str | None = None,
+        secret: str | None = None,
+        events: bool | None = None,
+    ) -> None:
+        """Change where messages go, what signs them, what is told. Raises: AccountUnknown."""
+        told = None if events is None else int(events)
+        values = {"webhook": webhook, "secret": secret, "events": told}
         given = {name: value for name, value in values.items() if value is not None}
         with self._database.writing() as connection:
             done = connection.execute(update(service).where(service.c.aor == aor).values(**given))

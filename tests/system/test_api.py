@@ -222,6 +222,15 @@ def test_groups_and_broadcasts(tmp_path: Path) -> None:
         begun = client.call("POST", "/broadcasts", json=body)
         assert (begun.status_code, begun.json()["total"]) == (202, 2)
         assert client.get(f"/broadcasts/{begun.json()['id']}").json()["id"] == begun.json()["id"]
+        key = {"Idempotency-Key": "notice-1"}
+        once = client.call("POST", "/broadcasts", json=body, http=key)
+        again = client.call("POST", "/broadcasts", json=body, http=key)
+        assert again.headers["idempotency-replayed"] == "true"
+        assert begun.json()["id"] != once.json()["id"] == again.json()["id"]
+        other = client.call("POST", "/broadcasts", json={**body, "text": "x"}, http=key)
+        assert kind(other) == "key-reused"
+        listed = node.command("broadcast", "list", "--format", "csv").stdout
+        assert listed.count(once.json()["id"]) == 1
         assert kind(client.call("POST", "/broadcasts", json={**body, "to": "example.org"})) == (
             "unknown-recipient"
         )

@@ -67,6 +67,45 @@ def test_messages_are_posted_signed_in_order_and_survive_a_kill(node: RunningNod
         assert node.metric("imsnode_service_taken_total") == 2
 
 
+def test_what_becomes_of_messages_is_posted_too(node: RunningNode) -> None:
+    with Hook(503, 200) as hook, phone(node, "alice") as alice:
+        added = node.command("service", "add", "bot", "--webhook", hook.url, "--events").stdout
+        token = node.command("token", "add", "bot", "--as", "bot").stdout.strip()
+        url = f"http://{node.http}/api/v1/messages"
+        auth = {"Authorization": f"Bearer {token}"}
+
+        def send(to: str) -> str:
+            wanted = {"from": "sip:bot@ims.test", "to": f"sip:{to}@ims.test", "text": "hi"}
+            sent = httpx.post(url, json=wanted, headers=auth).json()
+            identity: str = sent["messages"][0]["id"]
+            return identity
+
+        waiting, taken_back = send("alice"), send("bob")
+        assert httpx.delete(f"{url}/{taken_back}", headers=auth).status_code == 200
+        assert alice.message("bot", "an answer").status == 202
+        node.kill()  # what has not been taken is posted again
+        node.start()
+        assert alice.register().status == 200
+        assert alice.collect(1) == [b"hi"]
+        told: dict[str, dict[str, object]] = {}
+        while len(told) < 5:
+            headers, event = hook.next()
+            body = event["data"]
+            told.setdefault(headers["webhook-id"], {"type": event["type"], **body})
+        assert [(one["type"], one["id"]) for one in told.values() if "state" in one] == [
+            ("message.stored", waiting),
+            ("message.stored", taken_back),
+            ("message.recalled", taken_back),
+            ("message.delivered", waiting),
+        ]
+        received = [one["text"] for one in told.values() if one["type"] == "message.received"]
+        assert received == ["an answer"]
+        assert added.count("secret")
+        assert (
+            node.command("service", "webhook", "bot", "-", "--events", check=False).returncode == 2
+        )
+
+
 def test_messages_are_fetched_and_acknowledged(node: RunningNode) -> None:
     node.command("service", "add", "sip:box@ims.test")
     token = node.command("token", "add", "x", "--scope", "services:read").stdout.strip()

@@ -3,22 +3,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
-from pydantic import Field
+from pydantic import BaseModel, Field
+from starlette.responses import Response
 
 from ...identity.tokens import ApiToken
 from ...storage.errors import StorageError
 from ...storage.jobs import JobReport
-from .models import Address, ApiModel, Content, timestamp
+from .models import Address, ApiModel, Content, Idempotency, timestamp
+from .once import Claims, Once
 from .operation import Call, Operation, Security
 from .problems import Problem
 
 __all__ = ["BroadcastDesk", "broadcast_operations"]
 
 
-class BroadcastDesk(Protocol):
+class BroadcastDesk(Claims, Protocol):
     """Begins broadcasts and tells of them."""
 
     @property
@@ -41,8 +44,12 @@ class BroadcastDesk(Protocol):
         content: tuple[bytes, bytes],
         rate: float | None,
         expires_s: int | None,
+        identity: str,
     ) -> str:
-        """Begin a broadcast; its id, once it is committed. Raises: ValueError, StorageError."""
+        """Begin a broadcast; its id, once it is committed. Raises: ValueError, StorageError.
+
+        Args: identity: the same for every attempt to begin the same one, "" when there is one.
+        """
         ...
 
     async def broadcast_report(self, identity: str) -> JobReport | None:
@@ -95,9 +102,11 @@ class BroadcastReport(ApiModel):
     expired: int
 
 
-def broadcast_operations(desk: BroadcastDesk, security: Security) -> list[Operation]:
+def broadcast_operations(
+    desk: BroadcastDesk, security: Security, wall: Callable[[], float]
+) -> list[Operation]:
     """Return the operations on broadcasts."""
-    broadcasts = _Broadcasts(desk)
+    broadcasts = _Broadcasts(desk, wall)
     texts = {"id": "Id of the broadcast."}
     scope, tag = "broadcasts", "broadcasts"
     return [
@@ -108,10 +117,18 @@ def broadcast_operations(desk: BroadcastDesk, security: Security) -> list[Operat
             "Send a message to everybody in a domain or group",
             security,
             scope,
+            header=Idempotency,
             body=NewBroadcast,
             answer=BroadcastReport,
             status=202,
-            problems=("sender-not-allowed", "unknown-recipient", "unavailable"),
+            problems=(
+                "sender-not-allowed",
+                "unknown-recipient",
+                "key-reused",
+                "not-now",
+                "too-large",
+                "unavailable",
+            ),
             tag=tag,
         ),
         Operation(
@@ -144,11 +161,12 @@ def broadcast_operations(desk: BroadcastDesk, security: Security) -> list[Operat
 class _Broadcasts:
     """The handlers."""
 
-    def __init__(self, desk: BroadcastDesk) -> None:
+    def __init__(self, desk: BroadcastDesk, wall: Callable[[], float]) -> None:
         self._desk = desk
+        self._once = Once(desk, wall)
 
-    async def start_broadcast(self, call: Call) -> BroadcastReport:
-        """Begin a broadcast; it goes on after a restart."""
+    async def start_broadcast(self, call: Call) -> BaseModel | Response:
+        """Begin a broadcast, once for each idempotency key; it goes on after a restart."""
         new: NewBroadcast = call.body
         token: ApiToken = call.caller
         try:
@@ -160,13 +178,24 @@ class _Broadcasts:
         content = new.content
         if len(content[1]) > self._desk.largest:
             raise Problem("too-large", f"a message holds at most {self._desk.largest} octets")
+        key = call.header.key
+        identity = "" if key is None else f"{token.id} {key}"
+        return await self._once.answer(
+            token, key, new, lambda: self._begin(new, sender, identity, token)
+        )
+
+    async def _begin(
+        self, new: NewBroadcast, sender: str, identity: str, token: ApiToken
+    ) -> BroadcastReport:
         try:
-            identity = await self._desk.broadcast(sender, new.to, content, new.rate, new.expires)
+            job = await self._desk.broadcast(
+                sender, new.to, new.content, new.rate, new.expires, identity
+            )
         except ValueError as error:
             raise Problem("unknown-recipient", f"to: {error}") from error
         except StorageError as error:
             raise Problem("unavailable", "the broadcast cannot be kept") from error
-        return await self._report(identity, token)
+        return await self._report(job, token)
 
     async def get_broadcast(self, call: Call) -> BroadcastReport:
         """Tell how far a broadcast has come."""

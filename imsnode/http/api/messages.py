@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import sha256
 
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from ...identity.tokens import ApiToken
 from ...storage.errors import StorageError
-from ...storage.requests import Claim
 from ...storage.story import Story
 from .models import (
     Idempotency,
@@ -22,6 +21,7 @@ from .models import (
     State,
     Submitted,
 )
+from .once import Once
 from .operation import Call, Operation, Security
 from .ports import MessageDesk, Outgoing, Result
 from .problems import Problem
@@ -83,29 +83,19 @@ def message_operations(
 
 
 class _Messages:
-    """The handlers. running: keys of requests under way in this process."""
+    """The handlers."""
 
     def __init__(self, desk: MessageDesk, wall: Callable[[], float]) -> None:
         self._desk = desk
-        self._wall = wall
-        self._running: set[tuple[str, str]] = set()
+        self._once = Once(desk, wall)
 
-    async def send_message(self, call: Call) -> Submitted | Response:
+    async def send_message(self, call: Call) -> BaseModel | Response:
         """Submit a message, once for each idempotency key."""
         new: NewMessage = call.body
         token: ApiToken = call.caller
         header: Idempotency = call.header
         outgoing = self._outgoing(new, token, header.key)
-        if header.key is None:
-            return await self._submit(outgoing)
-        running = (token.id, header.key)
-        if running in self._running:
-            raise Problem("not-now", "the first request under this key has no answer yet")
-        self._running.add(running)
-        try:
-            return await self._submit_once(outgoing, token, header.key, new)
-        finally:
-            self._running.discard(running)
+        return await self._once.answer(token, header.key, new, lambda: self._submit(outgoing))
 
     async def get_message(self, call: Call) -> MessageStatus:
         """Tell the state of a message to those who sent it or got it."""
@@ -175,23 +165,6 @@ class _Messages:
                 f"{field}: {error}",
                 errors=[{"field": field, "reason": str(error)}],
             ) from error
-
-    async def _submit_once(
-        self, outgoing: list[Outgoing], token: ApiToken, key: str, new: NewMessage
-    ) -> Submitted | Response:
-        digest = sha256(new.model_dump_json(by_alias=True).encode()).digest()
-        claim = Claim(token.id, key, digest, self._wall())
-        claimed = await self._desk.claim(claim)
-        if claimed is None:
-            raise Problem("unavailable", "the key cannot be kept now", {"Retry-After": "5"})
-        if claimed.digest != digest:
-            raise Problem("key-reused", "another request was sent under this key")
-        if claimed.answer:
-            replayed = {"Idempotency-Replayed": "true"}
-            return Response(claimed.answer, 202, replayed, "application/json")
-        submitted = await self._submit(outgoing)
-        await self._desk.keep_answer(claim, submitted.model_dump_json(by_alias=True))
-        return submitted
 
     async def _submit(self, outgoing: list[Outgoing]) -> Submitted:
         try:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ...recalls import RecallResult
-from ...storage.requests import Claim, Claimed
 from ...storage.story import Story
+from .once import Claims
 
 __all__ = ["MessageDesk", "Outgoing", "Result"]
 
@@ -39,7 +39,7 @@ class Result:
     reason: str
 
 
-class MessageDesk(Protocol):
+class MessageDesk(Claims, Protocol):
     """Takes messages and tells of them."""
 
     @property
@@ -69,14 +69,6 @@ class MessageDesk(Protocol):
 
     async def recall(self, message_id: str, sender: str) -> list[RecallResult]:
         """Take a message of a sender back, wherever it has not been delivered."""
-        ...
-
-    async def claim(self, claim: Claim) -> Claimed | None:
-        """Claim an idempotency key; None when the store cannot keep it."""
-        ...
-
-    async def keep_answer(self, claim: Claim, answer: str) -> None:
-        """Keep the answer to a claimed request."""
         ...
 
     async def story(self, message_id: str) -> Story | None:

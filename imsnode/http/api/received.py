@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,7 +14,20 @@ from sip.privacy import shown
 from ...received import Received
 from .models import timestamp
 
-__all__ = ["ReceivedMessage", "WebhookEvent", "event_of", "received_message"]
+__all__ = [
+    "EVENT_TYPE",
+    "MessageState",
+    "Reached",
+    "ReceivedMessage",
+    "StateEvent",
+    "WebhookEvent",
+    "event_of",
+    "received_message",
+]
+
+#: Content-Type of an event in the mailbox of a service account.
+EVENT_TYPE: Final = b"application/vnd.imsnode.event+json"
+Reached = Literal["stored", "delivered", "displayed", "failed", "expired", "recalled"]
 
 # Said in fields of their own, or of no meaning without the SIP message around them.
 _OMITTED = frozenset(("from", "to", "content-type", "content-length"))
@@ -47,8 +60,32 @@ class WebhookEvent(BaseModel):
     data: ReceivedMessage
 
 
-def event_of(message: Received, wall: float) -> WebhookEvent:
-    """Return what is posted for a message."""
+class MessageState(BaseModel):
+    """What a message that the account sent has come to."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    id: str = Field(description="Message id; empty when the node does not know it (any more).")
+    sender: str = Field(alias="from")
+    to: str
+    state: Reached
+    sip_status: int = Field(default=0, description="Answer of the device, or to the sender.")
+    device: str = Field(default="", description="Instance id, where one device is meant.")
+    imdn_message_id: str = Field(default="", description="Of what its reader has seen.")
+
+
+class StateEvent(BaseModel):
+    """What is posted to a webhook about a message that the account sent."""
+
+    type: str = Field(description="`message.` and the state.")
+    timestamp: datetime = Field(description="When it came to that.")
+    data: MessageState
+
+
+def event_of(message: Received, wall: float) -> WebhookEvent | StateEvent:
+    """Return what is posted for a message, or for an event."""
+    if message.content_type == EVENT_TYPE:
+        return StateEvent.model_validate_json(message.body)
     return WebhookEvent(timestamp=timestamp(wall), data=received_message(message))
 
 
