@@ -1,6 +1,6 @@
 """Measure imsnode beside Kamailio in one run and write the table.
 
-    python benchmarks/run.py [--rounds 5] [--duration 4] [--only relay,register,offline,digest,receipts,scale,many,history]
+    python benchmarks/run.py [--rounds 5] [--duration 4] [--only relay,register,offline,digest,receipts,scale,many,history,xcap]
 
 Every figure is per CPU second of the server's process tree; the generator's own CPU time is never counted. The server is
 pinned to one core and the generator to another when there are two. Single results go to
@@ -151,7 +151,7 @@ def main() -> int:
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--duration", type=float, default=4.0)
-    parser.add_argument("--only", default="relay,register,offline,digest,receipts,scale,many,history")
+    parser.add_argument("--only", default="relay,register,offline,digest,receipts,scale,many,history,xcap")
     opts = parser.parse_args()
     wanted = set(opts.only.split(","))
     if shutil.which("cc") is None:
@@ -200,6 +200,12 @@ def main() -> int:
         archive = history.measure()
         kept["history"] = archive
         text += "\n\n" + history.table(archive)
+    if "xcap" in wanted:
+        from benchmarks import xcap
+
+        rates = xcap.measure(opts.duration, opts.rounds)
+        kept["xcap"] = rates
+        text += "\n\n" + xcap.table(rates)
     head = (
         f"{datetime.date.today()}, {platform.machine()}, Python {platform.python_version()}, "
         f"{os.cpu_count()} cores; `make bench` ({opts.rounds} rounds of {opts.duration:g} s, medians)\n\n"

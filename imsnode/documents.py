@@ -227,7 +227,7 @@ class Documents:
                     wanted = await loop.run_in_executor(None, change, stored)
                 if stored is not None and wanted.octets == stored.octets:
                     return Kept(False, stored.etag)
-                outcome, etag = await self._write(target.key, stored, wanted)
+                outcome, etag = await self._write(target, stored, wanted)
                 if outcome is Outcome.DONE:
                     return Kept(wanted.created, etag)
                 if outcome in _REFUSED:
@@ -250,8 +250,10 @@ class Documents:
                 del self._turns[key]
 
     async def _write(
-        self, key: DocumentKey, stored: Stored | None, change: Change
+        self, target: Target, stored: Stored | None, change: Change
     ) -> tuple[Outcome, str]:
+        key = target.key
+        uris = change.claims if target.usage.claims_uris else None
         found = stored.etag if stored else ""
         new = Stored(self._token(), change.octets or b"", self._wall())
         most = self.server.limits.documents
@@ -264,7 +266,7 @@ class Documents:
             if not done.done():
                 done.set_result(outcome)
 
-        write = DocumentWrite(key, found, new.etag, change.octets, new.changed, change.claims, most)
+        write = DocumentWrite(key, found, new.etag, change.octets, new.changed, uris, most)
         self._shelf.submit(write, written)
         return await done, "" if change.octets is None else new.etag
 

@@ -23,7 +23,6 @@ from sqlalchemy import (
     exc,
     func,
     insert,
-    literal,
     select,
     update,
 )
@@ -62,8 +61,8 @@ class Outcome(Enum):
 class DocumentWrite:
     """A document to be kept, or removed with octets None.
 
-    found: entity tag it replaces, "" for none. uris: that are the document's from now on. most:
-    documents the owner may have.
+    found: entity tag it replaces, "" for none. uris: that are the document's from now on, None for
+    one of a usage that claims none. most: documents the owner may have.
     """
 
     key: DocumentKey
@@ -71,7 +70,7 @@ class DocumentWrite:
     etag: str
     octets: bytes | None
     changed: float
-    uris: Sequence[str] = ()
+    uris: Sequence[str] | None = None
     most: int = 1 << 30
 
 
@@ -84,8 +83,9 @@ class _Statements:
         here = (c.owner == owner, c.auid == auid, c.name == name)
         self.read = Query(select(c.etag, c.octets, c.changed).where(*here), dialect)
         self.home = Query(select(c.auid, c.name, c.etag).where(c.owner == owner), dialect)
-        self.etag = Query(select(c.etag).where(*here), dialect)
-        self.user = Query(select(literal(1)).where(account.c.aor == owner), dialect)
+        user = select(account.c.aor).where(account.c.aor == owner).scalar_subquery()
+        etag = select(c.etag).where(*here).scalar_subquery()
+        self.state = Query(select(user, etag), dialect)
         self.count = Query(
             select(func.count()).select_from(document).where(c.owner == owner), dialect
         )
@@ -237,14 +237,14 @@ class Documents:
 def _write(connection: Connection, sql: _Statements, write: DocumentWrite) -> Outcome:
     """Do a write in the running transaction, or nothing of it."""
     owner = write.key[0]
-    if owner != GLOBAL and sql.user.run(connection, owner).first() is None:
+    user, etag = sql.state.run(connection, owner, *write.key).one()
+    if user is None and owner != GLOBAL:
         return Outcome.GONE
-    row = sql.etag.run(connection, *write.key).first()
-    if (row[0] if row else "") != write.found:
+    if (etag or "") != write.found:
         return Outcome.STALE
     if not write.found and sql.count.run(connection, owner).scalar_one() >= write.most:
         return Outcome.FULL
-    for uri in write.uris:
+    for uri in write.uris or ():
         claimed = sql.claimed.run(connection, uri).first()
         if claimed is not None and tuple(claimed) != write.key:
             return Outcome.TAKEN
@@ -254,18 +254,19 @@ def _write(connection: Connection, sql: _Statements, write: DocumentWrite) -> Ou
         sql.update.run(connection, write.etag, write.changed, write.octets, *write.key)
     else:
         sql.insert.run(connection, *write.key, write.etag, write.changed, write.octets)
-    _claim(connection, sql, write)
+    uris = () if write.octets is None else write.uris
+    if uris is not None:
+        _claim(connection, sql, write.key, uris)
     return Outcome.DONE
 
 
-def _claim(connection: Connection, sql: _Statements, write: DocumentWrite) -> None:
-    """Let the document have its URIs and no others."""
-    had = set(sql.uris.run(connection, *write.key).scalars())
-    if had == set(write.uris):
-        return
-    sql.drop_uris.run(connection, *write.key)
-    for uri in dict.fromkeys(write.uris):
-        sql.claim.run(connection, uri, *write.key)
+def _claim(connection: Connection, sql: _Statements, key: DocumentKey, uris: Sequence[str]) -> None:
+    """Let a document have these URIs and no others."""
+    had = set(sql.uris.run(connection, *key).scalars())
+    if had != set(uris):
+        sql.drop_uris.run(connection, *key)
+        for uri in dict.fromkeys(uris):
+            sql.claim.run(connection, uri, *key)
 
 
 def remove_documents(connection: Connection, owner: str) -> int:

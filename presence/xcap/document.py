@@ -16,7 +16,7 @@ from lxml import etree
 from sip.bodies.xml import Element, plain
 
 from .errors import Conflict
-from .places import Bounds, Place, attributes, find_places
+from .places import Bounds, Place, attributes, check_bounds, find_places
 from .selector import ANY, NodeSelector, Step
 
 __all__ = ["Document", "check_octets", "expanded", "matches", "read_tree"]
@@ -71,14 +71,14 @@ class Document:
     def __init__(self, octets: bytes, bounds: Bounds) -> None:
         """Read it. Raises: Conflict: not-utf-8, not-well-formed or constraint-failure."""
         check_octets(octets)
+        check_bounds(octets, bounds)
         self.octets = octets
-        self._places = find_places(octets, bounds)
         self.root = read_tree(octets, "not-well-formed")
 
     @cached_property
     def _by_element(self) -> dict[Element, Place]:
         elements = list(self.root.iter(etree.Element))
-        return dict(zip(elements, self._places, strict=True))
+        return dict(zip(elements, find_places(self.octets), strict=True))
 
     def place(self, element: Element) -> Place:
         """Return where an element stands."""

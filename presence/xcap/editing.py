@@ -17,7 +17,7 @@ from sip.bodies.xml import Element
 
 from .document import Document, check_octets, matches, read_tree
 from .errors import Conflict
-from .places import Bounds, find_places
+from .places import Bounds, check_bounds, find_places
 from .selector import ANY, Attribute, NodeSelector, Step
 
 __all__ = ["Edit", "fetch", "put_attribute", "put_element", "remove", "verify_put"]
@@ -162,7 +162,7 @@ def _fragment(body: bytes, context: Element, bounds: Bounds) -> Element:
     """
     check_octets(body)
     try:
-        places = find_places(body, bounds)
+        check_bounds(body, bounds)
     except Conflict as conflict:
         if conflict.condition == "not-well-formed":
             raise Conflict("not-xml-frag", conflict.reason) from None
@@ -173,6 +173,7 @@ def _fragment(body: bytes, context: Element, bounds: Bounds) -> Element:
         if uri
     )
     root = read_tree(b"<x%b>%b</x>" % (declared.encode(), body), "not-xml-frag")
+    places = find_places(body)
     if not places or places[0].start or places[0].end != len(body) or len(root) != 1:
         raise Conflict("not-xml-frag", "the content is not one element")
     return next(root.iterchildren(etree.Element))

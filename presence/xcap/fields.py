@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from urllib.parse import quote
 
 from lxml import etree
@@ -33,20 +33,16 @@ def refuse_repeats(
     elements: Iterable[Element], attribute: str, namespace: str, phrase: str
 ) -> None:
     """Raise Conflict (uniqueness-failure) when two elements have the same value in an attribute."""
-    failures = [(field_of(one, attribute, namespace), ()) for one in _repeats(elements, attribute)]
-    if failures:
-        raise Conflict("uniqueness-failure", phrase, exists=failures)
-
-
-def _repeats(elements: Iterable[Element], attribute: str) -> Iterator[Element]:
+    named = [(one, value) for one in elements if (value := one.get(attribute)) is not None]
+    if len(named) == len({value for _, value in named}):
+        return
     seen: set[str] = set()
-    for element in elements:
-        value = element.get(attribute)
-        if value is None:
-            continue
+    failures = []
+    for one, value in named:
         if value in seen:
-            yield element
+            failures.append((field_of(one, attribute, namespace), ()))
         seen.add(value)
+    raise Conflict("uniqueness-failure", phrase, exists=failures)
 
 
 def _step(element: Element, namespace: str) -> str:

@@ -27,8 +27,8 @@ def refuse_unknown(root: Element, namespaces: frozenset[str]) -> None:
     Raises: Conflict.
     """
     declared = _declared()
-    tags = {str(element.tag) for element in root.iter()}
-    for tag in tags - declared:
+    tags = {element.tag for element in root.iter()}
+    for tag in map(str, tags - declared):
         if tag[1:].partition("}")[0] in namespaces:
             raise Conflict("schema-validation-error", f"{tag} is declared in no schema")
 

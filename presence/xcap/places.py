@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the elements of a document stand: ranges of octets, and the bounds of XML on the way.
+"""Where the elements of a document stand: ranges of octets; and the bounds of XML before a tree.
 
-One pass over the octets, before a tree is built. It takes well-formedness for granted, which the
-parser that comes after it checks: what is not well-formed gets places that nobody uses.
+Both take well-formedness for granted, which the parser that comes after checks: what is not
+well-formed gets places that nobody uses.
 """
 
 from __future__ import annotations
@@ -14,18 +14,20 @@ from typing import Final
 
 from .errors import Conflict
 
-__all__ = ["Bounds", "Place", "attributes", "find_places"]
+__all__ = ["Bounds", "Place", "attributes", "check_bounds", "find_places"]
 
-# Time is linear in hostile octets too: nothing is tried twice (possessive), and a "<" that begins
-# nothing ends the pass.
+# What begins with "<": group 1 is an end tag's slash, 2 how a start tag ends, 3 all that is left
+# where nothing else matches. Nothing is tried twice (possessive): time is linear in hostile octets.
 _TOKEN: Final = re.compile(
-    rb"<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>"
-    rb"|<(?![!?])[^\"'>]*+(?:(?:\"[^\"]*+\"|'[^']*+')[^\"'>]*+)*+>|(<)",
+    rb"<(?:(/)[^<>]*+>"
+    rb"|[^!?/<>\"'][^/>\"']*+(?:(?:\"[^\"]*+\"|'[^']*+'|/(?!>))[^/>\"']*+)*+(/?>)"
+    rb"|!--.*?-->|!\[CDATA\[.*?\]\]>|\?.*?\?>|(.*+))",
     re.DOTALL,
 )
 _ATTRIBUTE: Final = re.compile(
     rb"(?<!\s)\s++([^\s=/<>\"']++)\s*+=\s*+(\"[^\"]*+\"|'[^']*+')", re.DOTALL
 )
+_SHORTEST: Final = 5  # octets of an attribute
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,42 +53,60 @@ class Place:
         self.inner = self.tail = self.end = inner
 
 
-def find_places(octets: bytes, bounds: Bounds) -> list[Place]:
-    """Return the places of all elements, in document order.
+def check_bounds(octets: bytes, bounds: Bounds) -> None:
+    """Refuse what holds too much.
 
-    Raises: Conflict: constraint-failure beyond the bounds, not-well-formed for some of what is not.
+    Raises: Conflict: constraint-failure; not-well-formed for markup without an end.
     """
+    depth = 0
+    for closes, opens, rest in _TOKEN.findall(octets):
+        if opens:
+            if depth >= bounds.depth:
+                raise Conflict("constraint-failure", f"more than {bounds.depth} levels of elements")
+            if opens == b">":
+                depth += 1
+        elif closes:
+            depth -= 1
+        elif rest:
+            raise Conflict("not-well-formed", "a piece of markup has no end")
+    # Attributes are counted one by one only where there may be too many of them.
+    longest = max(map(len, octets.split(b"<")))
+    if (
+        octets.count(b"=") > bounds.attributes
+        or octets.count(b"xmlns") > bounds.namespaces
+        or longest > _SHORTEST * bounds.element_attributes
+    ):
+        _check_attributes(octets, bounds)
+
+
+def _check_attributes(octets: bytes, bounds: Bounds) -> None:
+    total = namespaces = 0
+    for token in _TOKEN.finditer(octets):
+        if token.lastindex == 2:
+            names = [found[0] for found in _ATTRIBUTE.findall(token[0])]
+            declared = sum(name == b"xmlns" or name.startswith(b"xmlns:") for name in names)
+            namespaces += declared
+            total += len(names)
+            if len(names) > bounds.element_attributes or total > bounds.attributes:
+                raise Conflict("constraint-failure", "too many attributes")
+            if namespaces > bounds.namespaces:
+                raise Conflict("constraint-failure", "too many name spaces")
+
+
+def find_places(octets: bytes) -> list[Place]:
+    """Return the places of all elements, in document order."""
     places: list[Place] = []
     unclosed: list[Place] = []
-    attribute_count = namespace_count = 0
     for token in _TOKEN.finditer(octets):
-        if token.lastindex:
-            raise Conflict("not-well-formed", "a piece of markup has no end")
-        start, end = token.span()
-        first = octets[start + 1]
-        if first in b"!?":
-            continue
-        if first == 0x2F:  # </name>
-            if unclosed:
-                place = unclosed.pop()
-                place.tail, place.end = start, end
-            continue
-        place = Place(start, end)
-        places.append(place)
-        if len(unclosed) >= bounds.depth:
-            raise Conflict("constraint-failure", f"more than {bounds.depth} levels of elements")
-        if octets[end - 2] != 0x2F:
-            unclosed.append(place)
-        if octets.find(b"=", start, end) > 0:
-            tag = octets[start:end]
-            count = len(_ATTRIBUTE.findall(tag))
-            namespaces = tag.count(b"xmlns")
-            namespace_count += namespaces
-            attribute_count += count
-            if count > bounds.element_attributes or attribute_count > bounds.attributes:
-                raise Conflict("constraint-failure", "too many attributes")
-            if namespaces and namespace_count > bounds.namespaces:
-                raise Conflict("constraint-failure", "too many name spaces")
+        kind = token.lastindex
+        if kind == 2:
+            place = Place(*token.span())
+            places.append(place)
+            if token[2] == b">":
+                unclosed.append(place)
+        elif kind == 1 and unclosed:
+            place = unclosed.pop()
+            place.tail, place.end = token.span()
     return places
 
 
