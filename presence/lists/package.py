@@ -16,9 +16,12 @@ from sip.bodies.resource_lists import MEDIA_TYPE as RECIPIENTS
 from sip.bodies.resource_lists import parse_recipients
 from sip.errors import ParseError
 
+from ..documents.filters import MEDIA_TYPE as FILTERS
+from ..documents.filters import Filter, FilterSet
 from ..event.package import Body, Decision, EventPackage, Refused, Standing, entity_tag
 from ..event.states import WatcherEvent
 from ..event.subscription import NOW, Subscription
+from ..packages.negotiate import read_filters
 from ..uris import canonical
 from .members import ListLimits, Member, members_of
 from .ports import Backend, ListDocuments, State
@@ -51,8 +54,10 @@ _PART: Final = 250
 class MemberPackage(EventPackage, Protocol):
     """An event package whose resources can be members of lists."""
 
-    def view(self, resource: str, decision: Decision, kind: bytes, wall: float) -> Body | None:
-        """Return the whole state of a resource as somebody with this decision sees it."""
+    def view(
+        self, resource: str, decision: Decision, wall: float, wanted: Filter | None = None
+    ) -> Body | None:
+        """Return the whole state of a resource for this decision and filter."""
         ...
 
 
@@ -109,7 +114,10 @@ class ListPackage:
         self.close(sub)
         sub.kind = MULTIPART
         sub.memo = None
+        before = sub.interest.filters if isinstance(sub.interest, _Interest) else FilterSet()
         interest = _Interest(self, sub, members)
+        if sub.terms.content_type == FILTERS:
+            interest.filters = before.updated(read_filters(sub.terms.body))
         sub.interest = interest
         self._open.setdefault(sub.watcher, {})[sub.number] = sub
         interest.follow()
@@ -196,7 +204,10 @@ class ListPackage:
             return _REJECTED
         if decision.standing is Standing.CONFIRM:
             return _PENDING
-        body = self.inner.view(member.key, decision, self.inner.types[0], wall)
+        wanted = None
+        if isinstance(sub.interest, _Interest):
+            wanted = sub.interest.filters.about(member.key, sub.resource)
+        body = self.inner.view(member.key, decision, wall, wanted)
         if body is None:
             return State("active")
         return State("active", "", body.content_type, body.content, body.etag)
@@ -220,7 +231,7 @@ class _Interest:
 
     changed_members: keys of those whose state may be another than was sent. sent: what its watcher
     was told of each, as `_token` has it. elsewhere: states of members that other servers serve.
-    until: wall seconds at which the rules of a member may decide otherwise.
+    until: wall seconds at which the rules of a member may decide otherwise. filters: the watcher's.
     """
 
     def __init__(self, package: ListPackage, sub: Subscription, members: Iterable[Member]) -> None:
@@ -231,6 +242,7 @@ class _Interest:
         self.sent: dict[str, str] = {}
         self.elsewhere: dict[str, State] = {}
         self.until: dict[str, float] = {}
+        self.filters = FilterSet()
 
     def follow(self) -> None:
         package, watcher = self._package, self._sub.watcher

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from sip.errors import ParseError
 
-from ..documents import partial, pidf
+from ..documents import filters, partial, pidf
 from ..documents.compose import Facts, compose
+from ..documents.filters import Filter, FilterSet
 from ..documents.pidf import Document
 from ..event.package import Body, Decision, Refused, Standing, entity_tag
 from ..event.subscription import Subscription
 from ..patch.errors import ERROR_TYPE, PatchError
 from ..rules import EVERYTHING, Transformations, apply
-from .negotiate import choose_type
+from .negotiate import choose_type, read_filters
 
 if TYPE_CHECKING:
     from ..event.notifier import Notifier
@@ -102,6 +103,9 @@ class PresencePackage:
             sub.kind = partial.MEDIA_TYPE
         else:
             sub.kind = choose_type(accept, (pidf.MEDIA_TYPE,))
+        if sub.terms.content_type == filters.MEDIA_TYPE:
+            before = sub.interest if isinstance(sub.interest, _Wanted) else _Wanted(FilterSet())
+            sub.interest = _Wanted(before.filters.updated(read_filters(sub.terms.body)))
 
     def close(self, sub: Subscription) -> None:
         """Nothing was taken."""
@@ -109,23 +113,32 @@ class PresencePackage:
     def render(self, sub: Subscription, wall: float) -> Body | None:
         """Return the watcher's view, whole or as what changed since the last one."""
         assert sub.decision is not None
-        if sub.kind != partial.MEDIA_TYPE:
-            return self.view(sub.resource, sub.decision, sub.kind, wall)
         state = self._state(sub.resource)
-        view = state.view(sub.decision)
+        view = state.view(sub.decision, _filter_of(sub))
+        if isinstance(sub.interest, _Wanted):
+            sub.interest.seen = state.view(sub.decision).document
+        if sub.kind != partial.MEDIA_TYPE:
+            return view.body
         before = sub.memo if isinstance(sub.memo, Document) else None
         sub.memo = view.document
         sub.version = max(sub.version, 0) + 1
         return Body(partial.MEDIA_TYPE, view.partial(before, sub.version), view.body.etag)
 
-    def view(self, resource: str, decision: Decision, kind: bytes, wall: float) -> Body | None:
-        """Return the whole state as somebody with this decision sees it."""
-        return self._state(resource).view(decision).body
+    def view(
+        self, resource: str, decision: Decision, wall: float, wanted: Filter | None = None
+    ) -> Body | None:
+        """Return the whole state as somebody with this decision and filter sees it."""
+        return self._state(resource).view(decision, wanted).body
 
     def etag(self, sub: Subscription, wall: float) -> bytes:
-        """Return the entity tag of the watcher's view."""
+        """Return the entity tag of the watcher's view; the last one if its filter sees no news."""
         assert sub.decision is not None
-        return self._state(sub.resource).view(sub.decision).body.etag
+        state, wanted = self._state(sub.resource), _filter_of(sub)
+        if wanted is not None and wanted.triggers and isinstance(sub.interest, _Wanted):
+            now = state.view(sub.decision).document
+            if not wanted.triggered(sub.interest.seen, now):
+                return sub.etag
+        return state.view(sub.decision, wanted).body.etag
 
     # -------------------------------------------------------------- publications
 
@@ -176,6 +189,23 @@ class PresencePackage:
         return state
 
 
+class _Wanted:
+    """What the filters of a watcher are, and what it knows, before they were applied."""
+
+    __slots__ = ("filters", "seen")
+
+    def __init__(self, filters: FilterSet) -> None:
+        self.filters = filters
+        self.seen: Document | None = None
+
+
+def _filter_of(sub: Subscription) -> Filter | None:
+    wanted = sub.interest
+    if not isinstance(wanted, _Wanted):
+        return None
+    return wanted.filters.about(sub.resource, sub.resource)
+
+
 class _State:
     """The composed document of one presentity and the views of it that somebody has."""
 
@@ -187,18 +217,19 @@ class _State:
         self._resource = resource
         self._views: dict[Hashable, _View] = {}
 
-    def view(self, decision: Decision) -> _View:
-        """Return what a decision lets see, built at the first call."""
+    def view(self, decision: Decision, wanted: Filter | None = None) -> _View:
+        """Return what a decision lets see and a filter leaves of it, built at the first call."""
         allowed = decision.standing is Standing.ALLOW
-        key = decision.view if allowed else None
-        view = self._views.get(key)
+        shown = decision.view if allowed else None
+        view = self._views.get((shown, wanted))
         if view is None:
-            if isinstance(key, Transformations):
-                view = _View(apply(self.document, key))
+            if wanted is not None:
+                document = filters.apply_filter(self.view(decision).document, wanted)
+            elif isinstance(shown, Transformations):
+                document = apply(self.document, shown)
             else:
-                closed = pidf.closed(self._resource)
-                view = _View(pidf.parse_pidf(closed, self._resource))
-            self._views[key] = view
+                document = pidf.unavailable(self._resource)
+            view = self._views[shown, wanted] = _View(document)
         return view
 
 

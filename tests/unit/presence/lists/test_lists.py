@@ -151,9 +151,11 @@ class Inner:
     def authorise(self, resource: str, watcher: str, wall: float) -> Decision:
         return Decision(self.standings.get(resource, Standing.ALLOW), watcher)
 
-    def view(self, resource: str, decision: Decision, kind: bytes, wall: float) -> Body | None:
+    def view(
+        self, resource: str, decision: Decision, wall: float, wanted: object = None
+    ) -> Body | None:
         content = self.states.get(resource, b"<closed/>")
-        return Body(kind, content, b"%x" % hash(content))
+        return Body(self.types[0], content, b"%x" % hash(content))
 
 
 class Notifier:
