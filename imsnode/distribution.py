@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from pager import rules
@@ -57,6 +57,7 @@ class Distribution:
         local: bool = False,
         known: bool = True,
         disclosed: bool = True,
+        added: Mapping[str, Sequence[tuple[str, bytes]]] | None = None,
     ) -> str:
         """Send copies of a request and answer it; returns its id.
 
@@ -65,6 +66,7 @@ class Distribution:
                 the body, and the body, when that is not the request's own; each copy then names
                 its recipient in To. local: no server transaction waits. known: the sender wrote
                 the recipients down. disclosed: may know them; else no receipt says whose it is.
+                added: as in `Original`.
         """
         pager = self.fanout.pager
         wall = pager.clock.wall()
@@ -87,6 +89,7 @@ class Distribution:
             request.body if content is None else content[1],
             content is not None,
             not is_composing(request),
+            added=added,
         )
         pager.stats.submitted += 1
         submission = Submission(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from typing import Final
 
 from pager.submission import Answering
 from sip.bodies.mime import Part, media_type, parse_fields
@@ -12,6 +13,8 @@ from sip.bodies.resource_lists import MEDIA_TYPE, Entry, build_history, parse_re
 from sip.endpoint import Endpoint
 from sip.errors import ParseError, SipError
 from sip.flow import Flow
+from sip.grammar import is_token, unescape
+from sip.headers.names import canonical_name
 from sip.ids import IdSource
 from sip.message import Request
 from sip.routing import Refusal
@@ -21,6 +24,18 @@ from .distribution import Distribution
 from .groups import unserved
 
 EXTENSION = b"recipient-list-message"
+#: Header fields that the URI of a recipient may set for its copy.
+_GRANTED: Final = {
+    "accept-contact": b"Accept-Contact",
+    "in-reply-to": b"In-Reply-To",
+    "priority": b"Priority",
+    "reject-contact": b"Reject-Contact",
+    "request-disposition": b"Request-Disposition",
+    "subject": b"Subject",
+}
+_PRINTED: Final = bytes(range(0x20, 0x7F))
+#: By AoR: header lines of that copy alone, each with its lower-case name.
+Recipients = dict[str, tuple[tuple[str, bytes], ...]]
 _NEEDED = Refusal(
     421, b"The recipients are missing", (b"Require: " + EXTENSION, b"Supported: " + EXTENSION)
 )
@@ -81,7 +96,7 @@ class ListService:
             refusal = outcome
         self.endpoint.reply(request, flow, refusal.status, now, refusal.reason, refusal.lines)
 
-    def _read(self, request: Request) -> tuple[list[str], bytes, bytes] | Refusal:
+    def _read(self, request: Request) -> tuple[Recipients, bytes, bytes] | Refusal:
         """Return the recipients, the header lines of what they get, and its body."""
         content_type = request.get("content-type") or b""
         if EXTENSION not in [tag.lower() for tag in request.items("require")]:
@@ -108,9 +123,12 @@ class ListService:
             return Refusal(400, b"There is nothing to send beside the list", ())
         return recipients, *self._content(content_type, kept, entries)
 
-    def _recipients(self, entries: Iterable[Entry]) -> list[str] | Refusal:
-        """Return everybody once, by AoR; parameters of a URI, its method too, mean nothing here."""
-        found: dict[str, None] = {}
+    def _recipients(self, entries: Iterable[Entry]) -> Recipients | Refusal:
+        """Return everybody once, by AoR, with the header lines that their URIs ask for.
+
+        Parameters of a URI, its method too, mean nothing here.
+        """
+        found: Recipients = {}
         missing: dict[str, None] = {}
         for entry in entries:
             try:
@@ -120,7 +138,7 @@ class ListService:
             aor = self.aor_of(uri)
             if not uri.is_sip or not uri.user:
                 return Refusal(400, b"The list has somebody who is no SIP user", ())
-            found[aor] = None
+            found.setdefault(aor, header_lines(uri.headers) if uri.headers else ())
             if aor.rpartition("@")[2] not in self.local and not self.consent.given(aor):
                 missing[aor] = None
         if missing:
@@ -129,7 +147,7 @@ class ListService:
             return Refusal(470, b"Consent Needed", (b"Permission-Missing: " + uris,))
         if not any(self.known(aor) for aor in found):
             return Refusal(404, b"Nobody on the list is known", ())
-        return list(found)
+        return found
 
     def _content(
         self, content_type: bytes, kept: list[Part], entries: Iterable[Entry]
@@ -161,13 +179,31 @@ class ListService:
         request: Request,
         sender: str,
         aor: str,
-        read: tuple[list[str], bytes, bytes],
+        read: tuple[Recipients, bytes, bytes],
         now: float,
     ) -> None:
         recipients, head, body = read
+        added = {who: lines for who, lines in recipients.items() if lines}
         self.distribution.send(
-            answering, request, sender, aor, recipients, now, content=(head, body)
-        )
+            answering, request, sender, aor, list(recipients), now, content=(head, body),
+            added=added or None,
+        )  # fmt: skip
+
+
+def header_lines(headers: bytes) -> tuple[tuple[str, bytes], ...]:
+    """Return the header lines that a URI asks for, as far as they are granted.
+
+    Those of RFC 3261 19.1.5 that could deceive or harm are not, nor is a body (RFC 5365 7), nor
+    one that would not be a line: what is left chooses devices or describes the message.
+    """
+    lines: dict[str, bytes] = {}
+    for field in headers.split(b"&"):
+        hname, _, hvalue = field.partition(b"=")
+        spelt, value = unescape(hname), unescape(hvalue).strip(b" ")
+        name = canonical_name(spelt) if is_token(spelt) else ""
+        if name in _GRANTED and value and not value.translate(None, _PRINTED):
+            lines.setdefault(name, b"%b: %b" % (_GRANTED[name], value))
+    return tuple(lines.items())
 
 
 def _is_list(part: Part) -> bool:

@@ -9,10 +9,11 @@ the same message sent again makes no second copy (threats.md D3).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from sip.headers.names import canonical_name
 from sip.ids import IdSource
 from sip.limits import Limits
 from sip.message import Request, build_request
@@ -40,7 +41,8 @@ class Original:
     id: of the message or the job. address: the AoR it was sent to. identity: its part of the keys
     of the copies. head: as of a stored message, without To when ``to_each``: then every copy
     names its recipient there (RFC 5365 7.2). lasting: False for what is worth nothing later. own:
-    the node says it itself, and nobody's wishes are asked.
+    the node says it itself, and nobody's wishes are asked. added: by recipient, header lines that
+    only their copy has, each with its lower-case name; they replace those of the same name.
     """
 
     id: str
@@ -56,6 +58,7 @@ class Original:
     to_each: bool = False
     lasting: bool = True
     own: bool = False
+    added: Mapping[str, Sequence[tuple[str, bytes]]] | None = None
 
     @property
     def content_type(self) -> bytes | None:
@@ -170,6 +173,8 @@ class Fanout:
         self, original: Original, recipient: str, devices: tuple[str, ...], wall: float
     ) -> StoredMessage:
         head = original.head
+        if original.added is not None and recipient in original.added:
+            head = _with_lines(head, original.added[recipient])
         if original.to_each:
             head = b"To: <%b>\r\n%b" % (recipient.encode(), head)
         return StoredMessage(
@@ -330,6 +335,17 @@ class Unheard:
             original = self.original
             self.fanout.unreached(original.sender, original.call_id, self.recipient)
         return status >= 200
+
+
+def _with_lines(head: bytes, added: Sequence[tuple[str, bytes]]) -> bytes:
+    """Return header lines with others in the place of those of the same name."""
+    names = {name for name, _ in added}
+    kept = [
+        line
+        for line in head.split(b"\r\n")
+        if canonical_name(line.partition(b":")[0].strip()) not in names
+    ]
+    return b"\r\n".join([*kept, *[line for _, line in added]])
 
 
 def _nobody_hears(_sender: str, _call_id: bytes, _recipient: str) -> None:

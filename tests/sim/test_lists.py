@@ -150,6 +150,26 @@ def test_requests_that_are_not_for_a_list_server() -> None:
     assert send(world, body([Entry(BOB)], b"x" * 3000)) == 413
 
 
+def test_header_lines_that_a_uri_asks_for_are_granted_or_passed_over() -> None:
+    world = ListWorld()
+    bob, carol = world.online(BOB, 1), world.online(CAROL, 2)
+    wishes = (
+        "a=*%3bmobility%3d%22mobile%22&Subject=for%20bob&Route=%3csip:evil.test%3e&body=x"
+        "&From=%3csip:boss%40ims.test%3e&Priority=urgent%0d%0aVia:%20x&User-Agent=x&Subject=second"
+    )
+    entries = [Entry(f"{BOB}?{wishes}"), Entry(CAROL), Entry(f"{CAROL}?Subject=late")]
+    assert send(world, body(entries, b"hello"), (b"Subject", b"for all")) == 202
+    (mine,), (hers,) = bob.received, carol.received
+    assert mine.get_all("subject") == [b"for bob"]
+    assert mine.get("accept-contact") == b'*;mobility="mobile"'
+    for name in ("route", "priority", "user-agent"):
+        assert not mine.has(name)
+    assert mine.from_uri.aor == "sip:alice@ims.test"
+    assert mine.body == hers.body == b"hello"
+    assert hers.get_all("subject") == [b"for all"]
+    assert not hers.has("accept-contact")
+
+
 def test_the_same_message_again_makes_no_second_copy() -> None:
     world = ListWorld()
     bob = world.online(BOB, 1)
