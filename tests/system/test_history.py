@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.imdn import asking, telling
 from tests.support.phone import Phone
 from tests.support.running import RunningNode
 
@@ -131,3 +132,30 @@ def test_a_token_reads_what_it_is_good_for(node: RunningNode) -> None:
     for user, status in (("alice", 200), ("bob", 403)):
         answer = httpx.get(url.format(user), headers=headers, trust_env=False)
         assert answer.status_code == status
+
+
+def test_what_was_displayed_is_gone(node: RunningNode) -> None:
+    """Ephemeral messages: nobody keeps what its reader has seen, whoever chose it keeps nothing."""
+    for user in ("alice", "bob"):
+        node.command("user", "history", user, "--retention", "until-displayed")
+    node.command("user", "history", "carol", "--retention", "7d")
+    kind = ("Content-Type: message/cpim",)
+    with phone(node, "alice") as alice, phone(node, "bob") as bob, phone(node, "carol") as carol:
+        for name in ("seen", "unseen"):
+            body = asking(name.encode(), "display", text=name.encode())
+            request = alice.request("MESSAGE", "sip:bob@ims.test", None, kind, body)
+            assert alice.answer_to(request).status == 202
+        sent = asking(b"kept", "display", text=b"kept", sender=b"sip:carol@ims.test")
+        request = carol.request("MESSAGE", "sip:bob@ims.test", None, kind, sent)
+        assert carol.answer_to(request).status == 202
+        assert len(history(node, "bob")) == 3
+        for name, author in (("seen", "alice"), ("kept", "carol")):
+            says = telling(name, "display", "displayed", message_id=b"r-" + name.encode())
+            request = bob.request("MESSAGE", f"sip:{author}@ims.test", None, kind, says)
+            assert bob.answer_to(request).status == 202
+    (left,) = history(node, "bob")
+    assert "unseen" in left["text"]
+    (left,) = history(node, "alice")
+    assert "unseen" in left["text"]
+    (left,) = history(node, "carol")
+    assert left["text"].endswith("kept")

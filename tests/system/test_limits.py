@@ -133,6 +133,20 @@ def test_a_body_that_is_too_long_is_413(node: RunningNode, transport: str) -> No
         assert erin.message("sip:echo@ims.test", b"x" * (32 * 1024)).status < 300
 
 
+def test_a_message_that_is_too_large_as_a_whole_is_513(node: RunningNode) -> None:
+    """Threats section 6: 80 KiB for a message, 16 KiB for its headers."""
+    with phone(node, "erin", "TCP") as erin:
+        padding = tuple(f"X-{number}: {'x' * 4000}" for number in range(5))
+        answer = erin.answer_to(erin.request("MESSAGE", "sip:dave@ims.test", None, padding, b"x"))
+        assert answer.status == 513
+    with phone(node, "erin", "TCP") as erin:
+        erin.send(erin.request("MESSAGE", "sip:dave@ims.test", None, (), b"x" * (80 * 1024)))
+        refused = erin.receive()
+        assert refused is None or refused.status in (413, 513)
+    with phone(node, "erin") as erin:
+        assert is_well(erin)
+
+
 def test_what_has_expired_is_not_delivered(node: RunningNode) -> None:
     """PM-09: the sender's Expires ends the waiting; the ledger says so."""
     with phone(node, "carol") as carol, phone(node, "frank") as frank:

@@ -27,6 +27,20 @@ def test_nothing_given_works_on_a_laptop() -> None:
     assert config.certificate is None
 
 
+def test_limits_of_messages_are_those_of_the_threat_model() -> None:
+    """Rows of the limits table that concern MESSAGE; tests of each are in test_limits.py."""
+    config = load(None)
+    limits, pager = config.limits, config.pager
+    assert (limits.message_size, limits.head_size) == (80 * 1024, 16 * 1024)
+    assert (limits.body_size, limits.message_body_size) == (64 * 1024, 32 * 1024)
+    assert limits.udp_size == 1300
+    assert (limits.source_rate, limits.source_burst, limits.source_ban) == (20.0, 40, 60.0)
+    assert (limits.message_rate, limits.message_burst) == (10.0, 50)
+    assert (pager.mailbox_messages, pager.message_lifetime) == (500, 7 * 86400)
+    assert (limits.retry_after_min, limits.retry_after_max) == (5, 30)
+    assert config.lists.list_max == 50
+
+
 def test_the_keys_that_outside_tools_set(loaded: Loaded) -> None:
     config = loaded(
         """
