@@ -16,6 +16,7 @@ from sip.bodies.multipart import parse_multipart
 from sip.bodies.schema import validate
 from sip.bodies.xml import Element, parse_xml
 from sip.message import Request
+from sip.testing import SimNetwork
 from tests.support.presence_world import ALICE, BOB, CAROL, Client, World, pidf
 
 LIST = "sip:alice-friends@ims.test"
@@ -66,10 +67,10 @@ class Documents:
 class ListWorld(World):
     """A node with list packages."""
 
-    def __init__(self) -> None:
+    def __init__(self, network: SimNetwork | None = None) -> None:
         self.documents = Documents()
         self.elsewhere = Elsewhere()
-        super().__init__(further=[_lists])
+        super().__init__(further=[_lists], network=network)
 
     def _begin(self) -> None:
         super()._begin()
