@@ -182,13 +182,13 @@ class App:
             self.retry_after,
             self._learn_address,
         )
-        self.presence = Presence(self) if config.presence.enabled else None
+        self.presence: Presence | None = Presence(self) if config.presence.enabled else None
         self.node.events = None if self.presence is None else self.presence.server
         endpoint.user = self.node
         self.edge.driver.after_batch = storage.give_way
         layer = endpoint.layer
-        self.garbage = Garbage(self.loop, lambda: layer.server_count)
-        self.web = Web(self, self.readiness)
+        self.garbage: Garbage = Garbage(self.loop, lambda: layer.server_count)
+        self.web: Web = Web(self, self.readiness)
         node_metrics(self.web.metrics, self)
 
     def _is_used(self, aor: str) -> bool:

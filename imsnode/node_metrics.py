@@ -82,6 +82,19 @@ PAGER = {
     "store_failures": "Commits, marks and reads of the pager that failed.",
 }
 
+EVENTS = {
+    "subscribed": "Subscriptions begun, fetches included.",
+    "refreshed": "Subscriptions refreshed or ended by their watchers.",
+    "rejected": "SUBSCRIBEs refused.",
+    "notifies": "NOTIFYs sent.",
+    "suppressed": "Refreshes answered without a NOTIFY, because the state was known (204).",
+    "failed": "NOTIFYs that failed for the moment.",
+    "refused": "NOTIFYs whose answer, or lack of one, ended the subscription.",
+    "unreachable": "NOTIFYs that found no way to their watcher.",
+    "published": "PUBLISHes taken.",
+    "conflicts": "PUBLISHes with a stale entity tag (412).",
+}
+
 API = {
     "admitted": "Requests with a good token.",
     "unauthorised": "Requests without one.",
@@ -122,6 +135,12 @@ def node_metrics(metrics: Metrics, app: App) -> None:
     metrics.stats("pager", app.messaging.pager.stats, PAGER)
     metrics.stats("api", app.web.bearer.stats, API)
     metrics.stats("service", app.messaging.mailroom.stats, SERVICE)
+    presence = app.presence
+    if presence is not None:
+        server = presence.server
+        metrics.stats("events", server.stats, EVENTS)
+        metrics.gauge("subscriptions", "Live subscriptions.", lambda: len(server.notifier))
+        metrics.gauge("publications", "Live publications.", lambda: len(server.compositor))
     layer = app.edge.endpoint.layer
     metrics.gauge("transactions_server", "Live server transactions.", lambda: layer.server_count)
     metrics.gauge("transactions_client", "Live client transactions.", lambda: layer.client_count)

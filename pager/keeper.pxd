@@ -18,6 +18,7 @@ cdef class _Marking:
 
 
 cdef class Keeper:
+    cdef public object counted
     cdef public tuple observers
     cdef public object settings
     cdef public object store_port
@@ -35,6 +36,7 @@ cdef class Keeper:
 
     cpdef bint waits(self, str recipient) except -1
     cpdef bint full(self, str recipient, bint accepted) except -1
+    cdef _count(self, str recipient, Py_ssize_t change)
     cpdef store(self, StoredMessage message, done)
     cpdef uncount(self, str recipient, bint accepted)
     cpdef marked(self, _Marking marking, bint committed)

@@ -75,6 +75,8 @@ class Keeper:
         self.settings = settings
         self.user: SweepUser | None = None
         self.observers: tuple[Observer, ...] = ()
+        # Told whose number of messages that nobody has taken is another now.
+        self.counted: Callable[[str], None] | None = None
         self._ledger = ledger
         self._clock = clock
         self._timers = timers
@@ -103,6 +105,10 @@ class Keeper:
         """Count what waits for a recipient."""
         return self._open.get(recipient, 0) + self._copies.get(recipient, 0)
 
+    def untaken(self, recipient: str) -> int:
+        """Count the messages that no device of a recipient has taken."""
+        return self._open.get(recipient, 0)
+
     def recipients(self) -> int:
         """Count the recipients somebody waits for."""
         return len(self.waiting_recipients())
@@ -121,12 +127,15 @@ class Keeper:
 
         Who gets another result than STORED calls ``uncount``.
         """
-        _add(self._copies if message.accepted else self._open, message.recipient, 1)
+        if message.accepted:
+            _add(self._copies, message.recipient, 1)
+        else:
+            self._count(message.recipient, 1)
         self.store_port.store(message, done)
 
     def count(self, recipient: str) -> None:
         """Count a message that is about to be stored by another way than ``store``."""
-        _add(self._open, recipient, 1)
+        self._count(recipient, 1)
 
     def schedule_expiry(self, expires_at: float) -> None:
         """Let a sweep of its own follow a deadline (wall time) that is near."""
@@ -169,7 +178,15 @@ class Keeper:
 
     def uncount(self, recipient: str, accepted: bool) -> None:
         """Count one waiting message less."""
-        _add(self._copies if accepted else self._open, recipient, -1)
+        if accepted:
+            _add(self._copies, recipient, -1)
+        else:
+            self._count(recipient, -1)
+
+    def _count(self, recipient: str, change: int) -> None:
+        _add(self._open, recipient, change)
+        if self.counted is not None:
+            self.counted(recipient)
 
     def on_timer(self, kind: int, now: float) -> None:
         """Sweep, or repeat the marks that failed."""

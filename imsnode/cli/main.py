@@ -21,6 +21,7 @@ from . import (
     presence,
     reports,
     services,
+    subscriptions,
     tokens,
     users,
     xcap,
@@ -77,6 +78,7 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(presence.app, name="presence")
 app.add_typer(reports.app, name="report")
 app.add_typer(xcap.app, name="xcap")
+app.add_typer(subscriptions.app, name="subscription")
 app.add_typer(bindings.app, name="binding")
 app.add_typer(configcmd.app, name="config")
 app.add_typer(dbcmd.app, name="db")

@@ -105,6 +105,10 @@ class ControlClient:
         body = {"aor": aor} if contact is None else {"aor": aor, "contact": contact}
         return int(self._call("POST", "/bindings/remove", body)["removed"])
 
+    def remove_subscription(self, number: int) -> int:
+        """End a subscription; gives how many are gone."""
+        return int(self._call("POST", "/subscriptions/remove", {"number": number})["removed"])
+
     def submit(self, sender: str, recipient: str, text: str) -> Answer:
         """Submit a text message; gives message_id, status, outcome, detail."""
         return self._call("POST", "/messages", {"from": sender, "to": recipient, "text": text})

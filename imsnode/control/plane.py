@@ -151,6 +151,8 @@ class Plane:
         if any(self.app.admission.directory.get(aor) is None for aor in gone):
             # Who is removed is in no group any more.
             await self.app.messaging.mailing.groups_changed()
+        if self.app.presence is not None:
+            self.app.presence.users_gone(gone)
         if refused is not None:
             raise refused
         return count
@@ -243,6 +245,11 @@ class Plane:
         removed: asyncio.Future[int] = self.app.loop.create_future()
         _Removal(self.app, aor, contact, removed).run(self.app.clock.now())
         return await removed
+
+    async def remove_subscription(self, number: int) -> int:
+        """End a subscription; returns how many went."""
+        presence = self.app.presence
+        return int(presence is not None and presence.remove(number))
 
     # --------------------------------------------------------------- messages
 
@@ -369,6 +376,8 @@ class _Removal:
         if self.record is None:
             return
         if durable:
+            if self.app.presence is not None:
+                self.app.presence.ended_by_operator(self.aor)
             self.app.location.apply(self.record, self.left, now, self.app.clock.wall())
             self._end(self.count)
         else:

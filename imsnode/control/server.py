@@ -105,6 +105,9 @@ class ControlPlane(Protocol):
     async def remove_binding(self, aor: str, contact: str | None) -> int:
         """Remove one binding, all with None; returns how many."""
 
+    async def remove_subscription(self, number: int) -> int:
+        """End a subscription; returns how many."""
+
     async def submit_message(self, request: SubmitMessage) -> SubmitResult:
         """Send a message in the name of a local user."""
 
@@ -162,6 +165,12 @@ def make_control_app(plane: ControlPlane, trace: TraceHub) -> Starlette:
         contact = None if body.get("contact") is None else _string(body, "contact")
         return JSONResponse({"removed": await plane.remove_binding(_string(body, "aor"), contact)})
 
+    async def remove_subscription(request: Request) -> Response:
+        number = (await _body(request)).get("number")
+        if not isinstance(number, int):
+            raise _BadBody("number")
+        return JSONResponse({"removed": await plane.remove_subscription(number)})
+
     async def submit(request: Request) -> Response:
         message = _message(await _body(request))
         return JSONResponse(asdict(await plane.submit_message(message)))
@@ -214,6 +223,7 @@ def make_control_app(plane: ControlPlane, trace: TraceHub) -> Starlette:
             Route("/broadcasts/changed", _guarded(broadcasts_changed), methods=["POST"]),
             Route("/policies/changed", _guarded(policies_changed), methods=["POST"]),
             Route("/bindings/remove", _guarded(remove_binding), methods=["POST"]),
+            Route("/subscriptions/remove", _guarded(remove_subscription), methods=["POST"]),
             Route("/messages", _guarded(submit), methods=["POST"]),
             Route("/messages/recall", _guarded(recall), methods=["POST"]),
             Route("/documents", _guarded(document), methods=["POST"]),

@@ -3,11 +3,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from presence.documents.compose import Facts
-from presence.event.package import EventPackage, Standing
+from presence.event.package import Decision, EventPackage, Standing
+from presence.packages.dialog import DialogPackage
+from presence.packages.message_summary import MessageSummaryPackage
+from presence.packages.own import Terrain
 from presence.packages.presence import PresencePackage
+from presence.packages.reg import RegPackage
+from presence.packages.winfo import WatcherInfoPackage
 from presence.packages.xcap_diff import XcapDiffPackage
 from presence.publication.publication import PublishedPackage
 from sip.errors import ParseError
@@ -47,6 +53,13 @@ class Presence:
             settings.interval_s,
             self._hard_state,
         )
+        terrain = Terrain(
+            app.admission.is_user, app.clock.now, settings.subscription, settings.interval_s
+        )
+        self.reg = RegPackage(app.location.bindings, terrain)
+        keeper = app.messaging.pager.keeper
+        self.summary = MessageSummaryPackage(keeper.untaken, terrain)
+        self.dialog = DialogPackage(self._decide, terrain)
         self.diff = XcapDiffPackage(app.documents, app.admission.is_user, settings.interval_s)
         self.lists = Lists(
             [self.presence],
@@ -56,8 +69,16 @@ class Presence:
             self._way_to,
             settings.lists,
         )
-        packages: list[EventPackage] = [self.presence, self.diff, *self.lists.packages]
-        published: list[PublishedPackage] = [self.presence]
+        packages: list[EventPackage] = [
+            self.presence,
+            WatcherInfoPackage(self.presence.key, terrain),
+            self.reg,
+            self.summary,
+            self.dialog,
+            self.diff,
+            *self.lists.packages,
+        ]
+        published: list[PublishedPackage] = [self.presence, self.dialog]
         self.server = PresenceServer(
             app.edge.proxy,
             app.location,
@@ -71,7 +92,9 @@ class Presence:
         )
         self.server.subscribes.choose = self.lists.choose
         self.server.remotes = self.lists.remotes
+        self._by_operator = ""
         app.location.moved = self._moved
+        keeper.counted = self._counted
         app.documents.observe(self)
 
     def start(self, now: float) -> None:
@@ -87,8 +110,9 @@ class Presence:
         if strangers != self._strangers:
             self._strangers = strangers
             notifier, now = self.server.notifier, self._app.clock.now()
-            for resource in notifier.resources(self.presence.key):
-                notifier.authorise_again(self.presence.key, resource, now)
+            followed = {*notifier.resources(self.presence.key), *notifier.resources("dialog")}
+            for resource in followed:
+                self._decide_again(resource, now)
 
     def document_changed(
         self, auid: str, xui: str, path: str, old: str | None, new: str | None, now: float
@@ -103,7 +127,7 @@ class Presence:
         # Rules may be for the members of a list (OMA's external-list).
         if (auid, path) in RULES or auid == LISTS:
             self.rules.forget(xui)
-            self.server.notifier.authorise_again(self.presence.key, xui, now)
+            self._decide_again(xui, now)
         elif (auid, path) == HARD_STATE:
             self.presence.state_changed(xui, now)
         self._app.edge.driver.wake()
@@ -131,6 +155,36 @@ class Presence:
         route = self._app.node.routes.get(host)
         return None if route is None else self._app.edge.driver.flow_to(*route, now)
 
+    def ended_by_operator(self, aor: str) -> None:
+        """Take note that the next change of a user's bindings is an operator's."""
+        self._by_operator = aor
+
+    def remove(self, number: int) -> bool:
+        """End a subscription by order of the operator; False when there is none."""
+        notifier, now = self.server.notifier, self._app.clock.now()
+        removed = notifier.remove(number, now)
+        self._app.edge.driver.wake()
+        return removed
+
+    def users_gone(self, aors: Iterable[str]) -> None:
+        """End what concerns users who are removed or switched off."""
+        now = self._app.clock.now()
+        for aor in aors:
+            self.rules.forget(aor)
+            self.server.notifier.forget_user(aor, now)
+            self.server.compositor.forget_user(aor, now)
+        self._app.edge.driver.wake()
+
+    def _decide(self, resource: str, watcher: str, wall: float) -> Decision:
+        return self.presence.authorise(resource, watcher, wall)
+
+    def _decide_again(self, resource: str, now: float) -> None:
+        for key in (self.presence.key, self.dialog.key):
+            self.server.notifier.authorise_again(key, resource, now)
+
+    def _counted(self, aor: str) -> None:
+        self.summary.counted(aor, self._app.clock.now())
+
     def _standing(self, aor: str) -> Standing:
         return self._strangers.get(aor.rpartition("@")[2], Standing.BLOCK)
 
@@ -141,5 +195,7 @@ class Presence:
         self, aor: str, old: tuple[Binding, ...], new: tuple[Binding, ...], now: float
     ) -> None:
         """Take note that devices came or went."""
+        by_operator, self._by_operator = self._by_operator == aor, ""
+        self.reg.moved(aor, old, new, now, by_operator)
         if bool(old) != bool(new):
             self.presence.state_changed(aor, now)

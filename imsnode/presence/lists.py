@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from presence.lists.backend import BackendSubscriptions
 from presence.lists.choose import ListChooser
@@ -14,7 +14,7 @@ from presence.lists.members import ListLimits, referred_members
 from presence.lists.package import ListPackage, MemberPackage
 from presence.lists.ports import Service
 from presence.lists.services import read_services
-from presence.xcap import GLOBAL, Bounds, Document, Refusal
+from presence.xcap import GLOBAL, Bounds, Document, Refusal, Server
 from sip.bodies.xml import Element
 from sip.errors import ParseError
 from sip.flow import Flow
@@ -34,10 +34,19 @@ SERVICES: Final = "rls-services"
 _KEPT: Final = 1_000  # users whose services are kept read
 
 
+class DocumentSource(Protocol):
+    """Where documents come from: `imsnode.documents.Documents`, or a store at rest."""
+
+    server: Server
+
+    def get(self, auid: str, xui: str, path: str) -> bytes | None: ...
+    def service(self, uri: str) -> tuple[str, str] | None: ...
+
+
 class ListShelf:
     """`presence.lists.ports.ListDocuments` over the documents of the node."""
 
-    def __init__(self, documents: Documents) -> None:
+    def __init__(self, documents: DocumentSource) -> None:
         self._documents = documents
         self._read: dict[tuple[str, str], dict[str, Service]] = {}
 

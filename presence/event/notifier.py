@@ -206,6 +206,31 @@ class Notifier:
         for observer in self.observers:
             observer.on_transition(sub, event, now)
 
+    def remove(self, number: int, now: float) -> bool:
+        """End the subscription of that number, or forget the watcher; False when there is none."""
+        for sub in self.dialogs.values():
+            if sub.number == number:
+                self.terminate(sub, WatcherEvent.DEACTIVATED, now)
+                return True
+        for table in self._tables.values():
+            for waiting in table.all_waiting():
+                if waiting.number == number:
+                    self.forget_waiting(table, waiting)
+                    return True
+        return False
+
+    def forget_user(self, aor: str, now: float) -> None:
+        """End all subscriptions to somebody who is no user any more, and all of that user."""
+        for sub in list(self.dialogs.values()):
+            if sub.resource == aor:
+                self.terminate(sub, WatcherEvent.NORESOURCE, now)
+            elif sub.watcher == aor:
+                self.terminate(sub, WatcherEvent.DEACTIVATED, now)
+        for table in self._tables.values():
+            for waiting in table.all_waiting():
+                if aor in (waiting.resource, waiting.watcher):
+                    self.forget_waiting(table, waiting)
+
     def ended_early(self, sub: Subscription) -> None:
         """Forget a subscription that was terminated before the store had it."""
         self.store.append(sub.number, None, _nobody_waits)

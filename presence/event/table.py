@@ -58,6 +58,10 @@ class Table:
         else:
             self._by_resource.pop(sub.resource, None)
 
+    def all_waiting(self) -> Sequence[Waiting]:
+        """Return every watcher who left undecided."""
+        return tuple(one for some in self.waiting.values() for one in some.values())
+
     def wait(self, waiting: Waiting) -> None:
         """Remember a watcher who left undecided."""
         self.waiting.setdefault(waiting.resource, {})[waiting.watcher] = waiting

@@ -226,6 +226,12 @@ class Compositor:
         self._store.append(publication.number, None, _nobody_waits)
         publication.package.published_changed(publication.resource, now)
 
+    def forget_user(self, aor: str, now: float) -> None:
+        """Remove all that somebody published who is no user any more."""
+        for package in self._packages:
+            for publication in self.of(package, aor):
+                self.remove(publication, now)
+
     def restore(self, rows: Iterable[tuple[int, KeptPublication]], now: float) -> int:
         """Take over what the store holds; returns how many publications are alive."""
         wall = self._clock.wall()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -97,3 +98,29 @@ def test_only_the_authenticated(node: RunningNode) -> None:
         assert bob.answer_to(asked).status == 403
         assert subscribe(bob, "alice", "Event: nonsense").get("allow-events")
         assert subscribe(bob, "nobody").status == 404
+
+
+def test_what_the_operator_sees_and_ends(node: RunningNode) -> None:
+    with phone(node, "alice") as alice, phone(node, "carol") as carol:
+        publish(alice, "at work")
+        subscribe(carol)
+        assert notified(carol).get("subscription-state").startswith("active")
+        (row,) = json.loads(
+            node.command("subscription", "list", "--of", "carol", "--format", "json").stdout
+        )
+        assert (row["package"], row["resource"]) == ("presence", "sip:alice@ims.test")
+        (watcher,) = json.loads(
+            node.command("presence", "watchers", "alice", "--format", "json").stdout
+        )
+        assert (watcher["state"], watcher["standing"]) == ("active", "allowed")
+        assert watcher["rule"] == "default of the domain"
+        shown = node.command("presence", "show", "alice").stdout
+        assert shown.count("at work") == 2
+        listed = node.command("presence", "publications", "alice", "--format", "json").stdout
+        assert {one["package"] for one in json.loads(listed)} == {"presence"}
+        assert node.metric("imsnode_subscriptions") == 1
+        node.command("subscription", "remove", str(row["number"]))
+        assert notified(carol).get("subscription-state") == "terminated;reason=deactivated"
+        again = node.command("subscription", "remove", str(row["number"]), check=False)
+        assert again.returncode == 1
+        assert "there is no subscription" in again.stderr
