@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -229,6 +230,61 @@ def test_service_uris_are_unique_and_indexed(node: RunningNode) -> None:
         assert "sip:team@ims.test" not in bob.get("rls-services/global/index").text
         assert bob.put(his, content=services("sip:team@ims.test"), headers=kind).status_code == 200
         assert bob.delete(his).status_code == 200
+
+
+HOSTILE_PATHS = [
+    "resource-lists/users/../../../../../../etc/passwd",
+    "resource-lists/users/..%5c..%5cetc%5cpasswd/index",
+    f"resource-lists/users/{ALICE}/index%00.xml",
+    f"resource-lists/users/{ALICE}/a%2f..%2fb",
+    f"resource-lists/users/{ALICE}/index/~~/resource-lists/ancestor::node()",
+    f"resource-lists/users/{ALICE}/index/~~/resource-lists/list%5b@name=%22x%22%20or%20%221%22=%221%22%5d",
+    f"resource-lists/users/{ALICE}/index/~~/" + "/".join(["*"] * 500),
+    f"resource-lists/users/{ALICE}/index/~~/a?" + "xmlns(a=" * 300,
+]
+BOMB = b"".join(b'<!ENTITY e%d "&e%d;&e%d;">' % (n + 1, n, n) for n in range(40))
+HOSTILE_DOCUMENTS = {
+    "entities": b'<!DOCTYPE r [<!ENTITY e0 "ha">' + BOMB + b"]><r>&e40;</r>",
+    "external": b'<!DOCTYPE r [<!ENTITY e SYSTEM "file:///etc/passwd">]><r>&e;</r>',
+    "depth": b"<a>" * 1000 + b"</a>" * 1000,
+    "attributes": b"<a " + b" ".join(b"a%d='1'" % n for n in range(900)) + b"/>",
+    "utf-16": "<resource-lists/>".encode("utf-16"),
+    "octets": bytes(range(256)),
+    "markup": b"<!--" * 2000,
+}
+
+
+def raw(node: RunningNode, octets: bytes) -> bytes:
+    """Send octets as they are; gives all that comes back until the connection ends."""
+    host, port = node.http.split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        connection.sendall(octets)
+        connection.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def test_hostile_requests_are_refused_and_leave_no_trace(node: RunningNode) -> None:
+    for path_of in HOSTILE_PATHS:
+        for method in (b"GET", b"PUT", b"DELETE"):
+            answer = raw(
+                node,
+                b"%b /xcap/%b HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                % (method, path_of.encode()),
+            )
+            assert answer.split()[1] == b"401"
+    with client(node) as alice:
+        signed = alice.get(path(name="none")).request.headers["authorization"]
+        assert signed.startswith("Digest ")
+        assert alice.get(
+            path(name="none"), headers={"Authorization": "Digest x"}, auth=None
+        ).status_code in (400, 401)
+        for name, octets in HOSTILE_DOCUMENTS.items():
+            refused = alice.put(path(name=name), content=octets, headers=LIST_TYPE)
+            assert (name, refused.status_code) == (name, 409)
+            assert alice.get(path(name=name)).status_code == 404
+            element = path(name=name) + "/~~/resource-lists"
+            assert alice.put(element, content=octets, headers=ELEMENT).status_code == 409
+    assert httpx.get(f"http://{node.http}/healthz").status_code == 200
 
 
 def phone(node: RunningNode, user: str) -> Phone:
