@@ -67,6 +67,9 @@ class Web:
             app.admission.is_user,
             app.clock.now,
         )
+        self.metrics.labelled(
+            "xcap_answers", "Answers to XCAP requests.", "status", lambda: self.xcap.answers
+        )
         operations = [*Desk(app).operations(self.bearer), *self.history_desk.operations()]
         if config.content.domains:
             operations += file_operations(self.content, self.history_desk.access, self.base_url)

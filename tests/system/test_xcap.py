@@ -285,6 +285,9 @@ def test_hostile_requests_are_refused_and_leave_no_trace(node: RunningNode) -> N
             element = path(name=name) + "/~~/resource-lists"
             assert alice.put(element, content=octets, headers=ELEMENT).status_code == 409
     assert httpx.get(f"http://{node.http}/healthz").status_code == 200
+    assert (
+        'imsnode_xcap_answers_total{status="409"}' in httpx.get(f"http://{node.http}/metrics").text
+    )
 
 
 def phone(node: RunningNode, user: str) -> Phone:
