@@ -18,7 +18,7 @@ from sip.errors import ParseError
 
 from ..event.package import Body, Decision, Refused, Standing, entity_tag
 from ..event.subscription import Subscription
-from ..xcap import GLOBAL, Bounds, Document, Refusal, Server, Target
+from ..xcap import GLOBAL, Document, Refusal, Server, Target
 from ..xcap.selector import Attribute, Namespaces
 from ..xcap.uris import canonical
 
@@ -33,7 +33,6 @@ _URN: Final = "urn:ietf:params:xml:ns:xcap-diff"
 _ENTRY: Final = "{urn:ietf:params:xml:ns:resource-lists}entry"
 _SELECTIONS: Final = 100
 _CONTENT: Final = 48_000  # octets of nodes in one body; of what goes beyond only the existence
-_UNBOUND: Final = Bounds(256, 1 << 20, 1 << 20, 1 << 20)
 _OWN: Final = Decision(Standing.ALLOW, None, "documents that the watcher may read")
 _NOBODY: Final = Decision(Standing.BLOCK, None, "no user of this node")
 
@@ -255,7 +254,7 @@ class XcapDiffPackage:
         if target.key not in read:
             owner, auid, name = target.key
             octets = self._documents.get(auid, owner, name)
-            read[target.key] = None if octets is None else Document(octets, _UNBOUND)
+            read[target.key] = None if octets is None else Document(octets, None)
         document = read[target.key]
         element = None if document is None else document.find(target.selector)
         if document is None or element is None:

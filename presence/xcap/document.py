@@ -66,12 +66,13 @@ def read_tree(octets: bytes, condition: str) -> Element:
 
 
 class Document:
-    """A well-formed document within bounds."""
+    """A well-formed document within bounds; None for one that was kept and is within them."""
 
-    def __init__(self, octets: bytes, bounds: Bounds) -> None:
+    def __init__(self, octets: bytes, bounds: Bounds | None) -> None:
         """Read it. Raises: Conflict: not-utf-8, not-well-formed or constraint-failure."""
-        check_octets(octets)
-        check_bounds(octets, bounds)
+        if bounds is not None:
+            check_octets(octets)
+            check_bounds(octets, bounds)
         self.octets = octets
         self.root = read_tree(octets, "not-well-formed")
 

@@ -99,7 +99,7 @@ class Server:
         if target.selector is None:
             return Content(target.media_type, stored.octets)
         # What was kept under wider bounds than now can still be read.
-        document = Document(stored.octets, _UNBOUND)
+        document = Document(stored.octets, None)
         if isinstance(target.selector.terminal, Namespaces):
             element = document.find(target.selector)
             if element is not None:
@@ -168,7 +168,7 @@ class Server:
         conditions.check(stored.etag, safe=False)
         if target.selector is None:
             return Change(None)
-        left = remove(Document(stored.octets, _UNBOUND), target.selector)
+        left = remove(Document(stored.octets, None), target.selector)
         if left is None:
             raise Refusal(404, "the node selector selects nothing")
         changed = Document(left, self.limits.bounds)
@@ -178,7 +178,7 @@ class Server:
 
     def _edit(self, target: Target, stored: Stored, body: bytes) -> Edit:
         assert target.selector is not None
-        document = Document(stored.octets, _UNBOUND)
+        document = Document(stored.octets, None)
         if isinstance(target.selector.terminal, Attribute):
             return put_attribute(document, target.selector, body, target.here)
         return put_element(document, target.selector, body, target.here, self.limits.bounds)
@@ -200,9 +200,6 @@ class Server:
         claims = target.usage.claims(document.root, target.own)
         _check_claims(claims, taken)
         return Change(document.octets, created, tuple(claim.uri for claim in claims))
-
-
-_UNBOUND: Final = Bounds(256, 1 << 20, 1 << 20, 1 << 20)
 
 
 def _check_claims(claims: Iterable[Claim], taken: Callable[[str], bool]) -> None:
