@@ -81,6 +81,9 @@ class HistorySettings:
     domain_carbons: Mapping[str, bool] = field(default_factory=dict)
 
 
+_KNOWN = 8192  # addresses of which is remembered what holds for them
+
+
 class Keeping:
     """What holds for whom: a user's choice, else the domain's setting, else the node's.
 
@@ -97,6 +100,8 @@ class Keeping:
         self._domains = {
             name: settings.domain_keep.get(name, settings.keep) for name in settings.domains
         }
+        # A new one, and last of all: what is still being found out belongs to the old one.
+        self._known: dict[str, Keep] = {}
 
     def choose(self, choices: Mapping[str, Choice], aors: Iterable[str] | None = None) -> None:
         """Take over choices: of these users, or of all with None."""
@@ -104,9 +109,20 @@ class Keeping:
         for aor in aors or ():
             kept.pop(aor, None)
         self._choices = {**kept, **choices}
+        self._known = {}
 
     def of(self, aor: str) -> Keep:
         """Say how long messages stay in the history of an address; not at all for foreign ones."""
+        known = self._known
+        keep = known.get(aor)
+        if keep is None:
+            keep = self._find(aor)
+            if len(known) >= _KNOWN:
+                known.clear()
+            known[aor] = keep
+        return keep
+
+    def _find(self, aor: str) -> Keep:
         choice = self._choices.get(aor)
         if choice is not None and choice.keep is not None:
             return choice.keep

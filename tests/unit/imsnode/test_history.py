@@ -53,6 +53,7 @@ def test_foreign_addresses_have_no_history() -> None:
 
 def test_choices_are_taken_over_for_those_named() -> None:
     table = keeping(carol=Choice(keep=NOTHING), dave=Choice(keep=NOTHING))
+    assert table.of("sip:carol@a.test") == NOTHING
     table.choose({}, ["sip:carol@a.test"])
     assert table.of("sip:carol@a.test") == Keep(3 * DAY)
     assert table.of("sip:dave@a.test") == NOTHING
