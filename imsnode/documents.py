@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -150,6 +150,23 @@ class Documents:
     def names(self, auid: str, xui: str) -> tuple[str, ...]:
         """Return the names of all documents that a user has in a usage. Raises: StorageError."""
         return tuple(sorted(name for usage, name in self._home(xui) if usage == auid))
+
+    def expect(self, owners: Sequence[str], kinds: Sequence[tuple[str, str]]) -> None:
+        """Read at once what is asked for soon: documents of these usages and names.
+
+        Raises: StorageError.
+        """
+        new = [owner for owner in owners if owner not in self._homes]
+        if not new:
+            return
+        homes = self._shelf.homes(new)
+        for owner in new:
+            self._homes[owner] = homes.get(owner, {})
+        wanted = [(owner, *kind) for owner in new for kind in kinds if kind in self._homes[owner]]
+        for key, stored in self._shelf.read_all(wanted):
+            self._put(key, stored)
+        while len(self._homes) > _HOMES:
+            self._homes.popitem(last=False)
 
     def service(self, uri: str) -> tuple[str, str] | None:
         """Return whose document, and under which name, claims a URI (rls-services)."""

@@ -68,6 +68,7 @@ class Presence:
             app.edge.proxy,
             self._way_to,
             settings.lists,
+            self._expect,
         )
         packages: list[EventPackage] = [
             self.presence,
@@ -146,6 +147,13 @@ class Presence:
         except StorageError as error:
             raise ParseError("rules", f"rules cannot be read: {error}") from error
         return [document for document in found if document is not None]
+
+    def _expect(self, users: list[str]) -> None:
+        """Have what the presence of these users depends on read at once."""
+        try:
+            self._app.documents.expect(users, (HARD_STATE, *RULES))
+        except StorageError:
+            return  # each will be asked for alone, and its failure is told there
 
     def _is_on_list(self, owner: str, reference: str, watcher: str) -> bool:
         return self.lists.is_member(owner, reference, watcher)

@@ -113,7 +113,7 @@ class Lists:
 
     Args:
         inner: packages whose resources may be on lists.
-        way: finds the flow to the server of a foreign domain.
+        way: finds the flow to the server of a foreign domain. expect: as of `ListPackage`.
     """
 
     def __init__(
@@ -124,6 +124,7 @@ class Lists:
         proxy: Proxy,
         way: Callable[[str, float], Flow | None],
         settings: ListSettings,
+        expect: Callable[[list[str]], None],
     ) -> None:
         members = list(inner)
         self._limits = settings.limits
@@ -131,7 +132,8 @@ class Lists:
         types = {one.name: one.types[0] for one in members}
         self.remotes = BackendSubscriptions(proxy, way, types, settings.remotes)
         self.packages = [
-            ListPackage(one, self.shelf, is_local, self.remotes, settings.limits) for one in members
+            ListPackage(one, self.shelf, is_local, self.remotes, settings.limits, expect)
+            for one in members
         ]
         self.choose = ListChooser({one.inner.key: one for one in self.packages}, self.shelf)
 

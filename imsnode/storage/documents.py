@@ -24,6 +24,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    tuple_,
     update,
 )
 
@@ -157,6 +158,16 @@ class Documents:
         """Return a document."""
         row = self._first(self._sql.read, *key)
         return None if row is None else Stored(row[0], bytes(row[1]), row[2])
+
+    def read_all(self, keys: Sequence[DocumentKey]) -> Iterator[tuple[DocumentKey, Stored]]:
+        """Give several documents."""
+        c = document.c
+        with self._database.reading() as connection:
+            for start in range(0, len(keys), _CHUNK):
+                part = tuple_(c.owner, c.auid, c.name).in_(list(keys[start : start + _CHUNK]))
+                for row in connection.execute(select(document).where(part)):
+                    key = (row.owner, row.auid, row.name)
+                    yield key, Stored(row.etag, bytes(row.octets), row.changed)
 
     def home(self, owner: str) -> dict[tuple[str, str], str]:
         """Return the entity tags of all documents of an owner, by usage and name."""

@@ -49,6 +49,12 @@ _STREAM: Final = 900_000
 # What a member takes beside its URI and name, and its state beside its content.
 _ENTRY: Final = 50
 _PART: Final = 250
+# For how long the states of members are looked up before others get their turn.
+_SLICE_S: Final = 0.04
+
+
+def _read_one_by_one(_resources: list[str]) -> None:
+    return
 
 
 class MemberPackage(EventPackage, Protocol):
@@ -66,6 +72,7 @@ class ListPackage:
 
     Args:
         is_local: tells whether this node serves a URI. backend: for members that it does not.
+        expect: is told whose states are asked for next, so that they are read at once.
     """
 
     notifier: Notifier  # set by `joined`
@@ -79,6 +86,7 @@ class ListPackage:
         is_local: Callable[[str], bool],
         backend: Backend,
         limits: ListLimits,
+        expect: Callable[[list[str]], None] = _read_one_by_one,
     ) -> None:
         self.inner = inner
         self.key = f"{inner.key}+list"
@@ -89,6 +97,7 @@ class ListPackage:
         self.interval_s = inner.interval_s
         self.is_local = is_local
         self.backend = backend
+        self.expect = expect
         self._documents = documents
         self.limits = limits
         self._open: dict[str, dict[int, Subscription]] = {}  # by watcher and number
@@ -120,6 +129,7 @@ class ListPackage:
             interest.filters = before.updated(read_filters(sub.terms.body))
         sub.interest = interest
         self._open.setdefault(sub.watcher, {})[sub.number] = sub
+        self.expect([one for one in interest.members if self.is_local(one)])
         interest.follow()
 
     def close(self, sub: Subscription) -> None:
@@ -142,18 +152,22 @@ class ListPackage:
         room = _STREAM if sub.flow is not None and sub.flow.reliable else _DATAGRAM
         if full:
             room -= sum([_ENTRY + len(one.uri) + len(one.name) for one in members])
+        clock = self.notifier.clock
+        begun = clock.now()
         for member in members:
-            state = self.state(member, sub, wall)
+            late = bool(shown) and clock.now() - begun > _SLICE_S
+            state = None if late else self.state(member, sub, wall)
             token = _token(state)
-            if not full and interest.sent[member.key] == token:
+            if not late and not full and interest.sent[member.key] == token:
                 continue
             if state is not None and state.content:
                 room -= _PART + len(state.content)
-                if room < 0 and (full or shown):
-                    interest.later(member)
-                    if not full:
-                        continue
-                    state, token = None, ""  # nothing is known of it so far (RFC 4662 5.3)
+                late = room < 0 and (full or bool(shown))
+            if late:
+                interest.later(member)
+                if not full:
+                    continue
+                state, token = None, ""  # nothing is known of it so far (RFC 4662 5.3)
             interest.sent[member.key] = token
             shown.append((member, state))
         if interest.changed_members:

@@ -39,6 +39,10 @@ def test_a_document_is_kept_octet_by_octet(durable: DurableStore) -> None:
     assert documents.read(LISTS) == Stored("e1", OCTETS, WALL)
     assert documents.home(ALICE) == {LISTS[1:]: "e1"}
     assert documents.homes([ALICE, BOB]) == {ALICE: {LISTS[1:]: "e1"}}
+    assert list(documents.read_all([LISTS, (BOB, *LISTS[1:])])) == [
+        (LISTS, Stored("e1", OCTETS, WALL))
+    ]
+    assert list(documents.read_all([])) == []
     assert write(durable, put(LISTS, "e1", "e2")) is Outcome.DONE
     assert documents.read(LISTS) == Stored("e2", OCTETS, WALL)
     assert write(durable, put(LISTS, "e2", "")) is Outcome.DONE

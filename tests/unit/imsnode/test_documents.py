@@ -197,6 +197,19 @@ async def test_memory_for_documents_is_bounded(node: Node) -> None:
         assert node.documents.get("resource-lists", ALICE, f"n{number}") == lists("x" * 50)
 
 
+async def test_what_is_expected_is_read_at_once(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(node, "a")
+    fresh = node.keeper()
+    fresh.expect([ALICE, "sip:nobody@ims.test"], [("resource-lists", "index"), ("x", "y")])
+    for name in ("read", "home", "homes", "read_all"):
+        monkeypatch.delattr(Shelf, name)
+    fresh.expect([ALICE], [("resource-lists", "index")])
+    assert fresh.get("resource-lists", ALICE, "index") == lists("a")
+    assert fresh.get("resource-lists", "sip:nobody@ims.test", "index") is None
+
+
 async def test_services_are_known_from_the_start_and_made_into_an_index(node: Node) -> None:
     target = node.target(f"rls-services/users/{ALICE}/index")
     body = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from types import SimpleNamespace
 from typing import cast
 
@@ -313,6 +314,18 @@ def test_what_is_too_much_for_one_notify_follows_in_the_next() -> None:
         rounds += 1
     assert told == world.inner.states
     assert 3 < rounds < 8
+
+
+def test_what_takes_too_long_to_look_up_follows_in_the_next() -> None:
+    world = World("".join(entry(f"sip:u{n}@ims.test") for n in range(10)))
+    moments = count()
+    world.notifier.clock.now = lambda: next(moments) * 0.015
+    root, told = world.notify()
+    assert len(list(root.iter("{*}resource"))) == 10
+    assert 0 < len(told) < 10
+    while world.sub.due:
+        told |= world.notify()[1]
+    assert len(told) == 10
 
 
 def test_members_elsewhere_are_followed_there() -> None:
