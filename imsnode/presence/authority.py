@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Final
 
 from presence.event.package import Decision, Standing
@@ -13,6 +14,11 @@ from sip.errors import ParseError
 __all__ = ["PresenceRules"]
 
 _KEPT: Final = 10_000  # rule sets that are kept read
+_DEFAULT: Final = "default of the domain"
+_STRANGERS: Final = {
+    standing: Decision(standing, EVERYTHING if standing is Standing.ALLOW else NOTHING, _DEFAULT)
+    for standing in Standing
+}
 _BROKEN: Final = Decision(Standing.BLOCK, NOTHING, "rules that cannot be read")
 
 
@@ -43,7 +49,7 @@ class PresenceRules:
             rules = self.rules(resource)
         except ParseError:
             return _BROKEN  # threats.md X7
-        until = float("inf")
+        until = inf
         if rules is not None:
             verdict = rules.decide(
                 watcher, wall, sphere, lambda anchor, who: self._is_on_list(resource, anchor, who)
@@ -54,8 +60,10 @@ class PresenceRules:
                     verdict.standing, verdict.transformations, verdict.rule_id, verdict.until
                 )
         standing = self._strangers(resource)
+        if until == inf:
+            return _STRANGERS[standing]  # one object for nearly everybody
         shown = EVERYTHING if standing is Standing.ALLOW else NOTHING
-        return Decision(standing, shown, "default of the domain", until)
+        return Decision(standing, shown, _DEFAULT, until)
 
     def rules(self, resource: str) -> RuleSet | None:
         """Return the rules of a user, None without any. Raises: ParseError."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from sip.bodies.encoding import ACCEPTED, decode_body
@@ -280,9 +281,16 @@ def _terms(request: Request, before: Terms | None) -> Terms:
         if not body:
             content_type, body = before.content_type, before.body
     supported = request.tokens("supported") if request.has("supported") else []
-    return Terms(
-        request.get("event") or b"", accept or (), content_type, body, b"eventlist" in supported
-    )
+    if body:
+        event = request.get("event") or b""
+        return Terms(event, accept or (), content_type, body, b"eventlist" in supported)
+    return _plain_terms(request.get("event") or b"", accept or (), b"eventlist" in supported)
+
+
+@lru_cache(maxsize=256)
+def _plain_terms(event: bytes, accept: tuple[bytes, ...], eventlist: bool) -> Terms:
+    """Return one object for all who ask for the same, as nearly all do."""
+    return Terms(event, accept, eventlist=eventlist)
 
 
 def _unpacked(encoding: bytes, body: bytes) -> bytes:
@@ -296,8 +304,13 @@ def _unpacked(encoding: bytes, body: bytes) -> bytes:
 
 def contact_of(flow: Flow) -> bytes:
     """Return our Contact: a GRUU, which leads here and nowhere else (RFC 6665 4.5.1)."""
-    transport = b"" if flow.transport == "UDP" else b";transport=" + flow.transport.lower().encode()
-    return b"<sip:%b%b;gr>" % (flow.sent_by, transport)
+    return _contact(flow.sent_by, flow.transport)
+
+
+@lru_cache(maxsize=64)
+def _contact(sent_by: bytes, transport: str) -> bytes:
+    kind = b"" if transport == "UDP" else b";transport=" + transport.lower().encode()
+    return b"<sip:%b%b;gr>" % (sent_by, kind)
 
 
 def _angled(value: bytes) -> bytes:
