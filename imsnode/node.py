@@ -348,7 +348,9 @@ class Node:
         if (
             events is not None
             and request.method in EVENT_METHODS
-            and events.request(request, flow, sender, aor, shown is not request, now)
+            and events.request(
+                request, flow, sender, aor, self.privacy.hides(request, principal), now
+            )
         ):
             return
         account = self.directory.get(aor)

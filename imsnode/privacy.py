@@ -47,10 +47,7 @@ class Privacy:
         It is the same one unless it is a MESSAGE: that can leave as one of this node's own, which
         nobody else is told the way back of. Of other requests only the identity is kept.
         """
-        wishes = asked(request)
-        if principal is not None and principal.hidden and not wishes and not request.has("privacy"):
-            # Who writes as nobody has said it; nothing else may tell the recipient.
-            wishes = frozenset((b"id",))
+        wishes = self._wishes(request, principal)
         missing = unmet(wishes, request.method)
         if missing and b"critical" in wishes:
             return Refusal(500, b"Privacy failure: no " + b", ".join(missing), ())
@@ -62,6 +59,17 @@ class Privacy:
             return conceal(request, wishes, identity, self._endpoint.limits)
         except BadMessage as error:
             return Refusal(error.status_hint, error.phrase, ())
+
+    def hides(self, request: Request, principal: Principal | None) -> bool:
+        """Say whether the sender of any request is not to be known to the user it is for."""
+        return not self._wishes(request, principal).isdisjoint((b"id", b"user"))
+
+    def _wishes(self, request: Request, principal: Principal | None) -> frozenset[bytes]:
+        wishes = asked(request)
+        if principal is not None and principal.hidden and not request.has("privacy"):
+            # Who writes as nobody has said it; nothing else may tell the recipient.
+            wishes = frozenset((b"id",))
+        return wishes
 
     def relay(
         self, transaction: ServerTransaction, concealed: Request, target: Target, now: float
