@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
+from benchmarks.pure import prefer_sources
 from tests.support.programs import missing
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("sip", "pager", "presence", "imsnode")
+PURE = "IMSNODE_TESTS_PURE"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -22,11 +25,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def _pure() -> bool:
+    """Tell whether the interpreted sources are asked for, here or in the process that started us."""
+    return "--pure" in sys.argv or os.environ.get(PURE) == "1"
+
+
+# Before another conftest imports what is compiled.
+if _pure():
+    prefer_sources()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--pure"):
-        from benchmarks.pure import prefer_sources
-
-        prefer_sources()
+        os.environ[PURE] = "1"  # for the processes that share the work
+        if compiled := _compiled():
+            raise pytest.UsageError(f"not interpreted: {compiled}")
     elif stale := _stale():
         raise pytest.UsageError(f"older when compiled than as source: {stale}; run make build")
 
@@ -55,6 +68,17 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"must not be skipped here: {why}"
     return report
+
+
+def _compiled() -> str:
+    """Name the compiled modules of ours that are loaded."""
+    ours = tuple(f"{package}." for package in PACKAGES)
+    loaded = [
+        name
+        for name, module in sys.modules.items()
+        if name.startswith(ours) and str(getattr(module, "__file__", "")).endswith(".so")
+    ]
+    return ", ".join(sorted(loaded))
 
 
 def _stale() -> str:
