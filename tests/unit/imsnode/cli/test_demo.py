@@ -23,9 +23,9 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Callable[[Serve], None]:
     """Put a function in the place of the node."""
 
     def install(function: Serve) -> None:
-        import imsnode.app
+        import imsnode.serve
 
-        monkeypatch.setattr(imsnode.app, "serve", function)
+        monkeypatch.setattr(imsnode.serve, "serve", function)
 
     return install
 
