@@ -24,6 +24,7 @@ from sqlalchemy import Connection
 from imsnode.identity.accounts import Account, make_account
 from imsnode.storage import Accounts, AorState, Database, StorageSettings, open_storage
 from imsnode.storage.binding_codec import encode_state
+from imsnode.storage.entries import Entries, EntryMaking
 from imsnode.storage.ledger import BLOCK, LedgerWriter
 from imsnode.storage.locations import BindingLane
 from imsnode.storage.mailboxes import StoreLane
@@ -78,7 +79,8 @@ def messages(count: int, chance: random.Random, first: int = 0) -> list[StoredMe
 
 
 def store_rate(database: Database, groups: int) -> tuple[float, float, int]:
-    lane = StoreLane(database.engine.dialect)
+    entries = Entries(database.engine.dialect)
+    lane, making = StoreLane(database.engine.dialect, entries), EntryMaking(entries)
     chance = random.Random(os.urandom(8))
     with database.connect() as connection:
         lane.attach(connection)
@@ -86,14 +88,18 @@ def store_rate(database: Database, groups: int) -> tuple[float, float, int]:
 
     def step(connection: Connection, number: int) -> None:
         lane.execute(connection, made[number * GROUP : (number + 1) * GROUP])
+        if making.due(0.0, urgent=False):
+            making.step(connection)
 
     return *measure(database, groups, step), groups * GROUP
 
 
 def mark_rate(database: Database, groups: int) -> tuple[float, float, int]:
     """Settle messages in the order in which they were stored."""
-    lane = MarkLane(database.engine.dialect)
+    entries = Entries(database.engine.dialect)
+    lane = MarkLane(database.engine.dialect, entries)
     with database.connect() as connection:
+        entries.attach(connection)
         rows = connection.exec_driver_sql(
             "SELECT seq, id FROM message WHERE settled_at IS NULL ORDER BY seq"
         ).fetchmany(groups * GROUP)
@@ -212,7 +218,8 @@ def rates(url: str, rounds: int) -> None:
 def many_messages(url: str, count: int) -> None:
     """Fill a store with waiting messages and open it again."""
     with Database(url) as database:
-        lane = StoreLane(database.engine.dialect)
+        entries = Entries(database.engine.dialect)
+        lane = StoreLane(database.engine.dialect, entries)
         chance = random.Random(1)
         with database.connect() as connection:
             with connection.begin():
@@ -221,6 +228,7 @@ def many_messages(url: str, count: int) -> None:
                 with connection.begin():
                     part = min(20_000, count - start)
                     lane.execute(connection, messages(part, chance, 10**9 + start))
+                    entries.make(connection)
     started = time.perf_counter()
     storage = open_storage(StorageSettings(url), lambda run: run(), lambda: WALL)
     opened = time.perf_counter()

@@ -32,6 +32,7 @@ from .archive_read import start_of
 from .choices import replace_choice
 from .database import Database, read_only
 from .documents import remove_documents
+from .entries import make_entries
 from .errors import AccountExists, AccountUnknown, ImportRefused
 from .schema import (
     DUE_EXPIRY,
@@ -169,6 +170,7 @@ class Accounts:
         )
         with self._database.writing() as connection:
             done = connection.execute(delete(account).where(account.c.aor == aor))
+            make_entries(connection)
             numbers = list(connection.execute(waiting).scalars())
             if numbers:
                 connection.execute(

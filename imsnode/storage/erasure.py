@@ -28,6 +28,7 @@ from .archive_place import block_of, place_of, user
 from .archive_read import LATEST
 from .binding_codec import decode_state
 from .database import Database
+from .entries import make_entries
 from .ledger_text import open_block, seal_block
 from .schema import (
     DUE_FORGET,
@@ -109,6 +110,7 @@ class Eraser:
         ours = or_(message.c.sender == self._aor, message.c.recipient == self._aor)
         while True:
             with self._database.writing() as connection:
+                make_entries(connection)
                 rows = connection.execute(
                     select(message.c.seq, message.c.recipient, message.c.key)
                     .where(ours)

@@ -20,6 +20,7 @@ from pager.ports import Advance, CopiesResult, Told
 from pager.values import MarkState, StoredMessage, StoreKind
 
 from .database import Database
+from .entries import STATE
 from .errors import JobRefused
 from .lanes import Lane, Submit
 from .mailboxes import StoreLane
@@ -322,8 +323,8 @@ def _outcomes(connection: Connection, row: Any) -> dict[str, int]:
         return exists().where(fate.c.seq == message.c.seq, fate.c.state == state.value)
 
     outcome = case(
-        (mailbox.c.state == OPEN, "waiting"),
-        (mailbox.c.state == COPIES, "delivered"),
+        (STATE == OPEN, "waiting"),
+        (STATE == COPIES, "delivered"),
         (decided(MarkState.ACCEPTED), "delivered"),
         (decided(MarkState.REFUSED), "refused"),
         else_="expired",
@@ -332,7 +333,7 @@ def _outcomes(connection: Connection, row: Any) -> dict[str, int]:
         select(outcome, func.count())
         .select_from(job_batch)
         .join(message, message.c.seq.between(job_batch.c.first, job_batch.c.last))
-        .join(
+        .outerjoin(
             mailbox,
             (mailbox.c.recipient == message.c.recipient) & (mailbox.c.key == message.c.key),
         )

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, Select, or_, select
 
 from .database import Database
-from .schema import SETTLED, mailbox, message
+from .entries import STANDING, STATE, seqs_of
+from .schema import SETTLED, message
 
 __all__ = ["MessageRow", "find_rows", "list_messages", "show_message"]
 
@@ -46,10 +47,7 @@ _FACTS = (
     message.c.expires_at,
     message.c.settled_at,
     message.c.size,
-    mailbox.c.state,
-)
-_BOTH = mailbox.join(
-    message, (mailbox.c.recipient == message.c.recipient) & (mailbox.c.key == message.c.key)
+    STATE.label("state"),
 )
 
 
@@ -64,14 +62,13 @@ def list_messages(
 
     Raises: StorageUnavailable, StoreDamaged.
     """
-    # A mailbox entry carries the number too, so that one recipient is found by the key alone.
-    rows = select(*_FACTS).select_from(_BOTH).where(mailbox.c.seq > after_seq)
+    rows = select(*_FACTS).select_from(STANDING).where(message.c.seq > after_seq)
     if recipient is not None:
-        rows = rows.where(mailbox.c.recipient == recipient)
+        rows = rows.where(message.c.seq.in_(seqs_of(recipient)))
     if waiting_only:
-        rows = rows.where(mailbox.c.state < SETTLED)
+        rows = rows.where(STATE < SETTLED)
     with database.reading() as connection:
-        found = connection.execute(rows.order_by(mailbox.c.seq).limit(limit)).all()
+        found = connection.execute(rows.order_by(message.c.seq).limit(limit)).all()
     return [_message_row(row) for row in found]
 
 
@@ -82,7 +79,7 @@ def show_message(database: Database, id_or_call_id: str) -> list[MessageRow]:
 
     Raises: StorageUnavailable, StoreDamaged.
     """
-    columns = select(*_FACTS, message.c.head, message.c.body).select_from(_BOTH)
+    columns = select(*_FACTS, message.c.head, message.c.body).select_from(STANDING)
     with database.reading() as connection:
         return [
             _message_row(row)
@@ -99,13 +96,13 @@ def find_rows(
     places: message ids and recipients that the ledger has named; when it has named none, the
     whole table is searched.
     """
-    rows: Select[*tuple[Any, ...]] = select(*_FACTS).select_from(_BOTH)
+    rows: Select[*tuple[Any, ...]] = select(*_FACTS).select_from(STANDING)
     found: list[MessageRow] = []
     if not places:
         for seq in _seqs(connection, id_or_call_id):
             found += map(_message_row, connection.execute(rows.where(message.c.seq == seq)))
     for identity, recipient in sorted(places):
-        one = rows.where(mailbox.c.recipient == recipient, message.c.id == identity)
+        one = rows.where(message.c.seq.in_(seqs_of(recipient)), message.c.id == identity)
         found += map(_message_row, connection.execute(one))
     return found
 

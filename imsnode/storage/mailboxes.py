@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lanes that store messages and read what waits, many messages to a statement.
 
-A message is a row of ``message`` in the order of commits, an entry of ``mailbox`` under its
-recipient and idempotency key; an entry of ``due`` reminds of its deadline and its neighbours'.
+A message is a row of ``message`` in the order of commits, and later an entry of ``mailbox`` under
+its recipient and idempotency key; entries of ``due`` remind of that, and of its deadline and its
+neighbours'.
 """
 
 from __future__ import annotations
@@ -10,11 +11,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, bindparam, func, select
+from sqlalchemy import Connection, Dialect, bindparam, func, literal, select, union_all
 
 from pager.values import PendingMessage, StoredMessage, StoreKind, StoreResult
 
-from .schema import COPIES, DUE_EXPIRY, NEIGHBOURS, OPEN, SETTLED, due, fate, mailbox, message
+from .entries import Entries, missing_from
+from .schema import (
+    COPIES,
+    DUE_ENTRIES,
+    DUE_EXPIRY,
+    NEIGHBOURS,
+    OPEN,
+    SETTLED,
+    due,
+    fate,
+    mailbox,
+    message,
+)
 from .statements import InsertRows, PerCount, Query
 
 __all__ = ["PendingLane", "StoreLane", "stored_message"]
@@ -40,7 +53,8 @@ class StoreLane:
 
     reads = False
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, entries: Entries) -> None:
+        self._entries = entries
         self._claim = InsertRows(
             mailbox,
             ("recipient", "key", "seq", "state"),
@@ -70,42 +84,62 @@ class StoreLane:
         """
         last = connection.execute(select(func.max(message.c.seq))).scalar()
         self._next = max(self._next, (last or 0) + 1)
+        self._entries.attach(connection)
 
     def execute(self, connection: Connection, items: Sequence[StoredMessage]) -> list[StoreResult]:
-        """Claim the keys first: whose claim holds is stored, the others are duplicates."""
+        """Store what is not there yet."""
         first = self._next
         self._next += len(items)
-        claims: list[object] = []
-        for seq, m in enumerate(items, first):
-            claims += (m.recipient, m.key, seq, COPIES if m.accepted else OPEN)
         numbered = list(enumerate(items, first))
-        if self._claim.run_flat(connection, len(items), claims) < len(items):
+        if self._entries.has(connection, [(m.recipient, m.key) for m in items]):
             return self._sort_out(connection, numbered)
-        self._keep(connection, numbered)
+        self._keep(connection, numbered, first)
+        copies = [item for item in numbered if item[1].accepted]
+        if copies:
+            self._enter(connection, copies)
+        self._entries.keys.update([m.key for m in items])
         return [StoreResult(_STORED, m.id, seq) for seq, m in numbered]
 
-    def _keep(self, connection: Connection, numbered: Sequence[tuple[int, StoredMessage]]) -> None:
+    def _enter(self, connection: Connection, numbered: Sequence[tuple[int, StoredMessage]]) -> int:
+        """Make entries; return how many were not there yet."""
+        return self._claim.run(
+            connection,
+            [(m.recipient, m.key, seq, COPIES if m.accepted else OPEN) for seq, m in numbered],
+        )
+
+    def _keep(
+        self, connection: Connection, numbered: Sequence[tuple[int, StoredMessage]], without: int
+    ) -> None:
+        """Store messages; from the number ``without`` on they have no entries, 0: they have."""
         values: list[object] = []
         deadlines: dict[int, float] = {}
         for seq, m in numbered:
+            # What bytes mean to SQLite its driver has to look up each time, for bytearray it knows.
             values += (
-                seq, m.id, m.recipient, m.key, m.received_at, m.expires_at, m.sender, m.call_id,
-                m.cseq, len(m.body), _join(m.devices), _join(m.offered), m.head, m.body,
+                seq, m.id, m.recipient, bytearray(m.key), m.received_at, m.expires_at, m.sender,
+                bytearray(m.call_id), m.cseq, len(m.body), _join(m.devices), _join(m.offered),
+                bytearray(m.head), bytearray(m.body),
             )  # fmt: skip
             neighbours = seq - seq % NEIGHBOURS
             known = deadlines.get(neighbours)
             if known is None or m.expires_at < known:
                 deadlines[neighbours] = m.expires_at
         self._insert.run_flat(connection, len(numbered), values)
-        self._remind.run(connection, [(DUE_EXPIRY, at, first) for first, at in deadlines.items()])
+        reminders = [(DUE_EXPIRY, at, first) for first, at in deadlines.items()]
+        if without:
+            reminders.append((DUE_ENTRIES, 0.0, without))
+        self._remind.run(connection, reminders)
 
     def _sort_out(
         self, connection: Connection, numbered: Sequence[tuple[int, StoredMessage]]
     ) -> list[StoreResult]:
+        """Claim the keys first: whose claim holds is stored, the others are duplicates."""
+        self._entries.make(connection)
+        self._enter(connection, numbered)
         owners = [self._owner.run(connection, m.recipient, m.key).scalar() for _, m in numbered]
         stored = [item for item, owner in zip(numbered, owners, strict=True) if item[0] == owner]
         if stored:
-            self._keep(connection, stored)
+            self._keep(connection, stored, 0)
         results = []
         for (seq, m), owner in zip(numbered, owners, strict=True):
             if seq == owner:
@@ -129,17 +163,16 @@ class PendingLane:
     reads = True
 
     def __init__(self, dialect: Dialect) -> None:
-        waiting = (
-            select(mailbox.c.seq, mailbox.c.state)
-            .where(
-                mailbox.c.recipient == bindparam("recipient"),
-                mailbox.c.seq > bindparam("after"),
-                mailbox.c.state < SETTLED,
-            )
-            .order_by(mailbox.c.seq)
-            .limit(bindparam("limit"))
-            .subquery()
+        entered = select(mailbox.c.seq, mailbox.c.state).where(
+            mailbox.c.recipient == bindparam("recipient"),
+            mailbox.c.seq > bindparam("after"),
+            mailbox.c.state < SETTLED,
         )
+        missing = select(message.c.seq, literal(OPEN)).where(
+            missing_from(bindparam("to", type_=message.c.recipient.type)),
+            message.c.seq > bindparam("behind"),
+        )
+        waiting = union_all(entered, missing).order_by("seq").limit(bindparam("limit")).subquery()
         self._messages = Query(
             select(message, waiting.c.state)
             .join_from(waiting, message, message.c.seq == waiting.c.seq)
@@ -167,7 +200,7 @@ class PendingLane:
     def _pending(
         self, connection: Connection, recipient: str, after: int, limit: int
     ) -> list[PendingMessage]:
-        rows = self._messages.run(connection, recipient, after, limit).fetchall()
+        rows = self._messages.run(connection, recipient, after, recipient, after, limit).fetchall()
         settled: dict[int, list[str]] = {}
         if rows:
             for fates in self._fates.run(connection, [row.seq for row in rows]):

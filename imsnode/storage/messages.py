@@ -18,6 +18,7 @@ from pager.values import (
 )
 
 from .database import Database
+from .entries import Entries, EntryMaking
 from .lanes import Lane, Submit
 from .mailboxes import PendingLane, StoreLane
 from .recalls import RecallLane
@@ -38,10 +39,12 @@ class Messages:
         dialect = database.engine.dialect
         self._database = database
         self._submit = submit
-        self._store = StoreLane(dialect)
-        self._mark = MarkLane(dialect)
-        self._expire = ExpireLane(dialect)
-        self._recall = RecallLane(dialect)
+        entries = Entries(dialect)
+        self.entry_making = EntryMaking(entries)
+        self._store = StoreLane(dialect, entries)
+        self._mark = MarkLane(dialect, entries)
+        self._expire = ExpireLane(dialect, entries)
+        self._recall = RecallLane(dialect, entries)
         self._pending = PendingLane(dialect)
 
     @property

@@ -13,6 +13,7 @@ from pager.values import ExpiredMessage, MarkState
 
 from .archive_removal import take_back
 from .database import Database
+from .entries import Entries
 from .ledger import LedgerWriter
 from .schema import COPIES, SETTLED, fate, mailbox, message
 from .settling import Settling
@@ -34,7 +35,8 @@ class RecallLane:
 
     reads = False
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, entries: Entries) -> None:
+        self._entries = entries
         self._by_key = Query(_finding(mailbox.c.key == bindparam("key")), dialect)
         self._by_id = Query(_finding(message.c.id == bindparam("id")), dialect)
         self._recalled = Query(
@@ -59,6 +61,7 @@ class RecallLane:
 
     def execute(self, connection: Connection, items: Sequence[Withdrawal]) -> list[Withdrawn]:
         """Settle for each item."""
+        self._entries.make(connection)
         return [self._withdraw(connection, item) for item in items]
 
     def _withdraw(self, connection: Connection, wish: Withdrawal) -> Withdrawn:
@@ -129,9 +132,11 @@ def withdraw_now(
     """
     stories = find_copies(database, identity, sender)
     dialect = database.engine.dialect
-    lane, ledger = RecallLane(dialect), LedgerWriter(dialect, StorageStats(), None)
+    entries = Entries(dialect)
+    lane, ledger = RecallLane(dialect, entries), LedgerWriter(dialect, StorageStats(), None)
     wishes = [Withdrawal(one.recipient, sender, wall, message_id=one.message_id) for one in stories]
     with database.writing() as connection:
+        entries.attach(connection)
         results = lane.execute(connection, wishes)
         for wish, result in zip(wishes, results, strict=True):
             if result.message is not None and not result.again:

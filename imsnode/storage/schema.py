@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tables, as they are after the newest migration, for SQLite and PostgreSQL alike.
 
-What the hot path writes goes to the end of its table: keys ascend, and the one index that has to
-be searched and filled in no order is the primary key of ``mailbox``. It recognises duplicates and
-finds what waits for a recipient, so a group of messages touches few pages beside it.
+What the hot path writes goes to the end of its table: keys ascend. The one index that has to be
+searched and filled in no order is the primary key of ``mailbox``, which recognises duplicates and
+finds what waits for a recipient; it is filled later (`imsnode.storage.entries`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 __all__ = [
     "COPIES",
+    "DUE_ENTRIES",
     "DUE_EXPIRY",
     "DUE_FORGET",
     "KNOWN_REVISIONS",
@@ -62,7 +63,19 @@ __all__ = [
 ]
 
 # Revisions of migrations/versions this release can start from, oldest first.
-KNOWN_REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
+KNOWN_REVISIONS = (
+    "0001",
+    "0002",
+    "0003",
+    "0004",
+    "0005",
+    "0006",
+    "0007",
+    "0008",
+    "0009",
+    "0010",
+    "0011",
+)
 REVISION = KNOWN_REVISIONS[-1]
 
 # mailbox.state, which only rises
@@ -76,6 +89,7 @@ NEIGHBOURS = 64
 # due.kind
 DUE_EXPIRY = 0  # at a deadline: settle what is overdue among the neighbours of a message
 DUE_FORGET = 1  # at settled_at: forget it once duplicate_memory has passed
+DUE_ENTRIES = 2  # at 0: messages from this one on may lack their entries in mailbox
 
 metadata = MetaData()
 

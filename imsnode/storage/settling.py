@@ -27,6 +27,7 @@ from sqlalchemy import (
 from pager.contents import stored_cpim
 from pager.values import DeliveryMark, ExpiredMessage, MarkState
 
+from .entries import Entries
 from .schema import COPIES, DUE_EXPIRY, DUE_FORGET, NEIGHBOURS, SETTLED, due, fate, mailbox, message
 from .statements import InsertRows, PerCount, Query
 from .stats import StorageStats
@@ -95,7 +96,8 @@ class MarkLane:
 
     reads = False
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, entries: Entries) -> None:
+        self._entries = entries
         self._live = PerCount(
             lambda values: select(message.c.seq, message.c.id).where(
                 message.c.settled_at.is_(None), message.c.seq.in_(values)
@@ -125,6 +127,7 @@ class MarkLane:
         self, connection: Connection, items: Sequence[Sequence[DeliveryMark]]
     ) -> list[bool]:
         """Apply the marks of live messages; all others change nothing."""
+        self._entries.make(connection)
         marks = [mark for item in items for mark in item]
         live: dict[int, str] = {}
         for rows in self._live.run(connection, list({mark.seq for mark in marks})):
@@ -160,7 +163,8 @@ class ExpireLane:
 
     reads = False
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, entries: Entries) -> None:
+        self._entries = entries
         entry = due.c
         self._due = Query(
             select(entry.at, entry.seq)
@@ -212,6 +216,7 @@ class ExpireLane:
         self, connection: Connection, items: Sequence[tuple[float, int]]
     ) -> list[list[ExpiredMessage] | None]:
         """Settle for each item, oldest deadline first."""
+        self._entries.make(connection)
         return [self._expire(connection, before, limit) for before, limit in items]
 
     def _expire(self, connection: Connection, before: float, limit: int) -> list[ExpiredMessage]:

@@ -9,6 +9,7 @@ of messages inserted by one statement takes the lock once where ``executemany`` 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 
@@ -25,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 
-__all__ = ["InsertRows", "PerCount", "Query", "execute_raw"]
+__all__ = ["InsertRows", "PerCount", "Query", "execute_raw", "fetch_raw"]
 
 Row = Sequence[object]
 
@@ -121,12 +122,27 @@ def execute_raw(connection: Connection, text: str, parameters: Sequence[object])
 
     Raises: sqlalchemy.exc.DBAPIError.
     """
+    with _cursor(connection, text, parameters) as cursor:
+        return int(cursor.rowcount)
+
+
+def fetch_raw(
+    connection: Connection, text: str, parameters: Sequence[object]
+) -> Sequence[Any] | None:
+    """Execute on the driver itself and return the first row; see `execute_raw`."""
+    with _cursor(connection, text, parameters) as cursor:
+        row: Sequence[Any] | None = cursor.fetchone()
+        return row
+
+
+@contextmanager
+def _cursor(connection: Connection, text: str, parameters: Sequence[object]) -> Iterator[Any]:
     driver = connection.dialect.loaded_dbapi
     try:
         cursor = connection.connection.cursor()
         try:
             cursor.execute(text, parameters)
-            return cursor.rowcount
+            yield cursor
         finally:
             cursor.close()
     except driver.Error as error:

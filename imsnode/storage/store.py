@@ -15,6 +15,7 @@ from .choices import Choices
 from .contacts import Contacts
 from .database import Database
 from .documents import Documents
+from .entries import make_entries
 from .errors import StorageError
 from .failpoints import FailPoint
 from .jobs import Jobs
@@ -113,6 +114,7 @@ class Storage:
             ),
             (self.ledger, self.archive),
             (
+                self.messages.entry_making,
                 self._forgetting,
                 bindings.compaction,
                 self.publications.lane.compaction,
@@ -214,6 +216,8 @@ def open_storage(
     database = Database(settings.url)
     try:
         database.upgrade(settings.check_seconds)
+        with database.writing() as connection:
+            make_entries(connection)
     except StorageError:
         database.close()
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from imsnode.storage import Database
+from imsnode.storage.entries import Entries
 from imsnode.storage.mailboxes import StoreLane
 from tests.support.stores import message
 
@@ -12,7 +13,7 @@ def test_a_number_is_not_given_twice_in_one_run(tmp_path: Path) -> None:
     """A delivery under way would take the new message for the one that was forgotten."""
     with Database(f"sqlite:///{tmp_path / 'store.db'}") as database:
         database.upgrade()
-        lane = StoreLane(database.engine.dialect)
+        lane = StoreLane(database.engine.dialect, Entries(database.engine.dialect))
         with database.connect() as connection:
             with connection.begin():
                 lane.attach(connection)
