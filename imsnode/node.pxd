@@ -1,5 +1,7 @@
 # Types for the compiled form of node.py; the interpreter never reads this file.
 
+cimport cython
+
 from pager.service cimport Pager
 from sip.endpoint cimport Endpoint
 from sip.flow cimport Flow
@@ -12,6 +14,7 @@ from sip.uri cimport Uri, parse_uri
 
 from .identity.accounts cimport Directory, LocalNames
 from .identity.authenticator cimport Authenticator, Principal
+from .identity.peers cimport Peer as _Peer
 from .identity.peers cimport PeerTable
 from .identity.rates cimport UserLimiter
 from .location cimport Location
@@ -49,6 +52,7 @@ cdef class Node:
     cdef bint _is_local(self, Uri uri) except -1
     cdef bint _is_party(self, Routed routed, Uri uri, Flow flow) except -1
     cdef bint _all_secure(self, str aor, double now) except -1
+    @cython.locals(peer=_Peer)
     cdef _sanitise(self, Request request, Flow flow, Principal principal)
     cdef _serve(self, Request request, Flow flow, Principal principal, double now, double wall)
     cdef _register(self, Request request, Flow flow, Principal principal, double now, double wall)

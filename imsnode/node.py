@@ -23,7 +23,7 @@ from sip.uri import Uri, parse_uri
 
 from .identity.accounts import Directory, LocalNames
 from .identity.authenticator import UNTRUSTED_HEADERS, Authenticator, Principal
-from .identity.peers import Peer, PeerTable
+from .identity.peers import ASSERTED, Peer, PeerTable
 from .identity.rates import UserLimiter
 from .location import Location
 from .oversize import Oversize
@@ -267,7 +267,7 @@ class Node:
         peer: Peer | None = None
         if principal is None or principal.peer:
             peer = self.peers.match(flow)
-        if peer is not None and peer.asserted:
+        if peer is not None and peer.trust == ASSERTED:
             if request.has("p-asserted-identity"):
                 limit_identities(request)
             return
@@ -280,8 +280,8 @@ class Node:
         # Of several challenges the strongest alone is sent where all would be more than a short
         # datagram may bring about.
         must = 1 if refusal.status in (401, 407) else len(lines)
-        self.endpoint.reply(
-            request, flow, refusal.status, now, refusal.reason, lines[:must], optional=lines[must:]
+        self.endpoint.refuse(
+            request, flow, refusal.status, now, refusal.reason, lines[:must], lines[must:]
         )
 
     def _acknowledge(self, request: Request, flow: Flow, routed: Routed, now: float) -> None:

@@ -184,6 +184,6 @@ class Change:
     def answer(self, plan: Registration, planned_at: float, now: float, wall: float) -> None:
         """Send the 200 with every binding, its lifetime counted from the REGISTER's arrival."""
         self.registrar.accepted += 1
-        self.registrar.endpoint.respond(
+        self.registrar.endpoint.answer(
             self.transaction, 200, now, None, register_response_lines(plan, planned_at, wall)
         )

@@ -4,7 +4,7 @@ cimport cython
 
 from sip.forward cimport Proxy
 from sip.message cimport Request
-from sip.proxy cimport Fork
+from sip.proxy cimport Fork, fork_of
 from sip.routing cimport Routed
 from sip.timers cimport TimerQueue
 from sip.transaction.server cimport ServerTransaction
@@ -28,6 +28,7 @@ cdef class Pager(Shared):
     cdef Proxy _proxy
     cdef TimerQueue _timers
 
+    @cython.locals(submission=Submission, fork=Fork, message_id=str)
     cpdef str submit(
         self,
         ServerTransaction server_tx,

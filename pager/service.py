@@ -14,7 +14,7 @@ from typing import Final
 from sip.forward import Proxy, Target
 from sip.ids import IdSource
 from sip.message import Request
-from sip.proxy import Fork
+from sip.proxy import Fork, fork_of
 from sip.routing import Routed
 from sip.timers import TimerQueue
 from sip.transaction.server import ServerTransaction
@@ -166,7 +166,8 @@ class Pager(Shared):
             if known:
                 return known
         message_id = self._ids.next(wall)
-        submission = Submission(
+        submission = Submission.__new__(Submission)
+        submission._begin(
             self, server_tx, request, sender, recipient, message_id, now, wall, routed is None
         )
         if len(request.body) > self._body_bytes:
@@ -185,7 +186,7 @@ class Pager(Shared):
         targets = self.bindings.targets(recipient, now)
         if targets and self._direct and routed is not None and recipient not in self._boxes:
             submission.others = self.bindings.absent_devices(recipient, now)
-            fork = Fork(self._proxy, server_tx, request, submission, routed)
+            fork = fork_of(self._proxy, server_tx, request, submission, routed)
             self._forward(submission, fork, targets, now)
         else:
             self._arrive(submission, routed, targets, now)

@@ -46,7 +46,20 @@ cdef class Submission:
     cdef public dict times
     cdef public list twins
 
+    cdef _begin(
+        self,
+        Shared pager,
+        object answering,
+        Request request,
+        str sender,
+        str recipient,
+        str message_id,
+        double now,
+        double wall,
+        bint local,
+    )
     cpdef on_branch(self, Fork fork, Branch branch, double now)
+    @cython.locals(pager=Shared, at=double, device=str, entry=LedgerEntry)
     cpdef on_final(self, Fork fork, Response response, int status, double now)
     @cython.locals(pager=Shared, request=Request, expires_at=double, keeper=Keeper)
     cpdef tuple facts(self, bint accepted)

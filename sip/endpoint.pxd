@@ -2,8 +2,8 @@
 
 cimport cython
 
+from . cimport octets
 from .flow cimport Flow
-from .headers.via cimport Via
 from .message cimport Message, Request, Response, build_response
 from .parser cimport parse_message
 from .stats cimport Stats
@@ -25,6 +25,7 @@ cdef class Endpoint:
     cdef object _user
 
     @cython.locals(remote=tuple)
+    cdef bint _is_refused(self, Flow flow) except -1
     cpdef receive_datagram(self, bytes data, Flow flow, double now)
     cpdef receive_message(self, bytes data, Flow flow, double now)
     cpdef handle_timeouts(self, double now)
@@ -40,8 +41,44 @@ cdef class Endpoint:
         object context=*,
     )
     cpdef send(self, Flow flow, bytes data, double now)
-    @cython.locals(text=bytes, via=Via)
+    @cython.locals(text=bytes)
     cpdef bytes to_tag(self, Request request)
+    @cython.locals(request=Request, tag=bytes, data=bytes)
+    cpdef bint answer(
+        self,
+        ServerTransaction server_tx,
+        int status,
+        double now,
+        bytes reason,
+        object extra,
+        bytes body=*,
+        bytes content_type=*,
+    ) except -1
+    cpdef bint refuse(
+        self,
+        Request request,
+        Flow flow,
+        int status,
+        double now,
+        bytes reason,
+        object extra,
+        object optional,
+    ) except -1
+    @cython.locals(method=str, tag=bytes, room=Py_ssize_t, data=bytes, lines=list)
+    cdef bint _reply(
+        self,
+        Request request,
+        Flow flow,
+        int status,
+        double now,
+        bytes reason,
+        object extra,
+        object optional,
+        bytes body,
+        bytes content_type,
+        bint trusted,
+    ) except -1
+    @cython.locals(mark=Py_ssize_t)
     cdef bytes _tag(self, bytes text)
     @cython.locals(message=Message, remote=tuple, request=Request)
     cdef _receive(self, bytes data, Flow flow, double now, bint stream)

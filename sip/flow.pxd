@@ -13,5 +13,6 @@ cdef class Flow:
     cdef public bint secure
     cdef public bytes sent_by
     cdef public str transport
+    cdef public Py_ssize_t vetted
 
     cpdef bytes via_line(self, bytes branch)

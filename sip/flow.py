@@ -29,7 +29,8 @@ class Flow:
     unless given. closed: set by the transport once no request can be sent any more; a peer that
     only closed its sending side is still sent answers. broken: set by the endpoint when a stream is
     out of step and the transport must close it. pending: client transactions that must hear of a
-    failure; belongs to the transaction layer.
+    failure; belongs to the transaction layer. vetted: so many of our own addresses the endpoint has
+    held the peer against; belongs to it.
     """
 
     __slots__ = (
@@ -45,6 +46,7 @@ class Flow:
         "secure",
         "sent_by",
         "transport",
+        "vetted",
     )
 
     def __init__(
@@ -67,6 +69,7 @@ class Flow:
         self.broken = False
         self.key = key or f"{transport.lower()}|{_host_port(local)}|{_host_port(remote)}"
         self.sent_by = (sent_by or _host_port(local).encode("ascii")).lower()
+        self.vetted = -1
         self.pending: dict[ClientTransaction, None] | None = None
         self._via_prefix = (
             b"Via: SIP/2.0/" + transport.encode("ascii") + b" " + self.sent_by + b";rport;branch="

@@ -4,7 +4,8 @@ cimport cython
 
 from . cimport octets
 from .headers.layout cimport Layout
-from .headers.via cimport Via
+from .headers.via cimport Via, copy_via, source_text
+from .octets cimport Marks
 from .uri cimport Uri
 
 
@@ -14,6 +15,12 @@ cdef tuple _MAX_FORWARDS
 
 cdef class Message:
     cdef public object _contacts
+    cdef public list _lines
+    cdef Marks _marks
+    cdef public bytes _text
+    cdef public Via _via
+    cdef public bytes branch
+    cdef public Via hop
     cdef public bint _folded
     cdef public object _from
     cdef public Layout _layout
@@ -26,15 +33,20 @@ cdef class Message:
     cdef public long long cseq
     cdef public bytes from_tag
     cdef public Uri from_uri
-    cdef public list lines
     cdef public str method
     cdef public tuple names
     cdef public bytes to_tag
     cdef public Uri to_uri
-    cdef public Via via
     cdef public int via_count
 
-    @cython.locals(line=bytes, value=bytes)
+    cdef _clear(self)
+    @cython.locals(at=Py_ssize_t)
+    cdef list _cut_lines(self)
+    @cython.locals(lines=list, text="const char*")
+    cdef bytes _line(self, Py_ssize_t at)
+    @cython.locals(via=Via, at=Py_ssize_t)
+    cdef Via _top(self)
+    @cython.locals(cut=Py_ssize_t, lines=list, value=bytes)
     cdef bytes _value(self, Py_ssize_t at)
     cpdef bint has(self, str name) except -1
     cpdef bint repeats(self, str name) except -1
@@ -50,8 +62,16 @@ cdef class Request(Message):
     cdef public int received_port
     cdef public bytes uri
 
+    cdef _begin(self)
     cpdef Uri ruri(self)
     cpdef bytes top_via_line(self)
+    @cython.locals(size=Py_ssize_t, line=bytes)
+    cpdef Py_ssize_t size(self) except -1
+    @cython.locals(
+        text=bytes, at=Py_ssize_t, cut=Py_ssize_t, start=Py_ssize_t, stop=Py_ssize_t,
+        end=Py_ssize_t, source=bytes,
+    )
+    cdef bytes _stamped_line(self)
 
 
 cdef class Response(Message):
@@ -64,7 +84,7 @@ cpdef bytes unfold(bytes line)
 cpdef bytes trim(bytes value)
 cpdef bytes status_line(int status, bytes reason)
 cdef bytes _harmless(bytes text)
-@cython.locals(lines=list, layout=Layout, parts=list, to_line=bytes)
+@cython.locals(layout=Layout, parts=list, to_line=bytes)
 cpdef bytes build_response(
     Request request,
     int status,
@@ -86,7 +106,14 @@ cpdef bytes forward_request(
     bytes record_route=*,
     object extra=*,
 )
-@cython.locals(places=dict, names=tuple, kept=list, at=Py_ssize_t)
+@cython.locals(
+    text=bytes, layout=Layout, method_end=Py_ssize_t, front=bytes, more=bytes, line=bytes,
+    empty_line=Py_ssize_t,
+)
+cdef bytes _respell(Request request, bytes uri, bytes via_line, int max_forwards, object extra)
+@cython.locals(places=dict)
+cdef bint _has_any(Layout layout, frozenset names) except -1
+@cython.locals(names=tuple, kept=list, at=Py_ssize_t)
 cdef list _without(list parts, Layout layout, frozenset drop)
-@cython.locals(layout=Layout, parts=list)
+@cython.locals(layout=Layout, parts=list, at=Py_ssize_t, stop=Py_ssize_t)
 cpdef bytes forward_response(Response response)

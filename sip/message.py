@@ -15,7 +15,7 @@ from .errors import LocalProtocolError
 from .grammar import split_commas
 from .headers.address import Address, Star, parse_address, parse_addresses, parse_contacts
 from .headers.layout import Layout, find_layout, learn_layout
-from .headers.via import Via
+from .headers.via import Via, copy_via, source_text
 from .uri import Uri
 
 REASONS: Final[dict[int, bytes]] = {
@@ -106,7 +106,11 @@ class Message:
     ``names`` are canonical header names (lower-case long form), ``lines`` the header lines as they
     came, folds kept, without the final CRLF; both in wire order. ``method`` is the CSeq method.
     ``call_id``, ``from_tag`` and ``to_tag`` are octets, b"" when there is no tag. ``via`` is the
-    topmost Via, ``via_count`` the number of Via values.
+    topmost Via, ``branch`` its branch, ``hop`` a Via that has all else in common with it;
+    ``via_count`` is the number of Via values.
+
+    A message that nobody has changed is mostly kept as one text in which the lines are marked; its
+    ``lines`` are cut when somebody asks for them, and are what counts from then on.
     """
 
     __slots__ = (
@@ -114,60 +118,105 @@ class Message:
         "_folded",
         "_from",
         "_layout",
+        "_lines",
+        "_marks",
         "_routes",
+        "_text",
         "_to",
         "_values",
+        "_via",
         "_via_rest",
         "body",
+        "branch",
         "call_id",
         "cseq",
         "from_tag",
         "from_uri",
-        "lines",
+        "hop",
         "method",
         "names",
         "to_tag",
         "to_uri",
-        "via",
         "via_count",
     )
 
     # Set by the parser.
     names: tuple[str, ...]
-    lines: list[bytes]
     body: bytes
+    branch: bytes
     method: str
     call_id: bytes
     cseq: int
     from_tag: bytes
     from_uri: Uri
+    hop: Via
     to_tag: bytes
     to_uri: Uri
-    via: Via
     _layout: Layout
-    _via_rest: bytes  # further Via values on the topmost Via line
+    # Only where ``_lines`` is None.
+    _marks: octets.Marks
 
     def __init__(self) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
         self.via_count: int = 1
-        self._via_rest = b""
+        self._via_rest: bytes = b""  # further Via values on the topmost Via line
         self._folded: bool = False  # set by the parser when some line is
+        self._lines: list[bytes] | None = None
+        self._text: bytes = b""
         self._values: list[bytes] | None = None
         self._from: Address | None = None
         self._to: Address | None = None
+        self._via: Via | None = None
         self._routes: list[Address] | None = None
         self._contacts: list[Address] | Star | None = None
+
+    @property
+    def lines(self) -> list[bytes]:
+        """The header lines."""
+        return self._cut_lines()
+
+    def _cut_lines(self) -> list[bytes]:
+        lines = self._lines
+        if lines is None:
+            lines = self._lines = [self._line(at) for at in range(self._marks.count)]
+        return lines
+
+    def _line(self, at: int) -> bytes:
+        lines = self._lines
+        if lines is not None:
+            line: bytes = lines[at]
+            return line
+        text = self._text
+        return text[self._marks.at[at] : self._marks.at[at + 1] - 2]
+
+    @property
+    def via(self) -> Via:
+        """The topmost Via."""
+        return self._top()
+
+    def _top(self) -> Via:
+        via = self._via
+        if via is None:
+            at = self._layout.via
+            via = self._via = copy_via(self.hop, self._value(at), self.branch)
+        return via
 
     @property
     def values(self) -> list[bytes]:
         """The values of ``lines``, trimmed and unfolded."""
         values = self._values
         if values is None:
-            values = self._values = [self._value(at) for at in range(len(self.lines))]
+            values = self._values = [self._value(at) for at in range(len(self.names))]
         return values
 
     def _value(self, at: int) -> bytes:
-        line = self.lines[at]
-        value = octets.value_after(line, self._layout.cuts[at])
+        cut = self._layout.cuts[at]
+        lines = self._lines
+        if lines is None:
+            return octets.value_in(self._text, self._marks.at[at] + cut, self._marks.at[at + 1] - 2)
+        value = octets.value_after(lines[at], cut)
         return trim(value) if self._folded else value
 
     def has(self, name: str) -> bool:
@@ -236,7 +285,7 @@ class Message:
     def line(self, name: str) -> bytes | None:
         """Return the first header line of that name as it came, or None."""
         at = self._layout.at.get(name)
-        return None if at is None else self.lines[at]
+        return None if at is None else self._line(at)
 
     def remove_lines(self, indexes: Sequence[int]) -> None:
         """Leave out header lines that must not go further, such as credentials for our realm.
@@ -254,7 +303,7 @@ class Message:
         layout = find_layout(lines)
         if layout is None:
             layout = learn_layout(lines)
-        self.lines = lines
+        self._lines = lines
         self.names = layout.names
         self._layout = layout
         self._values = None
@@ -286,15 +335,10 @@ class Request(Message):
     _ruri: Uri
 
     def __init__(self) -> None:
-        # What Message sets, once more: a call would cost as much as all of it.
-        self.via_count = 1
-        self._via_rest = b""
-        self._folded = False
-        self._values = None
-        self._from = None
-        self._to = None
-        self._routes = None
-        self._contacts = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._clear()
         self.max_forwards: int = 70
         self.is_text: bool = True
         self.received_host: str = ""
@@ -319,14 +363,35 @@ class Request(Message):
         """Return the line of the topmost Via with received and rport as the source demands."""
         line = self._top_via
         if line is None:
-            if self.received_host:
-                line = b"Via: " + self.via.stamped(self.received_host, self.received_port)
-                if self._via_rest:
-                    line += b", " + self._via_rest
-            else:
-                line = self.lines[self._layout.via]
+            line = self._stamped_line() if self.received_host else self._line(self._layout.via)
             self._top_via = line
         return line
+
+    def _stamped_line(self) -> bytes:
+        if self._lines is None and self.hop.rport and self.hop.received is None:
+            # The usual Via: rport is asked for and stands there without a value.
+            text = self._text
+            at = self._layout.via
+            cut = self._layout.cuts[at]
+            start = self._marks.at[at] + cut
+            stop = self._marks.at[at + 1] - 2
+            end = octets.find_in(text, b";rport", start, stop) + 6
+            if end == stop or octets.starts(text, b";", end):
+                source = source_text(self.received_host, self.received_port)
+                return octets.insert(b"Via: ", text, start, end, source, stop)
+        line = b"Via: " + self._top().stamped(self.received_host, self.received_port)
+        if self._via_rest:
+            line += b", " + self._via_rest
+        return line
+
+    def size(self) -> int:
+        """Return about the size of the request in octets, never less than it is."""
+        if self._lines is None:
+            return self._marks.at[self._marks.count] + 2 + len(self.body)
+        size = len(self.uri) + len(self.method) + 12 + len(self.body)
+        for line in self._lines:
+            size += len(line) + 2
+        return size
 
     def replace_body(self, body: bytes) -> None:
         """Carry another body of the same type, with the Content-Length it needs."""
@@ -334,12 +399,12 @@ class Request(Message):
         layout = self._layout
         at = layout.content_length
         if at >= 0:
-            self.lines[at] = b"%b%d" % (layout.starts[at], len(body))
+            self._cut_lines()[at] = b"%b%d" % (layout.starts[at], len(body))
             self._values = None
 
 
 class Response(Message):
-    """A response: ``status`` from 100 to 699, the reason phrase and the start line as they came."""
+    """A response: ``status`` from 100 to 699, the reason phrase, the start line as it goes on."""
 
     __slots__ = ("reason", "start", "status")
 
@@ -404,20 +469,20 @@ def build_response(
         and the status is above 100. record_route: copy Record-Route (dialog-forming responses).
     Raises: LocalProtocolError for a line break in reason, extra or content_type.
     """
-    lines = request.lines
     layout = request._layout
     parts = [status_line(status, reason), request.top_via_line()]
     if layout.more_vias:
-        parts += [lines[at] for at in layout.more_vias]
+        parts += [request.lines[at] for at in layout.more_vias]
     if record_route and "record-route" in layout.at:
+        lines = request.lines
         parts += [lines[at] for at, name in enumerate(layout.names) if name == "record-route"]
-    to_line = lines[layout.target]
+    to_line = request._line(layout.target)
     if to_tag and status > 100 and not request.to_tag:
         to_line = to_line + b";tag=" + to_tag
-    parts.append(lines[layout.sender])
+    parts.append(request._line(layout.sender))
     parts.append(to_line)
-    parts.append(lines[layout.call_id])
-    parts.append(lines[layout.cseq])
+    parts.append(request._line(layout.call_id))
+    parts.append(request._line(layout.cseq))
     for line in extra:
         parts.append(_harmless(line))
     if content_type is not None:
@@ -501,6 +566,15 @@ def forward_request(
         exist. extra: whole header lines put after all others.
     """
     layout = request._layout
+    if (
+        request._lines is None
+        and routes is None
+        and record_route is None
+        and 0 <= layout.via < layout.max_forwards
+        and layout.content_length >= 0
+        and not (drop and _has_any(layout, drop))
+    ):
+        return _respell(request, uri, via_line, max_forwards, extra)
     start = b"".join((request.method.encode("ascii"), b" ", uri, b" SIP/2.0"))
     parts = [start, via_line]
     parts += request.lines
@@ -527,13 +601,45 @@ def forward_request(
     return b"\r\n".join(parts)
 
 
+def _respell(
+    request: Request, uri: bytes, via_line: bytes, max_forwards: int, extra: Sequence[bytes]
+) -> bytes:
+    """Forward a request that is one text: two of its lines change, and some are put in."""
+    text = request._text
+    layout = request._layout
+    method_end = octets.find(text, b" ", 0) + 1
+    front = octets.concat(octets.cut(text, 0, method_end), uri, b" SIP/2.0\r\n", via_line)
+    more = b""
+    for line in extra:
+        more = octets.concat(more, line, b"\r\n", b"")
+    empty_line = request._marks.at[request._marks.count]
+    return octets.replace_two(
+        front,
+        text,
+        request._marks.at[0] - 2,
+        request._marks.at[layout.via],
+        request._marks.at[layout.via + 1] - 2,
+        request.top_via_line(),
+        request._marks.at[layout.max_forwards],
+        request._marks.at[layout.max_forwards + 1] - 2,
+        _MAX_FORWARDS[max_forwards],
+        empty_line,
+        more,
+        empty_line + 2 + len(request.body),
+    )
+
+
+def _has_any(layout: Layout, names: frozenset[str]) -> bool:
+    places = layout.at
+    for name in names:  # noqa: SIM110 - compiled, a generator costs more than its work
+        if name in places:
+            return True
+    return False
+
+
 def _without(parts: list[bytes], layout: Layout, drop: frozenset[str]) -> list[bytes]:
     """Leave the lines of some headers out of a message whose header lines start at index 2."""
-    places = layout.at
-    for name in drop:
-        if name in places:
-            break
-    else:
+    if not _has_any(layout, drop):
         return parts
     names = layout.names
     kept = parts[:2]
@@ -546,6 +652,12 @@ def _without(parts: list[bytes], layout: Layout, drop: frozenset[str]) -> list[b
 def forward_response(response: Response) -> bytes:
     """Return the octets of ``response`` without its topmost Via value (RFC 3261 16.7 step 3)."""
     layout = response._layout
+    if response._lines is None and layout.content_length >= 0:
+        at = layout.via
+        stop = response._marks.at[response._marks.count] + 2 + len(response.body)
+        return octets.leave_out(
+            response._text, response._marks.at[at], response._marks.at[at + 1], stop
+        )
     parts = [response.start]
     parts += response.lines
     if response._via_rest:

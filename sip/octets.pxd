@@ -28,6 +28,245 @@ cdef inline bint starts(bytes text, bytes prefix, Py_ssize_t start) noexcept:
     ) == 0
 
 
+cdef enum:
+    MARKED_LINES = 60
+
+cdef struct Marks:
+    int at[MARKED_LINES]
+    int count
+
+
+cdef inline unsigned long long _mix(const char* octets, Py_ssize_t size) noexcept:
+    # Eight octets at a time; which texts meet in a place harms nobody.
+    cdef unsigned long long state = <unsigned long long>size * 0x9E3779B97F4A7C15ULL
+    cdef unsigned long long word
+    while size >= 8:
+        memcpy(&word, octets, 8)
+        state = (state ^ word) * 0x9FB21C651E98DF25ULL
+        state ^= state >> 32
+        octets += 8
+        size -= 8
+    word = 0
+    if size:
+        memcpy(&word, octets, size)
+        state = (state ^ word) * 0x9FB21C651E98DF25ULL
+    return state ^ (state >> 29)
+
+
+cdef inline Py_ssize_t mix(bytes text, Py_ssize_t start, Py_ssize_t stop) noexcept:
+    return <Py_ssize_t>(_mix(PyBytes_AS_STRING(text) + start, stop - start) >> 1)
+
+
+cdef inline bint same(bytes text, Py_ssize_t start, Py_ssize_t stop, bytes other) noexcept:
+    return PyBytes_GET_SIZE(other) == stop - start and memcmp(
+        PyBytes_AS_STRING(text) + start, PyBytes_AS_STRING(other), stop - start
+    ) == 0
+
+
+cdef inline Py_ssize_t find_octet(
+    bytes text, bytes octet, Py_ssize_t start, Py_ssize_t stop
+) noexcept:
+    cdef const char* base = PyBytes_AS_STRING(text)
+    cdef const char* hit
+    if start >= stop:
+        return -1
+    hit = <const char*>memchr(base + start, PyBytes_AS_STRING(octet)[0], stop - start)
+    return -1 if hit is NULL else hit - base
+
+
+cdef inline Py_ssize_t find_in(
+    bytes text, bytes needle, Py_ssize_t start, Py_ssize_t stop
+) noexcept:
+    cdef const char* base = PyBytes_AS_STRING(text)
+    cdef const char* wanted = PyBytes_AS_STRING(needle)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(needle)
+    cdef const char* hit
+    while stop - start >= size:
+        hit = <const char*>memchr(base + start, wanted[0], stop - start - size + 1)
+        if hit is NULL:
+            return -1
+        if memcmp(hit, wanted, size) == 0:
+            return hit - base
+        start = hit - base + 1
+    return -1
+
+
+cdef inline bint only_in(bytes text, bytes table, Py_ssize_t start, Py_ssize_t stop) noexcept:
+    cdef const unsigned char* octets = <const unsigned char*>PyBytes_AS_STRING(text)
+    cdef const unsigned char* good = <const unsigned char*>PyBytes_AS_STRING(table)
+    cdef Py_ssize_t at
+    for at in range(start, stop):
+        if good[octets[at]] != octets[at]:
+            return False
+    return start < stop
+
+
+cdef inline long long number_in(bytes text, Py_ssize_t start, Py_ssize_t stop) noexcept:
+    cdef const unsigned char* octets = <const unsigned char*>PyBytes_AS_STRING(text)
+    cdef long long value = 0
+    while start < stop and octets[start] == 0x20:
+        start += 1
+    if stop <= start or stop - start > 10:
+        return -1
+    while start < stop:
+        if octets[start] < 0x30 or octets[start] > 0x39:
+            return -1
+        value = value * 10 + (octets[start] - 0x30)
+        start += 1
+    return value
+
+
+cdef inline Marks mark_lines(bytes data) noexcept:
+    cdef Marks marks
+    cdef const char* base = PyBytes_AS_STRING(data)
+    cdef const char* hit
+    cdef Py_ssize_t total = PyBytes_GET_SIZE(data)
+    cdef Py_ssize_t begin = 0
+    cdef Py_ssize_t at
+    cdef int count = 0
+    marks.count = -1
+    while count < MARKED_LINES:
+        hit = <const char*>memchr(base + begin, 0x0D, total - begin)
+        if hit is NULL:
+            break
+        at = hit - base
+        if at + 1 >= total or base[at + 1] != 0x0A:
+            break
+        if at == begin:
+            marks.count = count - 1
+            break
+        if not _is_text(<const unsigned char*>base + begin, at - begin):
+            break
+        begin = at + 2
+        marks.at[count] = <int>begin
+        count += 1
+    return marks
+
+
+cdef inline bint all_start_at(bytes data, int* marks, tuple prefixes) noexcept:
+    cdef Py_ssize_t at
+    for at in range(len(prefixes)):
+        if not starts(data, <bytes>prefixes[at], marks[at]):
+            return False
+    return True
+
+
+cdef inline char* _put(char* room, const char* octets, Py_ssize_t size) noexcept:
+    memcpy(room, octets, size)
+    return room + size
+
+
+cdef inline char* _put_all(char* room, bytes text) noexcept:
+    return _put(room, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
+
+
+cdef inline bytes concat(bytes one, bytes two, bytes three, bytes four):
+    cdef bytes whole = PyBytes_FromStringAndSize(NULL, (
+        PyBytes_GET_SIZE(one) + PyBytes_GET_SIZE(two) + PyBytes_GET_SIZE(three)
+        + PyBytes_GET_SIZE(four)
+    ))
+    cdef char* room = PyBytes_AS_STRING(whole)
+    _put_all(_put_all(_put_all(_put_all(room, one), two), three), four)
+    return whole
+
+
+cdef inline bytes insert(
+    bytes front, bytes text, Py_ssize_t start, Py_ssize_t at, bytes middle, Py_ssize_t stop
+):
+    cdef const char* base = PyBytes_AS_STRING(text)
+    cdef bytes whole = PyBytes_FromStringAndSize(
+        NULL, PyBytes_GET_SIZE(front) + stop - start + PyBytes_GET_SIZE(middle)
+    )
+    cdef char* room = _put_all(PyBytes_AS_STRING(whole), front)
+    room = _put(room, base + start, at - start)
+    room = _put_all(room, middle)
+    _put(room, base + at, stop - at)
+    return whole
+
+
+cdef inline bytes leave_out(bytes text, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t end):
+    cdef const char* base = PyBytes_AS_STRING(text)
+    cdef bytes whole = PyBytes_FromStringAndSize(NULL, end - (stop - start))
+    cdef char* room = _put(PyBytes_AS_STRING(whole), base, start)
+    _put(room, base + stop, end - stop)
+    return whole
+
+
+cdef inline bytes replace_two(
+    bytes front,
+    bytes text,
+    Py_ssize_t begin,
+    Py_ssize_t one_at,
+    Py_ssize_t one_to,
+    bytes one,
+    Py_ssize_t two_at,
+    Py_ssize_t two_to,
+    bytes two,
+    Py_ssize_t middle_at,
+    bytes middle,
+    Py_ssize_t stop,
+):
+    cdef const char* base = PyBytes_AS_STRING(text)
+    cdef bytes whole = PyBytes_FromStringAndSize(NULL, (
+        PyBytes_GET_SIZE(front) + stop - begin
+        + PyBytes_GET_SIZE(one) - (one_to - one_at)
+        + PyBytes_GET_SIZE(two) - (two_to - two_at)
+        + PyBytes_GET_SIZE(middle)
+    ))
+    cdef char* room = _put_all(PyBytes_AS_STRING(whole), front)
+    room = _put(room, base + begin, one_at - begin)
+    room = _put_all(room, one)
+    room = _put(room, base + one_to, two_at - one_to)
+    room = _put_all(room, two)
+    room = _put(room, base + two_to, middle_at - two_to)
+    room = _put_all(room, middle)
+    _put(room, base + middle_at, stop - middle_at)
+    return whole
+
+
+cdef extern from *:
+    """
+    #ifndef SIP_OCTETS_CRC
+    #define SIP_OCTETS_CRC
+    /* The polynomial of zlib, reversed; half an octet at a time keeps the table in one cache line. */
+    static unsigned int sip_octets_crc(const unsigned char *octets, Py_ssize_t size, unsigned int crc)
+    {
+        static const unsigned int table[16] = {
+            0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158,
+            0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4,
+            0xa00ae278, 0xbdbdf21c
+        };
+        crc = ~crc;
+        while (size-- > 0) {
+            crc ^= *octets++;
+            crc = table[crc & 15] ^ (crc >> 4);
+            crc = table[crc & 15] ^ (crc >> 4);
+        }
+        return ~crc;
+    }
+    #endif
+    """
+    unsigned int sip_octets_crc(const unsigned char*, Py_ssize_t, unsigned int) noexcept
+
+
+cdef inline unsigned int crc(bytes text, unsigned int seed) noexcept:
+    return sip_octets_crc(
+        <const unsigned char*>PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text), seed
+    )
+
+
+cdef inline bytes hex8(unsigned int number):
+    cdef bytes text = PyBytes_FromStringAndSize(NULL, 8)
+    cdef char* room = PyBytes_AS_STRING(text)
+    cdef const char* digits = "0123456789abcdef"
+    cdef int at = 8
+    while at > 0:
+        at -= 1
+        room[at] = digits[number & 15]
+        number >>= 4
+    return text
+
+
 cdef inline bint all_start(list lines, tuple prefixes) noexcept:
     cdef Py_ssize_t at
     for at in range(len(prefixes)):
@@ -74,8 +313,15 @@ cdef inline long long number(bytes text) noexcept:
 
 
 cdef inline bytes value_after(bytes line, Py_ssize_t cut):
-    cdef const char* octets = PyBytes_AS_STRING(line)
-    cdef Py_ssize_t end = PyBytes_GET_SIZE(line)
+    return value_in(line, cut, PyBytes_GET_SIZE(line))
+
+
+cdef inline bytes cut(bytes text, Py_ssize_t start, Py_ssize_t stop):
+    return PyBytes_FromStringAndSize(PyBytes_AS_STRING(text) + start, stop - start)
+
+
+cdef inline bytes value_in(bytes text, Py_ssize_t cut, Py_ssize_t end):
+    cdef const char* octets = PyBytes_AS_STRING(text)
     while cut < end and (octets[cut] == 0x20 or octets[cut] == 0x09):
         cut += 1
     while cut < end and (octets[end - 1] == 0x20 or octets[end - 1] == 0x09):

@@ -17,9 +17,10 @@ from .headers.address import read_uri_and_tag
 from .headers.content_length import parse_content_length
 from .headers.layout import find_layout, learn_layout
 from .headers.structure import check_content_type, check_header
-from .headers.via import parse_via
+from .headers.via import Via, parse_via
 from .limits import Limits
 from .message import Message, Request, Response, unfold
+from .recognise import learn_method, learn_status, learn_type, recognise
 from .salvage import salvage
 from .uri import parse_uri
 
@@ -53,6 +54,10 @@ def parse_message(data: bytes, limits: Limits, stream: bool = False) -> Request 
     Spec: RFC 3261 sections 7, 18.3, 20 and 25; RFC 4475.
     """
     try:
+        if len(data) <= limits.message_bytes:
+            message = recognise(data, limits, stream)
+            if message is not None:
+                return message
         return _parse(data, limits, stream)
     except BadMessage as error:
         if error.partial is None:
@@ -100,6 +105,7 @@ def _parse(data: bytes, limits: Limits, stream: bool) -> Request | Response:
             check_content_type(text)
             kind = _remember(line, 1 if octets.starts(text, b"text/", 0) else 0)
         request.is_text = kind == 1
+        learn_type(line, kind == 1)
     for name in layout.checked:
         check_header(request, name)
     maximum = limits.message_body_bytes if method == "MESSAGE" else limits.body_bytes
@@ -147,7 +153,7 @@ def _index(message: Message, lines: list[bytes], limits: Limits, size: int) -> l
         raise LimitExceeded("headers", limits.headers, "Too many header lines")
     if size > limits.header_bytes and max(map(len, lines)) > limits.header_bytes:
         raise LimitExceeded("header_bytes", limits.header_bytes, "A header line is too long")
-    message.lines = lines
+    message._lines = lines
     message.names = layout.names
     message._layout = layout
     return flat
@@ -163,6 +169,8 @@ def _read_request_line(request: Request, start: bytes, limits: Limits) -> None:
         if len(name) > limits.method_bytes or not is_token(name):
             raise ParseError("method", "Method is malformed or too long")
         method = name.decode("ascii")
+    else:
+        learn_method(name, method)
     request.method = method
     uri = words[1]
     request.uri = uri
@@ -194,6 +202,7 @@ def _read_status_line(response: Response, start: bytes) -> None:
             if len(_status_lines) >= _GOOD_LINES:
                 _status_lines.clear()
             _status_lines[start] = known
+    learn_status(start, known)
     response.status, response.reason, response.start = known
 
 
@@ -218,7 +227,7 @@ def _read_headers(message: Message, lines: list[bytes], limits: Limits, size: in
     if layout.more_vias or octets.find(value, b",", 0) >= 0:
         _read_vias(message, value, lines, limits)
     else:
-        message.via = parse_via(value)
+        _set_via(message, parse_via(value))
     at = layout.sender
     message.from_uri, message.from_tag = read_uri_and_tag(lines[at], "From", cuts[at])
     at = layout.target
@@ -260,6 +269,11 @@ def _read_method(name: bytes) -> str:
     return name.decode("ascii")
 
 
+def _set_via(message: Message, via: Via) -> None:
+    message._via = message.hop = via
+    message.branch = via.branch
+
+
 def _read_vias(message: Message, value: bytes, lines: list[bytes], limits: Limits) -> None:
     """Read the topmost of several Via values; count all, and in a request check them all."""
     rest: list[bytes] = []
@@ -267,7 +281,7 @@ def _read_vias(message: Message, value: bytes, lines: list[bytes], limits: Limit
         rest = split_commas(value, "Via")
         value = rest.pop(0)
         message._via_rest = b", ".join(rest)
-    message.via = parse_via(value)
+    _set_via(message, parse_via(value))
     # In a response the lower values are the ones we sent out ourselves.
     ours = isinstance(message, Response)
     layout = message._layout

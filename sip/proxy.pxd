@@ -28,6 +28,7 @@ cdef class Branch:
     cdef public _Target target
     cdef public ClientTransaction tx
 
+    cdef _begin(self, _Target target, int share)
     cpdef on_timer(self, int kind, double now)
 
 
@@ -52,6 +53,17 @@ cdef class Fork:
     cdef public ServerTransaction server_tx
     cdef public object user
 
+    cdef _begin(
+        self,
+        _Proxy proxy,
+        ServerTransaction server_tx,
+        object request,
+        object owner,
+        _Routed routed,
+        frozenset drop,
+        object extra,
+        bint from_peer,
+    )
     @cython.locals(
         branch=Branch, config=_ProxyConfig, count=Py_ssize_t, index=Py_ssize_t, proxy=_Proxy,
         request=Request, share=int, target=_Target,
@@ -68,3 +80,9 @@ cdef class Fork:
     @cython.locals(proxy=_Proxy, request=Request, target=_Target)
     cdef bytes _build(self, Branch branch, Flow flow)
     cdef _ended(self, Branch branch, int status, double now)
+
+
+@cython.locals(fork=Fork)
+cpdef Fork fork_of(
+    _Proxy proxy, ServerTransaction server_tx, Request request, object owner, _Routed routed
+)

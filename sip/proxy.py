@@ -63,6 +63,9 @@ class Branch:
                  "target", "tx")  # fmt: skip
 
     def __init__(self, target: Target, share: int) -> None:
+        self._begin(target, share)
+
+    def _begin(self, target: Target, share: int) -> None:
         self.fork: Fork | None = None  # while timer C runs
         self.target = target
         self.share = share
@@ -124,6 +127,19 @@ class Fork:
         drop: canonical names of headers that are not forwarded; extra: header lines to add;
         from_peer: it came from another server, which is dialled rather than reached by its flow.
         """
+        self._begin(proxy, server_tx, request, owner, routed, drop, extra, from_peer)
+
+    def _begin(
+        self,
+        proxy: Proxy,
+        server_tx: ServerTransaction | None,
+        request: Request | Draft,
+        owner: ForkOwner,
+        routed: Routed | None,
+        drop: frozenset[str],
+        extra: Sequence[bytes],
+        from_peer: bool,
+    ) -> None:
         self.proxy = proxy
         self.server_tx = server_tx
         self.request = request
@@ -173,7 +189,8 @@ class Fork:
             proxy.endpoint.respond(self.server_tx, 100, now)
         for index, target in enumerate(targets):
             share = config.max_breadth if shares is None else shares[index]
-            branch = Branch(target, share)
+            branch = Branch.__new__(Branch)
+            branch._begin(target, share)
             self.branches.append(branch)
             self._send(branch, target.flow, now)
         return None
@@ -408,6 +425,19 @@ class Fork:
                 elif name == "proxy-authenticate":
                     lines.append(b"Proxy-Authenticate: " + value)
         return lines
+
+
+def fork_of(
+    proxy: Proxy,
+    server_tx: ServerTransaction,
+    request: Request,
+    owner: ForkOwner,
+    routed: Routed | None,
+) -> Fork:
+    """Prepare a fork of a request as it came; quicker than ``Fork``."""
+    fork = Fork.__new__(Fork)
+    fork._begin(proxy, server_tx, request, owner, routed, NO_DROP, (), False)
+    return fork
 
 
 class GenericOwner:

@@ -2,6 +2,7 @@
 
 cimport cython
 
+from . cimport octets
 from .flow cimport Flow
 from .message cimport Request
 from .uri cimport Uri
@@ -31,6 +32,8 @@ cdef class Routed:
 cpdef Routed preprocess(
     Request request, Flow flow, OwnNames own, object tokens, object flows, double now
 )
+@cython.locals(routed=Routed)
+cdef Routed _unrouted(bytes uri)
 cpdef Refusal check(Request request, OwnNames own, object understood=*)
-@cython.locals(seed="unsigned int")
+@cython.locals(seed="unsigned int", text=bytes)
 cpdef bytes loop_mark(Request request)

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
-from zlib import crc32
 
+from . import octets
 from .flow import Flow
 from .message import Request
 from .nexthop import canonical_host, maddr_of, next_hop
@@ -115,12 +115,22 @@ def preprocess(
     Refusals: 403 a token that is not ours for this Call-ID, 430 the flow of the token is gone.
     Spec: RFC 3261 16.4; RFC 5626 5.3.
     """
-    if b";" not in request.uri and not request.has("route"):
-        return Routed(request.uri)
+    if octets.find(request.uri, b";", 0) < 0 and not request.has("route"):
+        return _unrouted(request.uri)
     popped: list[FlowName] = []
     routed = _take_own(request, flow, own, tokens, popped)
     if popped and routed.refusal is None:
         _follow(routed, popped, request, flow, flows, now)
+    return routed
+
+
+def _unrouted(uri: bytes) -> Routed:
+    routed = Routed.__new__(Routed)
+    routed.uri = uri
+    routed.routes = None
+    routed.flow = None
+    routed.dialog_proven = False
+    routed.refusal = None
     return routed
 
 
@@ -288,10 +298,11 @@ def loop_mark(request: Request) -> bytes:
     Covers what routing depends on and what differs between transactions, never the method, so
     that CANCEL and ACK agree with their INVITE. Spec: RFC 5393 4.2.1 and 4.2.4.
     """
-    fixed = (request.uri, request.call_id, request.from_tag, request.to_tag)
-    seed = crc32(b" ".join(fixed), request.cseq)
+    seed = octets.crc(request.uri, request.cseq)
+    for text in (request.call_id, request.from_tag, request.to_tag):
+        seed = octets.crc(text, octets.crc(b" ", seed))
     if request.has("route"):
-        seed = crc32(b",".join(request.get_all("route")), seed)
+        seed = octets.crc(b",".join(request.get_all("route")), seed)
     if request.has("proxy-require"):
-        seed = crc32(b",".join(request.get_all("proxy-require")), seed)
-    return f".{seed:08x}".encode("ascii")
+        seed = octets.crc(b",".join(request.get_all("proxy-require")), seed)
+    return b"." + octets.hex8(seed)

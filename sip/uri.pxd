@@ -3,6 +3,10 @@
 cimport cython
 
 from .grammar cimport is_token
+from .known cimport Known
+
+
+cdef Known _seen
 
 
 cdef class Uri:
@@ -19,6 +23,8 @@ cdef class Uri:
 
 @cython.locals(known=dict, uri=Uri)
 cpdef Uri parse_uri(bytes raw)
+@cython.locals(uri=Uri)
+cpdef Uri recognise_uri(bytes text, Py_ssize_t start, Py_ssize_t stop)
 @cython.locals(name=bytes, colon=bytes, rest=bytes, uri=Uri)
 cdef Uri _parse(bytes raw)
 @cython.locals(known=dict, host=str)

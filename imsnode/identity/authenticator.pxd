@@ -11,6 +11,7 @@ from sip.routing cimport Refusal as _Refusal
 from sip.uri cimport Uri, parse_uri
 
 from .accounts cimport Account, Directory, LocalNames
+from .peers cimport Peer as _Peer
 from .peers cimport PeerTable
 from .rates cimport SourceLimiter
 from .throttle cimport FailureThrottle
@@ -50,7 +51,9 @@ cdef class Authenticator:
     cdef set _resends
     cdef double _resends_until
 
-    @cython.locals(realm=str, status=int, credentials=Credentials)
+    @cython.locals(
+        realm=str, status=int, credentials=Credentials, peer=_Peer, principal=Principal, method=str
+    )
     cpdef check(self, Request request, Flow flow, double now, double wall, bint served_here=*)
     cpdef tuple consumed(self, Request request)
     @cython.locals(

@@ -20,7 +20,7 @@ from sip.routing import Refusal
 from sip.uri import Uri, parse_uri
 
 from .accounts import Account, Directory, LocalNames
-from .peers import Peer, PeerTable
+from .peers import ASSERTED, Peer, PeerTable
 from .rates import SourceLimiter
 from .throttle import FailureThrottle
 
@@ -183,9 +183,14 @@ class Authenticator:
         if method == "ACK" or method == "CANCEL":
             return None  # RFC 3261 22.1: neither can be sent again with credentials
         peer = self.peers.match(flow)
-        if peer is not None and peer.asserted:
+        if peer is not None and peer.trust == ASSERTED:
             self.stats.asserted += 1
-            return Principal(self._asserted_identity(request), "asserted", peer.name)
+            principal = Principal.__new__(Principal)
+            principal.aor = self._asserted_identity(request)
+            principal.hidden = False
+            principal.how = "asserted"
+            principal.peer = peer.name
+            return principal
         if method == "OPTIONS" and served_here:
             return None if self._admit(flow, now) else DROP
         status = challenge_status(method, served_here)

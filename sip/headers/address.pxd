@@ -4,10 +4,12 @@ cimport cython
 
 from .. cimport octets
 from ..grammar cimport is_token, parse_params, skip_quoted, split_commas
+from ..known cimport Known
 from ..uri cimport Uri, parse_uri
 
 cdef bytes _ONLY_TOKEN
 cdef dict _contacts
+cdef Known _fronts
 
 
 cdef class Address:
@@ -20,11 +22,13 @@ cdef class Address:
     cpdef bytes param(self, bytes name)
 
 
+cpdef Uri recognise_uri(bytes text, Py_ssize_t start, Py_ssize_t at)
+cpdef bytes recognise_tag(bytes text, Py_ssize_t start, Py_ssize_t stop)
 cpdef Address parse_address(bytes value, object where=*)
 cdef Address _bracketed(bytes value, bytes display, bytes tail, object where)
 @cython.locals(
-    known=dict, at=Py_ssize_t, whole="const char*", tag=bytes, uri=Uri, address=Address, value=bytes, text=bytes,
-    end=Py_ssize_t, found=bytes,
+    at=Py_ssize_t, whole="const char*", tag=bytes, uri=Uri, address=Address, value=bytes,
+    text=bytes, end=Py_ssize_t, found=bytes,
 )
 cpdef tuple read_uri_and_tag(bytes line, object where, Py_ssize_t cut=*)
 cpdef list parse_addresses(object values, object where)

@@ -23,6 +23,7 @@ from ..grammar import (
     split_commas,
     unquote,
 )
+from ..known import Known
 from ..uri import Uri, parse_uri
 
 
@@ -37,10 +38,9 @@ STAR: Final = Star.STAR
 _ONLY_TOKEN: Final = only(TOKEN)
 
 # What stands before the closing bracket in From and To lines that parsed, header name included.
-# Emptied when full.
-_FRONTS: Final = 16384
+_FRONTS: Final = 32768
 _FRONT_BYTES: Final = 256
-_fronts: dict[bytes, Uri] = {}
+_fronts: Final = Known(_FRONTS)
 
 # A device sends the same Contact with every REGISTER, twice when challenged. Emptied when full.
 _CONTACTS: Final = 4096
@@ -128,17 +128,36 @@ def _bracketed(value: bytes, display: bytes, tail: bytes, where: str) -> Address
     return address
 
 
+def recognise_uri(text: bytes, start: int, at: int) -> Uri | None:
+    """Return the URI of a From or To line from ``start`` on when it was read lately.
+
+    Args: at: where its closing bracket stands.
+    """
+    uri: Uri | None = _fronts.find(text, start, at)
+    return uri
+
+
+def recognise_tag(text: bytes, start: int, stop: int) -> bytes | None:
+    """Return the tag that all of the parameters from ``start`` on are, None when it is not so."""
+    if start == stop:
+        return b""
+    if octets.find_in(text, b";tag=", start, stop) == start and octets.only_in(
+        text, _ONLY_TOKEN, start + 5, stop
+    ):
+        return octets.cut(text, start + 5, stop)
+    return None
+
+
 def read_uri_and_tag(line: bytes, where: str, cut: int = 0) -> tuple[Uri, bytes]:
     """Return URI and tag of From or To, checked as parse_address checks it.
 
     The usual shapes, ``"name" <uri>;tag=x`` and the same without name or tag, are taken apart
     without building an Address. Args: line: unfolded; the value starts at ``cut``.
     """
-    known = _fronts
     at = octets.find(line, b">", 0)
     if at > 0:
         whole = line
-        uri = known.get(whole[:at])
+        uri = _fronts.find(line, 0, at)
         if uri is not None:
             if at + 1 == len(line):
                 return uri, b""
@@ -151,9 +170,7 @@ def read_uri_and_tag(line: bytes, where: str, cut: int = 0) -> tuple[Uri, bytes]
     address = parse_address(text, where)
     end = address.end
     if 0 <= end <= _FRONT_BYTES and cut + end == at and value.startswith(text):
-        if len(known) >= _FRONTS:
-            known.clear()
-        known[line[:at]] = address.uri
+        _fronts.keep(line[:at], address.uri)
     found = address.param(b"tag")
     if found is None:
         return address.uri, b""

@@ -24,3 +24,4 @@ cdef class Layout:
 
 @cython.locals(known=dict, candidates=list, layout=Layout, place=Py_ssize_t)
 cpdef Layout find_layout(list lines)
+cpdef list layouts_of(Py_ssize_t count)

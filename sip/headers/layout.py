@@ -11,8 +11,7 @@ from typing import Final
 
 from .. import octets
 from ..errors import ParseError
-from .names import KNOWN, SINGLE, canonical_name
-from .structure import CHECKED
+from .names import CHECKED, KNOWN, SINGLE, canonical_name
 
 _REQUIRED: Final = (("via", "Via"), ("from", "From"), ("to", "To"), ("call-id", "Call-ID"),
                     ("cseq", "CSeq"))  # fmt: skip
@@ -88,6 +87,11 @@ def find_layout(lines: list[bytes]) -> Layout | None:
                     candidates[place - 1] = layout
                 return layout
     return None
+
+
+def layouts_of(count: int) -> list[Layout] | None:
+    """Return the layouts of so many lines that are known, the more often matched ones in front."""
+    return _layouts.get(count)
 
 
 def learn_layout(lines: list[bytes]) -> Layout:

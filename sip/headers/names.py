@@ -69,6 +69,12 @@ def _spellings() -> dict[bytes, str]:
 # Usual spellings on the wire -> canonical name.
 KNOWN: Final[dict[bytes, str]] = _spellings()
 
+# Headers that `structure` looks into.
+CHECKED: Final = frozenset(
+    ("contact", "route", "record-route", "path", "service-route", "require", "proxy-require",
+     "expires", "min-expires", "event", "max-breadth")
+)  # fmt: skip
+
 
 def known_name(raw: bytes) -> str | None:
     """Return the canonical form of one of the usual header names in any spelling, else None."""

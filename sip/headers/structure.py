@@ -16,18 +16,13 @@ from .address import parse_addresses
 if TYPE_CHECKING:
     from ..message import Request
 
-CHECKED: Final = frozenset(
-    ("contact", "route", "record-route", "path", "service-route", "require", "proxy-require",
-     "expires", "min-expires", "event", "max-breadth")
-)  # fmt: skip
-
 _TYPES_ITEMS: Final = 512
 _TYPES_BYTES: Final = 128
 GOOD_TYPES: Final[set[bytes]] = set()
 
 
 def check_header(request: Request, name: str) -> None:
-    """Check all lines of one header of ``CHECKED``; Contact and Route stay parsed on the request.
+    """Check all lines of one header; Contact and Route stay parsed on the request.
 
     Raises: ParseError.
     """
@@ -38,7 +33,8 @@ def check_header(request: Request, name: str) -> None:
             raise ParseError("Route", "Route is empty")
     elif name in ("expires", "min-expires"):
         # Too large or malformed means the default, negative is an error (RFC 3261 20.19).
-        if (request.get(name) or b"").startswith(b"-"):
+        value = request.get(name)
+        if value is not None and value.startswith(b"-"):
             raise ParseError("Expires", "Expires is negative")
     elif name in ("require", "proxy-require"):
         for item in request.items(name):

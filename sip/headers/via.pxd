@@ -4,13 +4,16 @@ cimport cython
 
 from .. cimport octets
 from ..grammar cimport check_param_value, is_token, split_list
+from ..known cimport Known
 
 cdef bytes _ONLY_TOKEN
+cdef Known _fronts
 cdef dict _shapes, _sources
 
 
 cdef class Via:
     cdef public bytes branch
+    cdef public Py_ssize_t front
     cdef public str host
     cdef public bytes maddr
     cdef public object port
@@ -18,6 +21,7 @@ cdef class Via:
     cdef public bytes received
     cdef public bint rport
     cdef public bytes sent_by
+    cdef public bytes tail
     cdef public str transport
 
     @cython.locals(raw=bytes, end=Py_ssize_t)
@@ -25,14 +29,16 @@ cdef class Via:
 
 
 @cython.locals(key=tuple, text=bytes)
-cdef bytes _source(str host, int port)
+cpdef bytes source_text(str host, int port)
 @cython.locals(
     at=Py_ssize_t, end=Py_ssize_t, text="const char*", shape=bytes, branch=bytes, trimmed=bytes,
     known=Via, via=Via,
 )
 cpdef Via parse_via(bytes value)
+@cython.locals(at=Py_ssize_t, end=Py_ssize_t, via=Via)
+cpdef Via recognise_via(bytes text, Py_ssize_t start, Py_ssize_t stop)
 @cython.locals(via=Via)
-cdef Via _copy(Via known, bytes raw, bytes branch)
+cpdef Via copy_via(Via known, bytes raw, bytes branch)
 @cython.locals(via=Via)
 cdef Via _read(bytes value)
 cdef list _split(bytes value)

@@ -8,6 +8,7 @@ from typing import Final
 from .. import octets
 from ..errors import ParseError
 from ..grammar import TOKEN, check_param_value, is_token, only, split_list
+from ..known import Known
 from ..uri import parse_host, parse_hostport
 
 _ONLY_TOKEN: Final = only(TOKEN)
@@ -18,6 +19,7 @@ _HOPS: Final = 4096
 _HOP_BYTES: Final = 128
 _hops: dict[bytes, tuple[str, bytes, str, int | None]] = {}
 _shapes: dict[bytes, Via] = {}
+_fronts: Final = Known(_HOPS)
 
 # ``=port;received=host`` by source. Emptied when full.
 _SOURCES: Final = 16384
@@ -30,11 +32,12 @@ class Via:
     ``sent_by`` is host and port in lower case as they came, the form transactions are matched by;
     ``host`` is lower-case without brackets. ``branch`` is b"" when absent. ``rport`` says that the
     parameter is present, with or without a value. ``received`` is what the sender or an earlier
-    hop wrote: in a request it decides nothing.
+    hop wrote: in a request it decides nothing. ``front`` is the length of what stands before the
+    branch, and ``tail`` what follows it, in a value whose shape is known.
     """
 
-    __slots__ = ("branch", "host", "maddr", "port", "raw", "received", "rport", "sent_by",
-                 "transport")  # fmt: skip
+    __slots__ = ("branch", "front", "host", "maddr", "port", "raw", "received", "rport", "sent_by",
+                 "tail", "transport")  # fmt: skip
 
     def __init__(
         self,
@@ -57,6 +60,8 @@ class Via:
         self.rport = rport
         self.received = received
         self.maddr = maddr
+        self.front = 0
+        self.tail = b""
 
     def __repr__(self) -> str:
         return f"Via({self.raw!r})"
@@ -81,9 +86,9 @@ class Via:
             end = octets.find(raw, b";rport", 0) + 6
             if octets.find(raw, b'"', 0) < 0:
                 if end == len(raw):
-                    return raw + _source(host, port)
+                    return raw + source_text(host, port)
                 if octets.starts(raw, b";", end):
-                    return raw[:end] + _source(host, port) + raw[end:]
+                    return raw[:end] + source_text(host, port) + raw[end:]
         kept = [raw.partition(b";")[0].rstrip(b" \t")]
         for piece in self.params:
             name = piece.partition(b"=")[0].rstrip(b" \t").lower()
@@ -95,7 +100,8 @@ class Via:
         return b";".join(kept)
 
 
-def _source(host: str, port: int) -> bytes:
+def source_text(host: str, port: int) -> bytes:
+    """Return what follows ``;rport`` in the Via of a request from there (RFC 3581 section 4)."""
     key = (host, port)
     text = _sources.get(key)
     if text is None:
@@ -124,20 +130,43 @@ def parse_via(value: bytes) -> Via:
     branch = text[at + 8 : end]
     known = _shapes.get(shape)
     if known is not None and branch and octets.is_only(branch, _ONLY_TOKEN):
-        return _copy(known, value, branch)
+        _fronts.keep(text[: at + 8], known)
+        return copy_via(known, value, branch)
     trimmed = octets.value_after(value, 0)
     if len(trimmed) != len(value):
         return parse_via(trimmed)
     via = _read(value)
     # Only what can be put together again in one way: the branch is what was cut out.
     if via.branch == branch and len(shape) <= _HOP_BYTES and b'"' not in value:
+        via.front = at + 8
+        via.tail = text[end : len(value)]
+        _fronts.keep(text[: at + 8], via)
         if len(_shapes) >= _HOPS:
             _shapes.clear()
         _shapes[shape] = via
     return via
 
 
-def _copy(known: Via, raw: bytes, branch: bytes) -> Via:
+def recognise_via(text: bytes, start: int, stop: int) -> Via | None:
+    """Return a Via like the value from ``start`` to ``stop`` but for branch and raw, or None.
+
+    The branch stands between its ``front`` and its ``tail``.
+    """
+    at = octets.find_in(text, b";branch=", start, stop)
+    if at < 0:
+        return None
+    at += 8
+    via: Via | None = _fronts.find(text, start, at)
+    if via is None:
+        return None
+    end = stop - len(via.tail)
+    if octets.only_in(text, _ONLY_TOKEN, at, end) and octets.same(text, end, stop, via.tail):
+        return via
+    return None
+
+
+def copy_via(known: Via, raw: bytes, branch: bytes) -> Via:
+    """Return a Via like ``known`` with another branch, as it stands in ``raw``."""
     # Field by field: handing nine arguments to __init__ takes twice as long.
     via = Via.__new__(Via)
     via.raw = raw
@@ -149,6 +178,8 @@ def _copy(known: Via, raw: bytes, branch: bytes) -> Via:
     via.rport = known.rport
     via.received = known.received
     via.maddr = known.maddr
+    via.front = known.front
+    via.tail = known.tail
     return via
 
 

@@ -33,6 +33,17 @@ cdef class ClientTransaction:
     cdef public int state
     cdef public object user
 
+    cdef _begin(
+        self,
+        TransactionLayer layer,
+        bytes data,
+        str method,
+        bytes key,
+        Flow flow,
+        object user,
+        double now,
+        object context,
+    )
     cpdef start(self, double now)
     cpdef receive(self, Response response, double now)
     cpdef on_timer(self, int kind, double now)

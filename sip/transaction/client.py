@@ -100,6 +100,19 @@ class ClientTransaction:
         now: float,
         context: object,
     ) -> None:
+        self._begin(layer, data, method, key, flow, user, now, context)
+
+    def _begin(
+        self,
+        layer: TransactionLayer,
+        data: bytes,
+        method: str,
+        key: bytes,
+        flow: Flow,
+        user: ClientUser | None,
+        now: float,
+        context: object,
+    ) -> None:
         self._layer = layer
         self.data = data
         self.method = method
@@ -286,6 +299,8 @@ class ClientTransaction:
 
     def _destroy(self) -> None:
         self._layer.clients.pop(self.key, None)
+        if not self.invite and not self.data:
+            return  # `_finish` has done the rest
         pending = self.flow.pending
         if pending is not None:
             pending.pop(self, None)

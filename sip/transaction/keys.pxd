@@ -2,7 +2,7 @@
 
 cimport cython
 
-from ..headers.via cimport Via
+from .. cimport octets
 from ..message cimport Request
 
 cdef bytes MAGIC_COOKIE
@@ -10,5 +10,5 @@ cdef dict _SUFFIX
 
 
 cpdef bytes client_key(bytes branch, str method)
-@cython.locals(branch=bytes, suffix=bytes, via=Via)
+@cython.locals(branch=bytes, suffix=bytes)
 cpdef bytes server_key(Request request)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .. import octets
 from ..ids import MAGIC_COOKIE
 
 if TYPE_CHECKING:
@@ -66,10 +67,9 @@ def server_key(request: Request) -> bytes:
     suffix = _SUFFIX.get(method)
     if suffix is None:
         suffix = b" " + method.encode("utf-8")
-    via = request.via
-    branch = via.branch
-    if branch.startswith(MAGIC_COOKIE) and len(branch) > 7:
-        return b"".join((branch, b" ", via.sent_by, suffix))
+    branch = request.branch
+    if len(branch) > 7 and octets.starts(branch, MAGIC_COOKIE, 0):
+        return octets.concat(branch, b" ", request.hop.sent_by, suffix)
     return _old_stem(request) + suffix
 
 

@@ -3,7 +3,6 @@
 cimport cython
 
 from ..flow cimport Flow
-from ..headers.via cimport Via
 from ..message cimport Request, Response
 from ..stats cimport Stats
 from ..timers cimport KeyLane, Lane, TimerQueue
@@ -39,8 +38,10 @@ cdef class TransactionLayer:
     cpdef inform_expired(self, ServerTransaction server_tx, double now)
     @cython.locals(completed=dict, key=bytes)
     cpdef on_keys(self, int kind, list keys, double now)
-    @cython.locals(server_tx=ServerTransaction, tx=ClientTransaction)
-    cdef _on_key(self, int kind, bytes key, double now)
+    @cython.locals(clients=dict, key=bytes, tx=ClientTransaction)
+    cdef _on_client_keys(self, int kind, list keys, double now)
+    @cython.locals(servers=dict, key=bytes, server_tx=ServerTransaction)
+    cdef _on_server_keys(self, int kind, list keys, double now)
     @cython.locals(key=bytes, tx=ClientTransaction)
     cpdef ClientTransaction create_client(
         self,
@@ -52,5 +53,5 @@ cdef class TransactionLayer:
         double now,
         object context=*,
     )
-    @cython.locals(method=str, tx=ClientTransaction, via=Via)
+    @cython.locals(method=str, branch=bytes, tx=ClientTransaction)
     cpdef receive_response(self, Response response, Flow flow, double now)

@@ -144,7 +144,8 @@ class TransactionLayer:
             if key in self.servers or key in self.completed:
                 raise LocalProtocolError("the request has a server transaction already")
         self._new = None
-        server_tx = ServerTransaction(self, request, key, flow, now)
+        server_tx = ServerTransaction.__new__(ServerTransaction)
+        server_tx._begin(self, request, key, flow, now)
         self.servers[key] = server_tx
         self.stats.server_created += 1
         if server_tx.invite:
@@ -182,27 +183,40 @@ class TransactionLayer:
             for key in keys:
                 completed.pop(key, None)
             return
+        if kind in (_TIMER_E, _TIMER_K):
+            self._on_client_keys(kind, keys, now)
+        else:
+            self._on_server_keys(kind, keys, now)
+
+    def _on_client_keys(self, kind: int, keys: list[bytes], now: float) -> None:
+        clients = self.clients
         failure: Exception | None = None
         for key in keys:
+            tx = clients.get(key)
+            if tx is None or tx.invite:
+                continue
             try:
-                self._on_key(kind, key, now)
+                tx.on_timer(kind, now)
             except Exception as error:  # noqa: BLE001 - raised again below
                 failure = error
         if failure is not None:
             raise failure
 
-    def _on_key(self, kind: int, key: bytes, now: float) -> None:
-        if kind in (_TIMER_E, _TIMER_K):
-            tx = self.clients.get(key)
-            if tx is not None and not tx.invite:
-                tx.on_timer(kind, now)
-            return
-        server_tx = self.servers.get(key)
-        if server_tx is None or server_tx.invite:
-            return
-        if kind == _TIMER_TRYING:
-            self._expires.add(now, key)
-        server_tx.on_timer(kind, now)
+    def _on_server_keys(self, kind: int, keys: list[bytes], now: float) -> None:
+        servers = self.servers
+        failure: Exception | None = None
+        for key in keys:
+            server_tx = servers.get(key)
+            if server_tx is None or server_tx.invite:
+                continue
+            if kind == _TIMER_TRYING:
+                self._expires.add(now, key)
+            try:
+                server_tx.on_timer(kind, now)
+            except Exception as error:  # noqa: BLE001 - raised again below
+                failure = error
+        if failure is not None:
+            raise failure
 
     # --- client side
 
@@ -225,7 +239,8 @@ class TransactionLayer:
         key = branch if method != "CANCEL" else client_key(branch, method)
         if key in self.clients:
             raise LocalProtocolError("the branch is in use")
-        tx = ClientTransaction(self, data, method, key, flow, user, now, context)
+        tx = ClientTransaction.__new__(ClientTransaction)
+        tx._begin(self, data, method, key, flow, user, now, context)
         self.clients[key] = tx
         self.stats.client_created += 1
         pending = flow.pending
@@ -246,12 +261,12 @@ class TransactionLayer:
         Spec: RFC 3261 17.1.3, 18.1.2; RFC 6026 7.3.
         """
         method = response.method
-        via = response.via
-        tx = self.clients.get(via.branch if method != "CANCEL" else client_key(via.branch, method))
+        branch = response.branch
+        tx = self.clients.get(branch if method != "CANCEL" else client_key(branch, method))
         if (
             tx is None
             or tx.method != method
-            or (via.sent_by != tx.flow.sent_by and not tx.owns(via))
+            or (response.hop.sent_by != tx.flow.sent_by and not tx.owns(response.via))
         ):
             self.stats.stray_responses += 1
             return

@@ -28,6 +28,7 @@ cdef class ServerTransaction:
     cdef public int state
     cdef public object user
 
+    cdef _begin(self, TransactionLayer layer, Request request, bytes key, Flow flow, double now)
     @cython.locals(actions=tuple, index=int, item=int)
     cpdef bint respond(self, bytes data, int status, double now) except -1
     cpdef bint receive(self, str method, double now) except -1

@@ -79,6 +79,11 @@ class ServerTransaction:
     def __init__(
         self, layer: TransactionLayer, request: Request, key: bytes, flow: Flow, now: float
     ) -> None:
+        self._begin(layer, request, key, flow, now)
+
+    def _begin(
+        self, layer: TransactionLayer, request: Request, key: bytes, flow: Flow, now: float
+    ) -> None:
         self._layer = layer
         self.request = request
         self.key = key

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A message that is recognised is read as the parser reads it."""
+
+from __future__ import annotations
+
+import pytest
+
+from sip.errors import BadMessage
+from sip.limits import Limits
+from sip.message import Message, Request, Response, build_response, forward_request
+from sip.parser import _parse, parse_message
+from sip.recognise import recognise
+
+LIMITS = Limits()
+REQUEST = (
+    b"MESSAGE sip:bob@ims.test SIP/2.0\r\n"
+    b"Via: SIP/2.0/UDP 192.0.2.1:5062;branch=z9hG4bK-%(n)d;rport\r\n"
+    b"Max-Forwards: 70\r\n"
+    b'From: "Alice" <sip:alice@ims.test>;tag=a%(n)d\r\n'
+    b"To: <sip:bob@ims.test>\r\n"
+    b"Call-ID: %(n)d-abc@192.0.2.1\r\n"
+    b"CSeq: %(n)d MESSAGE\r\n"
+    b"X-Other:  kept as it is \r\n"
+    b"Content-Type: text/plain;charset=UTF-8\r\n"
+    b"Content-Length: 5\r\n\r\nhello"
+)
+ANSWER = (
+    b"SIP/2.0 200 OK\r\n"
+    b"Via: SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bK-%(n)d.00000001;rport=5060;received=192.0.2.9\r\n"
+    b"Via: SIP/2.0/UDP 192.0.2.1:5062;branch=z9hG4bK-%(n)d;rport=9;received=192.0.2.1\r\n"
+    b"From: <sip:alice@ims.test>;tag=a%(n)d\r\n"
+    b"To: <sip:bob@ims.test>;tag=b%(n)d\r\n"
+    b"Call-ID: %(n)d-abc@192.0.2.1\r\n"
+    b"CSeq: %(n)d MESSAGE\r\n"
+    b"Content-Length: 0\r\n\r\n"
+)
+SINGLE = ANSWER.replace(
+    b"Via: SIP/2.0/UDP 192.0.2.1:5062;branch=z9hG4bK-%(n)d;rport=9;received=192.0.2.1\r\n", b""
+)
+
+
+def facts(message: Message) -> dict[str, object]:
+    """Return all that a message says."""
+    via = message.via
+    told: dict[str, object] = {
+        name: getattr(message, name)
+        for name in ("names", "lines", "values", "body", "method", "call_id", "cseq", "from_tag",
+                     "to_tag", "branch", "via_count")
+    }  # fmt: skip
+    told["uris"] = (message.from_uri.raw, message.to_uri.raw)
+    told["via"] = [
+        getattr(via, name)
+        for name in ("raw", "branch", "transport", "sent_by", "host", "port", "rport", "received")
+    ]
+    told["hop"] = (message.hop.sent_by, message.hop.host, message.hop.rport, message.hop.received)
+    if isinstance(message, Request):
+        told["line"] = (message.uri, message.ruri().raw, message.max_forwards, message.is_text)
+    elif isinstance(message, Response):
+        told["line"] = (message.status, message.reason, message.start)
+    return told
+
+
+@pytest.mark.parametrize("template", [REQUEST, ANSWER, SINGLE], ids=["request", "two", "answer"])
+def test_both_ways_of_reading_agree(template: bytes) -> None:
+    parse_message(REQUEST % {b"n": 1}, LIMITS)
+    parse_message(template % {b"n": 1}, LIMITS)
+    data = template % {b"n": 2}
+    assert facts(parse_message(data, LIMITS)) == facts(_parse(data, LIMITS, False))
+
+
+def test_what_was_seen_is_recognised_and_goes_on_as_the_parser_would_send_it() -> None:
+    parse_message(REQUEST % {b"n": 1}, LIMITS)
+    parse_message(SINGLE % {b"n": 1}, LIMITS)
+    data = REQUEST % {b"n": 3}
+    quick, slow = recognise(data, LIMITS, False), _parse(data, LIMITS, False)
+    assert isinstance(quick, Request)
+    assert isinstance(slow, Request)
+    assert recognise(SINGLE % {b"n": 4}, LIMITS, False) is not None
+    aligned = REQUEST.replace(b"Length: 5", b"Length:     5")
+    parse_message(aligned % {b"n": 1}, LIMITS)
+    assert recognise(aligned % {b"n": 5}, LIMITS, False) is not None
+    parse_message(ANSWER % {b"n": 1}, LIMITS)
+    through = recognise(ANSWER % {b"n": 4}, LIMITS, False)
+    assert through is not None
+    assert through.via_count == 2
+    sent = []
+    for request in (quick, slow):
+        request.received_host, request.received_port = "192.0.2.7", 40000
+        sent.append(
+            (
+                build_response(request, 486, to_tag=b"x"),
+                forward_request(
+                    request, b"sip:bob@10.0.0.2:5070", b"Via: SIP/2.0/UDP p:5060;branch=z9hG4bKp",
+                    69, extra=(b"Max-Breadth: 60",),
+                ),
+            )
+        )  # fmt: skip
+    assert sent[0] == sent[1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"Via: SIP", b"Via: XIP"),
+        (b";branch=z9hG4bK-3", b";branch=z9hG4bK,3"),
+        (b";rport", b";rport;rport"),
+        (b"SIP/2.0\r\nVia", b"SIP/3.0\r\nVia"),
+        (b"MESSAGE sip:bob", b"MESSAGE  sip:bob"),
+        (b"MESSAGE sip:bob@ims.test", b"MESSAGE sip:bob@ims.test?a=b"),
+        (b"MESSAGE sip", b"REGISTER sip"),
+        (b"Max-Forwards: 70", b"Max-Forwards: 256"),
+        (b"Max-Forwards: 70", b"Max-Forwards: x"),
+        (b";tag=a3", b";tag="),
+        (b";tag=a3", b";tag=a 3"),
+        (b"To: <sip:bob@ims.test>", b"To: <sip:bob@ims.test"),
+        (b"Call-ID: 3", b"Call-ID: {3"),
+        (b"Call-ID: 3-abc@192.0.2.1", b"Call-ID: "),
+        (b"CSeq: 3 ", b"CSeq: 2147483648 "),
+        (b"CSeq: 3 ", b"CSeq: 3"),
+        (b"text/plain;", b"text;"),
+        (b"Length: 5", b"Length: 6"),
+        (b"Length: 5", b"Length: -5"),
+        (b"kept", b"ke\x00pt"),
+        (b"kept", b"ke\rpt"),
+        (b"\r\nX-Other:  kept", b"\r\n\tX-Other:  kept"),
+        (b"hello", b"hell"),
+    ],
+)
+def test_what_is_not_quite_as_it_should_be_is_refused_or_read_by_the_parser(
+    old: bytes, new: bytes
+) -> None:
+    parse_message(REQUEST % {b"n": 1}, LIMITS)
+    data = REQUEST % {b"n": 3}
+    assert data.count(old) == 1
+    data = data.replace(old, new)
+    outcomes: list[object] = []
+    for read in (parse_message, lambda data, limits: _parse(data, limits, False)):
+        try:
+            outcomes.append(facts(read(data, LIMITS)))
+        except BadMessage as error:
+            outcomes.append((type(error), error.phrase, error.status_hint, error.close))
+    assert outcomes[0] == outcomes[1]
