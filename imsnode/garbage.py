@@ -14,9 +14,10 @@ import asyncio
 import gc
 from collections.abc import Callable
 
-#: Objects made and kept until the youngest are looked at, which takes about a millisecond; of the
-#: next older ones every fifth time; the oldest never by themselves.
-THRESHOLDS = (10_000, 5, 1_000_000)
+#: Objects made and kept until the youngest are looked at, which takes half a millisecond; with the
+#: next older ones every fifth time, which takes two; the oldest never by themselves. Looking less
+#: often costs no less, since nearly all of them are kept, and each look takes longer.
+THRESHOLDS = (2_000, 5, 1_000_000)
 LOOK_S = 10.0
 QUIET_S = 60.0  # between full collections, when the node has little to do
 BUSY_S = 900.0  # the same when it is never quiet
