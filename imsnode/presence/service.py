@@ -119,7 +119,7 @@ class PresenceServer:
             else:
                 self.compositor.request(request, flow, aor, now)
             return True
-        if self._goes_on(request):
+        if self._goes_on(request, aor, now):
             return False
         self.subscribes.request(request, flow, "" if hidden else sender, aor, now)
         return True
@@ -135,14 +135,19 @@ class PresenceServer:
         """
         return self.remotes is not None and self.remotes.notified(request, flow, now)
 
-    def _goes_on(self, request: Request) -> bool:
+    def _goes_on(self, request: Request, aor: str, now: float) -> bool:
+        """Tell whether a SUBSCRIBE is for the user's devices: packages that only they may have.
+
+        They answer for themselves (489 among it); where there are none, the node does.
+        """
         value = request.get("event")
-        if value is None or not self._passed_on:
-            return False
         try:
-            return parse_event(value).package in self._passed_on
+            package = parse_event(value).package if value is not None else ""
         except ParseError:
             return False
+        if package in self._passed_on:
+            return True
+        return self.notifier.package(package) is None and bool(self._bindings.targets(aor, now))
 
     def _way(self, sub: Subscription, now: float) -> Flow | None:
         """Find the flow of a watcher who spoke to us itself (design D7): as its device registered.

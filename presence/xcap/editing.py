@@ -25,7 +25,7 @@ __all__ = ["Edit", "fetch", "put_attribute", "put_element", "remove", "verify_pu
 # AttValue of XML 1.0 without its quotation marks: no "<", and "&" only as a reference.
 _VALUE: Final = re.compile(
     r"(?:[^<&\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"
-    r"|&(?:lt|gt|amp|quot|apos|#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6});)*+"
+    r"|&(?:lt|gt|amp|quot|apos|#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6});)*"
 )
 _WHITE: Final = b" \t\r\n"
 

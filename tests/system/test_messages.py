@@ -245,7 +245,8 @@ def test_options_tells_what_the_node_supports(node: RunningNode) -> None:
         assert answer is not None
         assert answer.status == 200
         assert "MESSAGE" in answer.get("allow")
-        assert answer.get("supported") == "path"
+        supported = answer.get("supported").split(", ")
+        assert {"path", "eventlist", "recipient-list-subscribe"} <= set(supported)
 
 
 def test_message_send_and_why_from_the_command_line(node: RunningNode) -> None:

@@ -34,6 +34,10 @@ class Accounts:
         return self.held.get(aor)
 
 
+async def unchanged(_aors: object) -> None:
+    """Documents of users: there are none."""
+
+
 async def test_a_long_reading_does_not_bring_back_what_changed_meanwhile() -> None:
     loop = asyncio.get_running_loop()
     accounts = Accounts()
@@ -41,10 +45,12 @@ async def test_a_long_reading_does_not_bring_back_what_changed_meanwhile() -> No
     app = SimpleNamespace(
         config=None,
         loop=loop,
-        directory=directory,
+        admission=SimpleNamespace(directory=directory),
+        documents=SimpleNamespace(refresh=unchanged),
+        presence=None,
         storage=SimpleNamespace(accounts=accounts, choices=SimpleNamespace(load=lambda _aors: {})),
         location=SimpleNamespace(records={}),
-        keeping=Keeping(HistorySettings(), {}),
+        messaging=SimpleNamespace(keeping=Keeping(HistorySettings(), {})),
     )
     plane = Plane(app)  # type: ignore[arg-type]  # only what it uses
 
@@ -76,7 +82,7 @@ async def test_who_asked_for_a_removal_may_be_gone_when_it_is_done() -> None:
         apply=lambda _record, left, _now, _wall: told.append(f"{len(left)} left"),
     )
     clock = SimpleNamespace(now=lambda: 1.0, wall=lambda: 2.0)
-    app = SimpleNamespace(location=location, clock=clock)
+    app = SimpleNamespace(location=location, clock=clock, presence=None)
     _Removal(app, ALICE.aor, None, removed).run(1.0)  # type: ignore[arg-type]  # only what it uses
     assert told == ["0 left"]
 
@@ -85,15 +91,15 @@ async def test_one_removal_that_fails_does_not_spare_the_others() -> None:
     app = SimpleNamespace(
         config=None,
         location=SimpleNamespace(forget=lambda _aor, _now, _wall: None),
-        policies=SimpleNamespace(forget=lambda _aor, _now: None),
         clock=SimpleNamespace(now=lambda: 1.0, wall=lambda: 2.0),
         loop=asyncio.get_running_loop(),
-        directory=Directory(),
+        admission=SimpleNamespace(directory=Directory()),
+        documents=SimpleNamespace(refresh=unchanged),
+        presence=None,
         storage=SimpleNamespace(
             accounts=SimpleNamespace(get=lambda _aor: None),
             choices=SimpleNamespace(load=lambda _aors: {}),
         ),
-        keeping=Keeping(HistorySettings(), {}),
     )
     groups_read: list[bool] = []
 
@@ -101,7 +107,11 @@ async def test_one_removal_that_fails_does_not_spare_the_others() -> None:
         groups_read.append(True)
         return 0
 
-    app.mailing = SimpleNamespace(groups_changed=groups_changed)
+    app.messaging = SimpleNamespace(
+        keeping=Keeping(HistorySettings(), {}),
+        mailing=SimpleNamespace(groups_changed=groups_changed),
+        policies=SimpleNamespace(forget=lambda _aor, _now: None),
+    )
     plane = Plane(app)  # type: ignore[arg-type]  # only what it uses
     tried: list[str] = []
 
