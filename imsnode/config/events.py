@@ -28,8 +28,8 @@ class Presence(Table):
     )
     forward: tuple[EventName, ...] = live(
         ("call-completion", "conference", "kpml", "refer"),
-        "Event packages whose SUBSCRIBEs always go to the devices of the user. Others that the node "
-        "does not have go there too, and are answered 489 when there is no device.",
+        "Event packages whose SUBSCRIBEs always go to the devices of the user. Others that the "
+        "node does not have go there too, and are answered 489 when there is no device.",
     )
     notify_interval: Seconds = restart(
         5.0, "Least time between two NOTIFYs of one subscription (RFC 3856 6.10).", ge=0, le=HOUR
