@@ -70,10 +70,14 @@ def create(directory: Path, domains: list[str]) -> Path:
 
 @contextmanager
 def _ending_early() -> Iterator[None]:
-    """Let signals end the command well while there is nothing yet that would have to be closed."""
+    """Let signals end the command well while there is nothing yet that would have to be closed.
+
+    At once, not by an exception: one that comes up while a compiled module is loading another can
+    be lost there, and the signal with it.
+    """
 
     def stop(_number: int, _frame: object) -> NoReturn:
-        raise SystemExit(0)
+        os._exit(0)
 
     early: dict[int, Callable[[int, object], NoReturn] | signal.Handlers]
     early = {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: signal.SIG_IGN}
