@@ -14,9 +14,9 @@ STRICT := $(CURDIR)/$(BIN)/python -bb -X dev
 # The allocator that checks itself, a part of -X dev, is for C code and slows everything else.
 PYTEST := PYTHONMALLOC=pymalloc $(STRICT) -m pytest --dist loadfile --no-loadscope-reorder \
 	--tx '3*popen//python=$(STRICT)'
-COMPILED := $(foreach package,sip pager presence imsnode,$(wildcard $(package)/*.p* $(package)/*/*.p*))
+COMPILED := $(foreach package,sip pager presence session_msrp imsnode,$(wildcard $(package)/*.p* $(package)/*/*.p*))
 # What passes compiled modules; the rest would run a second time as it ran the first.
-BOTH_WAYS := $(filter-out %__pycache__ tests/unit/presence,$(wildcard tests/unit/*)) tests/wire tests/contract tests/sim \
+BOTH_WAYS := $(filter-out %__pycache__ tests/unit/presence tests/unit/session_msrp,$(wildcard tests/unit/*)) tests/wire tests/contract tests/sim \
 	$(addprefix --ignore=tests/unit/imsnode/,cli config)
 
 .DELETE_ON_ERROR:
@@ -42,8 +42,8 @@ build: .venv/.built
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find sip pager presence imsnode tests benchmarks docs -name __pycache__ -prune -exec rm -rf {} +
-	find sip pager presence imsnode -name '*.so' -delete
+	find sip pager presence session_msrp imsnode tests benchmarks docs -name __pycache__ -prune -exec rm -rf {} +
+	find sip pager presence session_msrp imsnode -name '*.so' -delete
 
 .venv/bin/python:
 	sh tests/venv.sh $(PYTHON) .venv

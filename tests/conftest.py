@@ -13,7 +13,7 @@ from benchmarks.pure import prefer_sources
 from tests.support.programs import missing
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("sip", "pager", "presence", "imsnode")
+PACKAGES = ("sip", "pager", "presence", "session_msrp", "imsnode")
 PURE = "IMSNODE_TESTS_PURE"
 
 

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = ("imsnode", "pager", "presence", "sip")
+SHIPPED = ("imsnode", "pager", "presence", "session_msrp", "sip")
 LONGEST_MODULE = 700
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
