@@ -31,8 +31,8 @@ cdef class Via:
 @cython.locals(key=tuple, text=bytes)
 cpdef bytes source_text(str host, int port)
 @cython.locals(
-    at=Py_ssize_t, end=Py_ssize_t, text="const char*", shape=bytes, branch=bytes, trimmed=bytes,
-    known=Via, via=Via,
+    at=Py_ssize_t, end=Py_ssize_t, text="const char*", front=bytes, shape=bytes, branch=bytes,
+    trimmed=bytes, known=Via, via=Via,
 )
 cpdef Via parse_via(bytes value)
 @cython.locals(at=Py_ssize_t, end=Py_ssize_t, via=Via)

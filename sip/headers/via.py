@@ -121,16 +121,17 @@ def parse_via(value: bytes) -> Via:
     if at < 0:
         return _read(octets.value_after(value, 0))
     text = value
-    end = octets.find(value, b";", at + 8)
-    shape = text[:at]
+    at += 8
+    end = octets.find(value, b";", at)
     if end < 0:
         end = len(value)
-    else:
-        shape += text[end : len(value)]
-    branch = text[at + 8 : end]
+    # With the name of the parameter in it, a shape tells where its branch stands.
+    front = text[:at]
+    shape = front + text[end : len(value)]
+    branch = text[at:end]
     known = _shapes.get(shape)
     if known is not None and branch and octets.is_only(branch, _ONLY_TOKEN):
-        _fronts.keep(text[: at + 8], known)
+        _fronts.keep(front, known)
         return copy_via(known, value, branch)
     trimmed = octets.value_after(value, 0)
     if len(trimmed) != len(value):
@@ -138,9 +139,9 @@ def parse_via(value: bytes) -> Via:
     via = _read(value)
     # Only what can be put together again in one way: the branch is what was cut out.
     if via.branch == branch and len(shape) <= _HOP_BYTES and b'"' not in value:
-        via.front = at + 8
+        via.front = at
         via.tail = text[end : len(value)]
-        _fronts.keep(text[: at + 8], via)
+        _fronts.keep(front, via)
         if len(_shapes) >= _HOPS:
             _shapes.clear()
         _shapes[shape] = via

@@ -140,3 +140,13 @@ def test_what_is_not_quite_as_it_should_be_is_refused_or_read_by_the_parser(
         except BadMessage as error:
             outcomes.append((type(error), error.phrase, error.status_hint, error.close))
     assert outcomes[0] == outcomes[1]
+
+
+def test_no_sender_teaches_where_the_branch_of_another_stands() -> None:
+    # The same octets without the branch, which stands elsewhere in each.
+    for via in (b";rport;x;branch=q", b";rport;branch=q;x", b";x;branch=q;rport"):
+        parse_message(REQUEST.replace(b";branch=z9hG4bK-%(n)d;rport", via) % {b"n": 1}, LIMITS)
+    for via in (b";rport;branch=z9hG4bK-7", b";branch=z9hG4bK-7;rport", b";rport;branch=q"):
+        data = REQUEST.replace(b";branch=z9hG4bK-%(n)d;rport", via) % {b"n": 7}
+        assert facts(parse_message(data, LIMITS)) == facts(_parse(data, LIMITS, False))
+        assert parse_message(data, LIMITS).branch == via.partition(b"branch=")[2].split(b";")[0]
