@@ -73,17 +73,20 @@ class Entries:
 
     def __init__(self, dialect: Dialect) -> None:
         self.keys: set[bytes] = set()
-        self._first = Query(_FIRST, dialect)
+        noted = select(func.min(due.c.seq), func.max(due.c.seq)).where(due.c.kind == DUE_ENTRIES)
+        self._noted = Query(noted, dialect)
         self._keys = Query(
             select(message.c.key).where(message.c.seq >= bindparam("first")), dialect
         )
         self._make = Query(_making(dialect), dialect)
-        self._done = Query(delete(due).where(due.c.kind == DUE_ENTRIES), dialect)
+        self._done = Query(
+            delete(due).where(due.c.kind == DUE_ENTRIES, due.c.seq <= bindparam("last")), dialect
+        )
         self._known = _Known(dialect)
 
     def attach(self, connection: Connection) -> None:
         """Read which messages have no entry."""
-        first = self._first.run(connection).scalar()
+        first, _ = self._noted.run(connection).one()
         self.keys = set()
         if first is not None:
             self.keys.update(bytes(key) for (key,) in self._keys.run(connection, first))
@@ -97,10 +100,14 @@ class Entries:
 
     def make(self, connection: Connection) -> None:
         """Make the entries that are missing, in the order of their pages."""
-        if self.keys:
-            self._make.run(connection, self._first.run(connection).scalar())
-            self._done.run(connection)
-            self.keys = set()
+        if not self.keys:
+            return
+        first, last = self._noted.run(connection).one()
+        if first is not None:
+            self._make.run(connection, first)
+            # What PostgreSQL commits beside us, behind the look above, may not be made.
+            self._done.run(connection, last)
+        self.keys = set()
 
 
 def make_entries(connection: Connection) -> None:

@@ -3,12 +3,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
 from imsnode.identity.accounts import make_account
 from imsnode.storage import list_messages, message_states, show_message
+from imsnode.storage.database import Database
 from imsnode.storage.entries import Entries, EntryMaking, make_entries
 from imsnode.storage.recalls import withdraw_now
 from pager.recall import RecallState
 from pager.values import StoredMessage, StoreKind, StoreResult, Waiting
+from tests.support.postgres import PostgresServer
 from tests.support.stores import WALL, DurableStore, mark, message
 
 BOB = "sip:bob@ims.test"
@@ -90,6 +97,27 @@ def test_somebody_else_may_make_them_meanwhile(durable: DurableStore) -> None:
     durable.reopen()
     assert entries(durable) == 2
     assert len(waiting(durable)) == 2
+
+
+@pytest.mark.peer("initdb")
+def test_what_is_stored_while_somebody_else_makes_them_gets_its_own(server: PostgresServer) -> None:
+    store = DurableStore(server.emptied_database())
+    put(store, message(1))
+    meanwhile: list[StoreResult] = []
+
+    def store_another(_connection: Any, _cursor: Any, text: str, *_: Any) -> None:
+        if text.startswith("DELETE FROM due") and not meanwhile:
+            meanwhile.append(put(store, message(2)))
+
+    with Database(store.settings.url) as beside:
+        event.listen(beside.engine, "before_cursor_execute", store_another)
+        with beside.writing() as connection:
+            make_entries(connection)
+    assert meanwhile
+    assert len(waiting(store)) == 2
+    store.reopen()
+    assert entries(store) == 2
+    store.close()
 
 
 def test_recalled_beside_the_node(durable: DurableStore) -> None:
