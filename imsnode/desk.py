@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sip.errors import SipError
@@ -17,11 +18,12 @@ from .http.api import (
     message_operations,
     service_operations,
 )
-from .http.api.ports import Outgoing, Result
+from .http.api.ports import BodyTooLarge, Outgoing, Result
 from .mailing import notice
+from .oversize import TooLarge
 from .recalls import RecallResult
 from .received import Received
-from .storage import Claim, Claimed, JobRefused, JobReport, Story, find_story
+from .storage import Claim, Claimed, JobRefused, JobReport, Story, find_copies, find_story
 
 if TYPE_CHECKING:
     from .app import App
@@ -71,16 +73,39 @@ class Desk:
         """Say whether messages can be sent to this user or group."""
         return self.is_user(aor) or self._app.messaging.mailing.groups.get(aor) is not None
 
-    async def submit(self, messages: Sequence[Outgoing]) -> list[Result]:
-        """Hand messages to the pager, and wait for the outcome of each."""
-        app = self._app
+    async def submit(self, message: Outgoing) -> Result:
+        """Hand a message to the pager, and wait for its outcome."""
+        return await self._submitted(message, ())
+
+    async def submit_list(self, message: Outgoing, recipients: Sequence[str]) -> Result:
+        """Send a message to several users, and wait until everybody's copy is kept."""
+        return await self._submitted(message, recipients)
+
+    async def _submitted(self, message: Outgoing, recipients: Sequence[str]) -> Result:
+        messaging = self._app.messaging
         try:
-            waiting = [_Waiting(app, message) for message in messages]
+            kind, body = await messaging.fit(
+                message.sender, recipients or (message.recipient,), message.content_type,
+                message.body,
+            )  # fmt: skip
+            fitting = replace(message, content_type=kind, body=body)
+            waiting = _Waiting(self._app, fitting, recipients)
+        except TooLarge as refused:
+            return Result("", refused.status, refused.reason)
         except SipError as error:
             raise ValueError(f"this makes no SIP message: {error}") from error
-        answers = [one.answer for one in waiting]
-        await asyncio.wait(answers, timeout=app.config.pager.defer_after + _COMMIT_S)
-        return [one.result() for one in waiting]
+        patience = self._app.config.pager.defer_after + _COMMIT_S
+        await asyncio.wait((waiting.answer,), timeout=patience)
+        return waiting.result()
+
+    async def copies(self, story: Story) -> list[Story]:
+        """Return the stories of the copies of a message to a list."""
+        app = self._app
+        await self._flush()
+        found = await app.loop.run_in_executor(
+            None, find_copies, app.storage.database, story.message_id, story.sender
+        )
+        return [one for one in found if one.recipient != story.recipient]
 
     async def recall(self, message_id: str, sender: str) -> list[RecallResult]:
         """Take a message of a sender back, wherever it has not been delivered."""
@@ -104,7 +129,12 @@ class Desk:
             aim = self.address(target)
             if app.messaging.mailing.groups.get(aim) is None:
                 raise ValueError(f"{target} is neither a domain nor a group of this node")
-        wanted = notice(app.config, sender, aim, content[0].decode(), content[1], rate, expires_s)
+        readers = aim if "@" in aim else f"*@{aim}"
+        try:
+            kind, body = await app.messaging.fit(sender, (readers,), *content)
+        except TooLarge as refused:
+            raise BodyTooLarge(refused.reason) from refused
+        wanted = notice(app.config, sender, aim, kind.decode(), body, rate, expires_s)
         try:
             return await app.messaging.mailing.broadcast(wanted, identity)
         except JobRefused as error:
@@ -154,29 +184,30 @@ class Desk:
     async def story(self, message_id: str) -> Story | None:
         """Return all that is known of a message, the newest step included."""
         app = self._app
-        flushed: asyncio.Future[bool] = app.loop.create_future()
-        app.storage.flush(flushed.set_result)
-        await flushed
+        await self._flush()
         stories = await app.loop.run_in_executor(
             None, find_story, app.storage.database, message_id, 1
         )
         return stories[0] if stories and stories[0].message_id == message_id else None
 
+    async def _flush(self) -> None:
+        flushed: asyncio.Future[bool] = self._app.loop.create_future()
+        self._app.storage.flush(flushed.set_result)
+        await flushed
+
 
 class _Waiting:
-    """One message handed to the pager."""
+    """One message handed to the pager, to one recipient or to several."""
 
-    def __init__(self, app: App, message: Outgoing) -> None:
+    def __init__(self, app: App, message: Outgoing, recipients: Sequence[str]) -> None:
         self.answer: asyncio.Future[tuple[int, str]] = app.loop.create_future()
-        self._id = app.messaging.submit(
-            message.sender,
-            message.recipient,
-            message.content_type,
-            message.body,
-            self._answered,
-            message.headers,
-            message.identity,
-        )
+        content = (message.content_type, message.body, self._answered)
+        more = (message.headers, message.identity)
+        if recipients:
+            send = app.messaging.submit_list
+            self._id = send(message.sender, recipients, *content, *more)
+        else:
+            self._id = app.messaging.submit(message.sender, message.recipient, *content, *more)
 
     def _answered(self, status: int, reason: str) -> None:
         if not self.answer.done():

@@ -11,6 +11,7 @@ from sip.message import Request
 from sip.routing import Refusal
 
 from .distribution import Distribution
+from .oversize import Oversize, with_content
 
 ALLOW = b"Allow: MESSAGE, OPTIONS"
 NOT_ALLOWED = Refusal(403, b"Not one who may send to this group", ())
@@ -21,7 +22,8 @@ class GroupService:
     """Serves the addresses of all groups.
 
     to_sender: whether a sender who is a member gets a copy too. body_bytes: longest body.
-    group_max: most recipients one message may have.
+    group_max: most recipients one message may have. oversize: takes large messages, None when they
+    are carried.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class GroupService:
         self.to_sender = to_sender
         self.body_bytes = body_bytes
         self.group_max = group_max
+        self.oversize: Oversize | None = None
 
     def request(self, request: Request, flow: Flow, sender: str, aor: str, now: float) -> None:
         """Answer one request for a group."""
@@ -48,7 +51,18 @@ class GroupService:
             self.endpoint.reply(request, flow, refusal.status, now, refusal.reason, refusal.lines)
             return
         transaction = self.endpoint.accept(request, flow, now)
-        self.send(transaction, request, sender, aor, now)
+        content = request.get("content-type") or b"", request.body
+        recipients = self.recipients(sender, aor)
+
+        def go(kind: bytes, body: bytes) -> None:
+            now = self.distribution.fanout.pager.clock.now()
+            smaller = with_content(request, kind, body, self.endpoint.limits)
+            self.send(transaction, smaller, sender, aor, now)
+
+        if self.oversize is None or not self.oversize.take_many(
+            transaction, request, sender, aor, recipients, (aor,), content, go, now
+        ):
+            self.send(transaction, request, sender, aor, now)
 
     def send(
         self, answering: Answering, request: Request, sender: str, aor: str, now: float,

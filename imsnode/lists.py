@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from pager.submission import Answering
@@ -18,10 +19,12 @@ from sip.headers.names import canonical_name
 from sip.ids import IdSource
 from sip.message import Request
 from sip.routing import Refusal
+from sip.transaction.server import ServerTransaction
 from sip.uri import Uri, parse_uri
 
 from .distribution import Distribution
 from .groups import unserved
+from .oversize import Oversize
 
 EXTENSION = b"recipient-list-message"
 #: Header fields that the URI of a recipient may set for its copy.
@@ -76,6 +79,7 @@ class ListService:
         self.local = frozenset(local)
         self.known = known
         self.ids = ids
+        self.oversize: Oversize | None = None
         self.configure(50, 32768, ())
 
     def configure(self, most: int, body_bytes: int, consent: Iterable[str]) -> None:
@@ -91,13 +95,13 @@ class ListService:
             outcome = self._read(request)
             if not isinstance(outcome, Refusal):
                 transaction = self.endpoint.accept(request, flow, now)
-                self._send(transaction, request, sender, aor, outcome, now)
+                self._fit(transaction, request, sender, aor, outcome, now)
                 return
             refusal = outcome
         self.endpoint.reply(request, flow, refusal.status, now, refusal.reason, refusal.lines)
 
-    def _read(self, request: Request) -> tuple[Recipients, bytes, bytes] | Refusal:
-        """Return the recipients, the header lines of what they get, and its body."""
+    def _read(self, request: Request) -> _Read | Refusal:
+        """Return the recipients and what they get."""
         content_type = request.get("content-type") or b""
         if EXTENSION not in [tag.lower() for tag in request.items("require")]:
             return _NEEDED
@@ -121,7 +125,7 @@ class ListService:
         kept = [part for part in parts if part is not lists[0]]
         if not kept:
             return Refusal(400, b"There is nothing to send beside the list", ())
-        return recipients, *self._content(content_type, kept, entries)
+        return _Read(recipients, kept, entries)
 
     def _recipients(self, entries: Iterable[Entry]) -> Recipients | Refusal:
         """Return everybody once, by AoR, with the header lines that their URIs ask for.
@@ -149,16 +153,46 @@ class ListService:
             return Refusal(404, b"Nobody on the list is known", ())
         return found
 
-    def _content(
-        self, content_type: bytes, kept: list[Part], entries: Iterable[Entry]
-    ) -> tuple[bytes, bytes]:
+    def _fit(
+        self,
+        transaction: ServerTransaction,
+        request: Request,
+        sender: str,
+        aor: str,
+        read: _Read,
+        now: float,
+    ) -> None:
+        """Send copies, of which what is too large for its way is dealt with first."""
+        if len(read.kept) == 1:
+            part = read.kept[0]
+            content = part.get(b"content-type") or b"text/plain", part.content
+        else:
+            boundary, joined = join_parts(read.kept, b"list-" + self.ids.tag())
+            kind = media_type(request.get("content-type") or b"")
+            content = b'%b;boundary="%b"' % (kind, boundary), joined
+
+        def go(kind: bytes, body: bytes) -> None:
+            if (kind, body) != content:
+                head = b"Content-Type: " + kind
+                read.kept[:] = [Part(head, parse_fields(head, "list"), body)]
+            now = self.distribution.fanout.pager.clock.now()
+            self._send(transaction, request, sender, aor, read, now)
+
+        recipients = list(read.recipients)
+        if self.oversize is None or not self.oversize.take_many(
+            transaction, request, sender, aor, recipients, recipients, content, go, now
+        ):
+            self._send(transaction, request, sender, aor, read, now)
+
+    def _content(self, content_type: bytes, read: _Read) -> tuple[bytes, bytes]:
         """Return header lines and body of what everybody gets. Spec: RFC 5365 7.3."""
-        if any(entry.copy != "bcc" for entry in entries):
+        kept = list(read.kept)
+        if any(entry.copy != "bcc" for entry in read.entries):
             head = (
                 b"Content-Type: %b\r\n"
                 b"Content-Disposition: recipient-list-history; handling=optional" % MEDIA_TYPE
             )
-            kept.append(Part(head, parse_fields(head, "list"), build_history(entries)))
+            kept.append(Part(head, parse_fields(head, "list"), build_history(read.entries)))
         if len(kept) == 1:
             # One body needs no wrapper.
             lines = [
@@ -179,15 +213,23 @@ class ListService:
         request: Request,
         sender: str,
         aor: str,
-        read: tuple[Recipients, bytes, bytes],
+        read: _Read,
         now: float,
     ) -> None:
-        recipients, head, body = read
-        added = {who: lines for who, lines in recipients.items() if lines}
+        added = {who: lines for who, lines in read.recipients.items() if lines}
         self.distribution.send(
-            answering, request, sender, aor, list(recipients), now, content=(head, body),
-            added=added or None,
+            answering, request, sender, aor, list(read.recipients), now,
+            content=self._content(request.get("content-type") or b"", read), added=added or None,
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a request for the service says. kept: the parts beside the list."""
+
+    recipients: Recipients
+    kept: list[Part]
+    entries: Sequence[Entry]
 
 
 def header_lines(headers: bytes) -> tuple[tuple[str, bytes], ...]:

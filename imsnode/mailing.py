@@ -25,6 +25,7 @@ from .config import Config
 from .distribution import Distribution
 from .groups import GroupService
 from .lists import ListService
+from .oversize import Oversize
 from .storage import GroupStore, JobRefused, JobReport, JobTable
 
 if TYPE_CHECKING:
@@ -38,6 +39,11 @@ def reserved_aors(domains: Sequence[str]) -> frozenset[str]:
     """Return the addresses of the node's own services, which are nobody else's."""
     names = ("echo", "list", "conference-factory")
     return frozenset(f"sip:{name}@{domain}" for name in names for domain in domains)
+
+
+def list_aor(domain: str) -> str:
+    """Return the address of the list server of a domain."""
+    return f"sip:list@{domain}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +188,11 @@ class Mailing:
         self.group_service.group_max = config.lists.group_max
         lists, domains = config.lists, self.group_store.domains if config.lists.service else ()
         self.list_service.configure(lists.list_max, config.limits.message_body_size, lists.consent)
-        self.app.services.offer(self.list_service, [f"sip:list@{domain}" for domain in domains])
+        self.app.services.offer(self.list_service, [list_aor(domain) for domain in domains])
+
+    def watch_size(self, oversize: Oversize | None) -> None:
+        """Have large messages to lists and groups dealt with from now on."""
+        self.group_service.oversize = self.list_service.oversize = oversize
 
     # ---------------------------------------------------------------- groups
 

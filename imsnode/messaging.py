@@ -23,7 +23,7 @@ from .history import Keeping
 from .history_desk import registered
 from .history_observer import HistoryObserver
 from .local import Asked, local_message
-from .mailing import Mailing
+from .mailing import Mailing, list_aor
 from .mailroom import Mailroom
 from .recalls import Recalls
 from .receipts import Courier
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from .app import App
 
 __all__ = ["Messaging"]
+
+_HEAD_OCTETS = 500  # of the header lines of a message of the node's own, about
 
 
 class Messaging:
@@ -225,6 +227,52 @@ class Messaging:
             message_id = self.pager.originate(asked, request, sender, recipient, now, wall)
         app.edge.driver.wake()
         return message_id
+
+    def submit_list(
+        self,
+        sender: str,
+        recipients: Sequence[str],
+        content_type: bytes,
+        body: bytes,
+        answered: Callable[[int, str], None],
+        headers: Sequence[tuple[bytes, bytes]] = (),
+        identity: str = "",
+    ) -> str:
+        """Send a message of the node's own to several users, as one to a list; returns its id.
+
+        Args: as in `submit`; the answer is 202 when everybody's copy is kept.
+        """
+        app = self._app
+        now, wall = app.clock.now(), app.clock.wall()
+        address = list_aor(sender.rpartition("@")[2])
+        request = local_message(
+            app.ids, sender, address, content_type, body, date_line(wall), headers, identity,
+            app.edge.limits,
+        )  # fmt: skip
+        content = (b"Content-Type: " + content_type, body)
+        message_id = self.mailing.distribution.send(
+            Asked(request, answered), request, sender, address, recipients, now, content, True
+        )
+        app.edge.driver.wake()
+        return message_id
+
+    async def fit(
+        self, sender: str, recipients: Sequence[str], content_type: bytes, body: bytes
+    ) -> tuple[bytes, bytes]:
+        """Return the content in which a message of the node's own is sent; see `Oversize.fit`.
+
+        Args: recipients: users, a group, or ``*@DOMAIN`` for everybody of a domain.
+        Raises: TooLarge.
+        """
+        oversize = self._app.node.oversize
+        if oversize is None:
+            return content_type, body
+        reached: Sequence[str] = recipients
+        if self.mailing.groups.get(recipients[0]) is not None:
+            reached = self.mailing.group_service.recipients(sender, recipients[0])
+        elif recipients[0].startswith("*@"):
+            reached = ()
+        return await oversize.fit(sender, recipients, reached, content_type, body, _HEAD_OCTETS)
 
     def _send(
         self, sender: str, recipient: str, content_type: bytes, body: bytes, now: float = 0.0

@@ -40,6 +40,7 @@ from .screening.policies import PolicySettings
 from .webhook import Policy
 
 _T = TypeVar("_T")
+_FORM_BYTES = 256 * 1024  # a file comes with a small picture of it and the words of a form
 
 
 def sip_limits(config: Config) -> Limits:
@@ -79,7 +80,7 @@ def http_limits(config: Config) -> HttpLimits:
         target_bytes=limits.http_target_size,
         head_bytes=limits.http_head_size,
         body_bytes=limits.http_body_size,
-        upload_bytes=config.content.file_size if config.content.domains else 0,
+        upload_bytes=config.content.file_size + _FORM_BYTES if config.content.domains else 0,
     )
 
 
@@ -107,6 +108,8 @@ def content(config: Config) -> ContentSettings:
         types=table.types,
         scan=table.scan,
         scan_s=table.scan_timeout,
+        open=table.access == "link",
+        readers=table.readers,
     )
 
 

@@ -15,7 +15,16 @@ from .control.plane import Plane
 from .control.server import make_control_app
 from .desk import Desk
 from .history_desk import HistoryDesk, registered
-from .http.api import Bearer, file_operations, link_to, make_api
+from .http.api import (
+    Bearer,
+    FileAccess,
+    Operation,
+    file_operations,
+    link_to,
+    make_api,
+    rcs_file_operations,
+    share_operations,
+)
 from .http.app import Readiness, make_app
 from .http.server import HttpServer
 from .http.xcap import PATH as XCAP_PATH
@@ -54,6 +63,7 @@ class Web:
             app.clock,
             app.edge.driver.wake,
             settings_of.oversize_settings(config),
+            config.domains,
         )
         self.trace = TraceHub(app.edge.tap, app.clock.wall)
         self.plane = Plane(app)
@@ -72,7 +82,7 @@ class Web:
         )
         operations = [*Desk(app).operations(self.bearer), *self.history_desk.operations()]
         if config.content.domains:
-            operations += file_operations(self.content, self.history_desk.access, self.base_url)
+            operations += self._file_operations(app)
         self.http: HttpServer = HttpServer(
             make_app(readiness, self.metrics, (make_api(operations, __version__), self.xcap.route)),
             host=config.http.listen.host,
@@ -86,6 +96,20 @@ class Web:
         )
         self._app = app
         self.watch_size(self.oversize.settings)
+
+    def _file_operations(self, app: App) -> list[Operation]:
+        store, realms = self.content, lambda: app.config.content.domains
+        access = FileAccess(
+            store,
+            self.history_desk.access,
+            lambda: app.config.domains,
+            app.messaging.mailing.groups.is_member,
+        )
+        return [
+            *file_operations(store, access, self.base_url),
+            *share_operations(store, access, self.base_url),
+            *rcs_file_operations(store, access, realms, self.base_url),
+        ]
 
     def bind(self) -> None:
         """Take the addresses. The control socket also says that no other node works on this store.
@@ -112,9 +136,12 @@ class Web:
         return self._app.config.xcap.root or f"http://{self.http.address}{XCAP_PATH}"
 
     def watch_size(self, settings: OversizeSettings) -> None:
-        """Have large messages dealt with from now on, as far as some domain wants it."""
+        """Have large messages and those with links dealt with, as far as some domain wants it."""
         self.oversize.settings = settings
-        self._app.node.oversize = self.oversize if settings.active else None
+        shares = bool(self._app.config.content.domains)
+        taking = self.oversize if settings.active or shares else None
+        self._app.node.oversize = taking
+        self._app.messaging.mailing.watch_size(taking)
 
     def base_url(self) -> str:
         """Return what links to files begin with."""

@@ -138,6 +138,13 @@ class Content(Table):
     )
     files: int = live(100_000, "Files that may be kept.", ge=1, le=10_000_000)
     lifetime: Seconds = live(7 * DAY, "How long a link works.", ge=MINUTE, le=366 * DAY)
+    access: Literal["credentials", "link"] = live(
+        "credentials",
+        "Who may fetch a file: its owner and those it was sent to, who show who they are "
+        '("credentials"), or whoever has the link ("link", for clients that do not '
+        "authenticate downloads).",
+    )
+    readers: int = live(1000, "Whom one file may be shared with.", ge=1, le=100_000)
     types: tuple[str, ...] = live(
         ("image/*", "audio/*", "video/*", "text/plain", "text/vcard", "application/pdf"),
         'Media types that are taken; "image/*" stands for all images, "*/*" for everything.',

@@ -14,6 +14,7 @@ from presence.xcap import UNCONDITIONAL, Refusal
 from .. import settings as settings_of
 from ..config import Config, ConfigError, changes, load
 from ..logs import configure
+from ..oversize import TooLarge
 from ..recalls import RecallResult
 from ..storage import Eraser, StorageError
 from .server import ControlRefused, DocumentAnswer, ReloadResult, SubmitMessage, SubmitResult
@@ -274,9 +275,12 @@ class Plane:
             )
             if refusal is not None:
                 raise ControlRefused(f"to: {(refusal.reason or b'no such group').decode()}")
-        message_id = app.messaging.submit(
-            request.sender, request.recipient, request.content_type.encode(), request.body, answered
-        )
+        content = request.content_type.encode(), request.body
+        try:
+            content = await app.messaging.fit(request.sender, (request.recipient,), *content)
+        except TooLarge as refused:
+            raise ControlRefused(refused.reason) from refused
+        message_id = app.messaging.submit(request.sender, request.recipient, *content, answered)
         try:
             status, reason = await asyncio.wait_for(answer, ANSWER_S)
         except TimeoutError:

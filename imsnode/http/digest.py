@@ -7,7 +7,7 @@ memory until they are used; a nonce count is accepted once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha512
 from math import ceil
 
@@ -115,6 +115,22 @@ class Digest:
         if not account.enabled:
             raise DigestRefused(403, "the account is switched off", [])
         return account
+
+    def check_any(self, request: Request, realms: Sequence[str]) -> Account:
+        """Return the account, of one of some realms, whose credentials a request carries.
+
+        Raises: DigestRefused.
+        """
+        for realm in realms:
+            try:
+                if _credentials(request, realm) is not None:
+                    return self.check(request, realm, "")
+            except ParseError as error:
+                raise DigestRefused(400, f"Authorization: {error}", []) from None
+        refused = [self._challenge(realm, "", False) for realm in realms]
+        raise DigestRefused(
+            401, refused[0].detail, [header for one in refused for header in one.headers]
+        )
 
     def _challenge(self, realm: str, claimed: str, stale: bool) -> DigestRefused:
         """Ask for credentials: one challenge for each algorithm, strongest first (RFC 7616 3.7)."""

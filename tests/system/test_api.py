@@ -109,16 +109,34 @@ def test_a_list_and_binary_content_wait_for_those_who_are_away(
         ("sip:bob@ims.test", "stored", 202),
     ]
     assert client.get(f"/messages/{messages[0]['id']}").json()["state"] == "stored"
+    whole = client.get(f"/messages/{answer.json()['id']}").json()
+    assert (whole["state"], whole["to"]) == ("stored", "sip:list@ims.test")
+    copies = [{"id": m["id"], "to": m["to"], "state": "stored"} for m in messages]
+    assert sorted(whole["copies"], key=str) == sorted(copies, key=str)
     with phone(node, "carol") as carol:
         carol.register()
         assert carol.collect(1) == [octets]
         assert carol.messages()[0].get("content-type") == "application/octet-stream"
         assert carol.register(expires=0).status == 200
+    assert client.get(f"/messages/{answer.json()['id']}").json()["state"] == "stored"
     with phone(node, "bob") as bob:
         bob.register()
-        bob.collect(1)
+        assert bob.collect(1) == [octets]
         bob.register(expires=0)
     assert client.get(f"/messages/{messages[0]['id']}").json()["state"] == "delivered"
+    assert client.get(f"/messages/{answer.json()['id']}").json()["state"] == "delivered"
+    assert "list@" in node.command("why", answer.json()["id"]).stdout
+
+
+def test_a_list_under_a_key_makes_no_second_copy(node: RunningNode, client: Client) -> None:
+    key, people = {"Idempotency-Key": "list-1"}, ["sip:carol@ims.test", "sip:bob@ims.test"]
+    first = client.send(people, "once", http=key)
+    assert client.send(people, "once", http=key).json() == first.json()
+    for user in ("carol", "bob"):
+        with phone(node, user) as device:
+            device.register()
+            assert device.collect(2, 0.3) == [b"once"]
+            device.register(expires=0)
 
 
 def test_a_message_is_taken_back_until_it_is_delivered(node: RunningNode, client: Client) -> None:

@@ -31,6 +31,8 @@ rate = 100000
 burst = 1000000
 [pager]
 mailbox_messages = 1000000
+[content]
+domains = ["ims.test"]
 """
 
 

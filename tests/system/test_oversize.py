@@ -65,12 +65,19 @@ def send(sender: Phone, receiver: Phone | None, kind: str, body: bytes) -> tuple
     return answer.status, got
 
 
+def fetched(url: str, user: str = "bob") -> bytes:
+    """Fetch a file as one it is for; nobody gets it without credentials."""
+    assert httpx.get(url, trust_env=False).status_code == 401
+    auth = httpx.DigestAuth(user, f"pw-{user}")
+    return httpx.get(url, auth=auth, trust_env=False).content
+
+
 def behind(kind: str) -> bytes:
     """Fetch what an external body refers to."""
     assert kind.startswith("message/external-body")
     url = parameter(kind.encode(), b"url")
     assert url is not None
-    return httpx.get(url.decode(), trust_env=False).content
+    return fetched(url.decode())
 
 
 def test_content_becomes_a_link_where_the_way_is_not_safe(node: RunningNode) -> None:
@@ -113,7 +120,7 @@ def test_who_takes_files_as_rcs_does_gets_them_so(node: RunningNode) -> None:
         assert got is not None
         assert got.get("content-type") == "application/vnd.gsma.rcs-ft-http+xml"
         file = parse_file_transfer(got.body).file
-        assert httpx.get(file.url, trust_env=False).content == TEXT
+        assert fetched(file.url) == TEXT
         assert bob.register(0).status == 200
 
 
@@ -138,9 +145,61 @@ def test_what_waits_is_a_link_and_what_is_no_file_is_refused(node: RunningNode) 
         assert bob.register(0).status == 200
 
 
+def test_what_goes_to_many_is_one_file_for_all_of_them(node: RunningNode) -> None:
+    node.command(
+        "group", "add", "team", "--member", "bob", "--member", "carol", "--senders", "domain"
+    )
+    token = node.command("token", "add", "x", "--as", "alice").stdout.strip()
+    text = TEXT.decode()
+    by_api = httpx.post(
+        f"http://{node.http}/api/v1/messages",
+        json={"from": "alice@ims.test", "to": ["bob@ims.test", "carol@ims.test"], "text": text},
+        headers={"authorization": f"Bearer {token}"},
+        trust_env=False,
+    )
+    assert by_api.status_code == 202
+    boundary = 'Content-Type: multipart/mixed;boundary="b"'
+    listed = (
+        "--b\r\nContent-Type: text/plain\r\n\r\n" + text + "\r\n--b\r\n"
+        "Content-Type: application/resource-lists+xml\r\nContent-Disposition: recipient-list\r\n\r\n"
+        '<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"><list>'
+        '<entry uri="sip:bob@ims.test"/><entry uri="sip:carol@ims.test"/></list></resource-lists>'
+        "\r\n--b--\r\n"
+    ).encode()
+    with phone(node, "alice") as alice, phone(node, "carol", "UDP") as carol:
+        require = "Require: recipient-list-message"
+        request = alice.request("MESSAGE", "sip:list@ims.test", None, (boundary, require), listed)
+        assert alice.answer_to(request).status == 202
+        assert alice.message("sip:team@ims.test", TEXT).status == 202
+        assert carol.register().status == 200
+        assert carol.collect(3)
+        for got in carol.messages():
+            assert len(got.data) < 1300
+            url = parameter(got.get("content-type").encode(), b"url")
+            assert url is not None
+            assert fetched(url.decode(), "carol") == fetched(url.decode(), "bob") == TEXT
+            auth = httpx.DigestAuth("dan", "pw-dan")
+            assert httpx.get(url.decode(), auth=auth, trust_env=False).status_code in (401, 403)
+        assert carol.register(0).status == 200
+    with phone(node, "bob", "UDP") as bob:
+        assert bob.register().status == 200
+        assert len(bob.collect(3)) == 3
+        assert bob.register(0).status == 200
+
+
 def test_a_domain_may_refuse_them(node: RunningNode) -> None:
     with phone(node, "dan", domain="strict.test") as dan:
         answer = dan.message("sip:bob@ims.test", TEXT)
         assert answer.status == 513
         assert answer.start.endswith("1300 octets need a connection")
         assert dan.message("sip:bob@ims.test", "short").status == 202
+        assert dan.message("sip:team@ims.test", TEXT).status in (403, 513)
+    token = node.command("token", "add", "y", "--as", "sip:dan@strict.test").stdout.strip()
+    for to in ("bob@ims.test", ["bob@ims.test", "carol@ims.test"]):
+        refused = httpx.post(
+            f"http://{node.http}/api/v1/messages",
+            json={"from": "dan@strict.test", "to": to, "text": TEXT.decode()},
+            headers={"authorization": f"Bearer {token}"},
+            trust_env=False,
+        )
+        assert (refused.status_code, "513" in refused.json()["detail"]) == (422, True)

@@ -6,16 +6,19 @@ from __future__ import annotations
 from .app import make_api
 from .auth import Bearer, TokenLimits
 from .broadcasts import broadcast_operations
-from .files import file_operations, link_to
+from .files import FileAccess, file_operations, link_to
 from .history import HistoryAccess, Own, history_operations
 from .messages import message_operations
 from .operation import Call, Operation, Security
 from .problems import Problem
+from .rcs_files import rcs_file_operations
 from .services import service_operations
+from .shares import share_operations
 
 __all__ = [
     "Bearer",
     "Call",
+    "FileAccess",
     "HistoryAccess",
     "Operation",
     "Own",
@@ -28,5 +31,7 @@ __all__ = [
     "link_to",
     "make_api",
     "message_operations",
+    "rcs_file_operations",
     "service_operations",
+    "share_operations",
 ]

@@ -16,6 +16,7 @@ from ...storage.jobs import JobReport
 from .models import Address, ApiModel, Content, Idempotency, timestamp
 from .once import Claims, Once
 from .operation import Call, Operation, Security
+from .ports import BodyTooLarge
 from .problems import Problem
 
 __all__ = ["BroadcastDesk", "broadcast_operations"]
@@ -49,6 +50,7 @@ class BroadcastDesk(Claims, Protocol):
         """Begin a broadcast; its id, once it is committed. Raises: ValueError, StorageError.
 
         Args: identity: the same for every attempt to begin the same one, "" when there is one.
+        Raises: BodyTooLarge, too.
         """
         ...
 
@@ -191,6 +193,8 @@ class _Broadcasts:
             job = await self._desk.broadcast(
                 sender, new.to, new.content, new.rate, new.expires, identity
             )
+        except BodyTooLarge as error:
+            raise Problem("too-large", str(error)) from error
         except ValueError as error:
             raise Problem("unknown-recipient", f"to: {error}") from error
         except StorageError as error:

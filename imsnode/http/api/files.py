@@ -1,28 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that messages refer to: uploaded by users, fetched by whoever has the link."""
+"""Files that messages refer to: uploaded by users, fetched by those they are for."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 
 from sip.bodies import external_body, filetransfer
 from sip.errors import SipError
 from sip.uri import parse_uri
 
-from ...content import ContentRefused, ContentStore, Kept
+from ...content import ContentRefused, ContentStore, Found, Kept
 from ...identity.accounts import Account
 from ...identity.tokens import ApiToken
-from .operation import Call, Operation, Security
+from .history import HistoryAccess
+from .operation import Call, Operation
 from .problems import Problem
 
-__all__ = ["file_operations", "link_to"]
+__all__ = [
+    "FileAccess",
+    "base_name",
+    "described",
+    "file_answer",
+    "file_operations",
+    "file_owner",
+    "link_to",
+    "owner_of",
+    "store_refused",
+]
 
 _KINDS = {
     "type": "type-refused",
@@ -31,8 +42,11 @@ _KINDS = {
     "full": "unavailable",
     "infected": "content-refused",
     "unavailable": "unavailable",
+    "readers": "not-now",
 }
 _NAME = re.compile(r'filename="?([^";]{1,200})"?')
+_NOT_YOURS = "there is no such file of the user"
+_GONE = "there is no such file, or its link has ended"
 # What a browser must not take for a page of this node's own.
 _FETCHED = {
     "X-Content-Type-Options": "nosniff",
@@ -76,63 +90,119 @@ class FileLink(BaseModel):
     sha256: str
 
 
+class FileAccess:
+    """Who may fetch files: their owners and readers, by digest or a token that acts for them.
+
+    Args: realms: of the users served here. member: tells whether an AoR is in a group.
+    """
+
+    name = "digest"
+
+    def __init__(
+        self,
+        store: ContentStore,
+        users: HistoryAccess,
+        realms: Callable[[], Sequence[str]],
+        member: Callable[[str, str], bool],
+    ) -> None:
+        self.scheme: Mapping[str, str] = users.scheme
+        self.users = users
+        self._store = store
+        self._realms = realms
+        self._member = member
+
+    async def admit(self, request: Request, scope: str) -> Found:
+        """Return what a link leads to, for those it is for. Raises: Problem."""
+        found = self._store.find(request.path_params["token"])
+        if found is None:
+            raise Problem("not-found", _GONE)
+        if self._store.settings.open or found.person:
+            return found
+        kept = found.kept
+        own = kept.owner.rpartition("@")[2]
+        realms = sorted(self._realms(), key=lambda realm: realm != own)
+        caller = await self.users.admit_any(request, scope, realms)
+        if not any(self._is(caller, who) for who in (kept.owner, *kept.readers)):
+            raise Problem("sender-not-allowed", "the file is for others")
+        return found
+
+    def _is(self, caller: Account | ApiToken, who: str) -> bool:
+        """Say whether somebody is, or may act for, one of those a file is for."""
+        if isinstance(caller, ApiToken):
+            return caller.may_act_for(who)
+        if who.startswith("*@"):
+            return caller.aor.rpartition("@")[2] == who[2:]
+        return caller.aor == who or self._member(who, caller.aor)
+
+
 def file_operations(
-    store: ContentStore, security: Security, base_url: Callable[[], str]
+    store: ContentStore, access: FileAccess, base_url: Callable[[], str]
 ) -> list[Operation]:
     """Return the operations on files. base_url: what links begin with."""
 
     async def upload(call: Call) -> FileLink | Response:
-        owner = _owner(call)
-        if not store.may_upload(owner):
-            raise Problem("not-now", "the user's domain keeps no files")
+        owner = file_owner(store, call)
         header: UploadHeader = call.header
         try:
             token, kept = await store.put(
                 owner,
                 header.content_type,
-                _name(header.content_disposition),
+                file_name(header.content_disposition),
                 header.content_length,
                 call.request.stream(),
             )
         except ContentRefused as refused:
-            raise Problem(_KINDS[refused.kind], refused.detail) from None
+            raise store_refused(refused) from None
         except ClientDisconnect:
             raise Problem("invalid-request", "the file did not come to its end") from None
         return _answer(header.accept, link_to(base_url(), token), kept)
 
     async def fetch(call: Call) -> Response:
-        found = store.find(call.path["token"])
-        if found is None:
-            raise Problem("not-found", "there is no such file, or its link has ended")
-        kept, file = found
+        found: Found = call.caller
+        kept = found.kept
         name = quote(kept.name or "file")
         disposition = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
-        return FileResponse(file, 200, _FETCHED | disposition, kept.content_type)
+        return FileResponse(found.path, 200, _FETCHED | disposition, kept.content_type)
 
     async def remove(call: Call) -> None:
-        if not store.remove(call.path["token"], _owner(call)):
-            raise Problem("not-found", "there is no such file of the user")
+        if not store.remove(call.path["token"], owner_of(call)):
+            raise Problem("not-found", _NOT_YOURS)
 
     texts = {"aor": "The user, such as sip:alice@ims.test.", "token": "The end of the link."}
     mine = {"aor": texts["aor"]}
     return [
         Operation(
             "POST", "/users/{aor}/files", upload, "Upload a file that a message will refer to",
-            security, "messages:send", header=UploadHeader, answer=FileLink, status=201,
-            problems=("sender-not-allowed", "not-now", "too-large", "type-refused",
+            access.users, "messages:send", header=UploadHeader, answer=FileLink, status=201,
+            problems=("sender-not-allowed", "not-found", "not-now", "too-large", "type-refused",
                       "content-refused", "unavailable"),
             path_texts=mine, tag="files",
         ),
         Operation(
-            "DELETE", "/users/{aor}/files/{token}", remove, "Remove a file; its link ends",
-            security, "messages:send", problems=("sender-not-allowed", "not-found"),
+            "DELETE", "/users/{aor}/files/{token}", remove, "Remove a file; its links end",
+            access.users, "messages:send", problems=("sender-not-allowed", "not-found"),
             path_texts=texts, tag="files",
         ),
         Operation(
-            "GET", "/files/{token}", fetch, "Fetch a file by its link", problems=("not-found",),
+            "GET", "/files/{token}", fetch, "Fetch a file by its link", access, "messages:read",
+            problems=("sender-not-allowed", "not-found"),
             path_texts={"token": texts["token"]}, tag="files",
         ),
     ]  # fmt: skip
+
+
+def file_owner(store: ContentStore, call: Call) -> str:
+    """Return the user of the path, who may upload. Raises: Problem."""
+    owner = owner_of(call)
+    if not store.may_upload(owner):
+        raise Problem("not-now", "the user's domain keeps no files")
+    return owner
+
+
+def store_refused(refused: ContentRefused) -> Problem:
+    """Return the problem that a refusal of the store is."""
+    later = {"Retry-After": "5"} if _KINDS[refused.kind] == "unavailable" else {}
+    return Problem(_KINDS[refused.kind], refused.detail, later)
 
 
 def link_to(base: str, token: str) -> str:
@@ -140,7 +210,7 @@ def link_to(base: str, token: str) -> str:
     return f"{base}/api/v1/files/{token}"
 
 
-def _owner(call: Call) -> str:
+def owner_of(call: Call) -> str:
     """Return the user of the path, for whom the caller may act."""
     try:
         aor = parse_uri(call.path["aor"].encode("ascii")).aor
@@ -153,20 +223,22 @@ def _owner(call: Call) -> str:
     return aor
 
 
-def _name(disposition: str) -> str:
-    """Return the last part of the file's name; what could be a path is none."""
+def file_name(disposition: str) -> str:
+    """Return the name of a file out of a Content-Disposition."""
     found = _NAME.search(disposition)
-    name = re.split(r"[/\\]", found[1])[-1].strip() if found else ""
+    return base_name(found[1]) if found else ""
+
+
+def base_name(path: str) -> str:
+    """Return the last part of a file's name; what could be a path is none."""
+    name = re.split(r"[/\\]", path)[-1].strip()
     return "".join([c for c in name if c.isprintable()])
 
 
 def _answer(accept: str, url: str, kept: Kept) -> FileLink | Response:
     until = datetime.fromtimestamp(int(kept.expires_at), UTC)
     if filetransfer.MEDIA_TYPE.decode() in accept:
-        text = until.isoformat().replace("+00:00", "Z")
-        file = filetransfer.File(url, kept.size, kept.content_type, text, kept.name)
-        body = filetransfer.build_file_transfer(filetransfer.FileTransfer(file))
-        return Response(body, 201, media_type=filetransfer.MEDIA_TYPE.decode())
+        return file_answer(filetransfer.FileTransfer(described(url, kept)), 201)
     if external_body.MEDIA_TYPE.decode() in accept:
         kind, body = external_body.build_external_body(
             url.encode(), kept.content_type.encode(), kept.size, kept.expires_at,
@@ -177,3 +249,15 @@ def _answer(accept: str, url: str, kept: Kept) -> FileLink | Response:
         url=url, until=until, size=kept.size, content_type=kept.content_type, name=kept.name,
         sha256=kept.digest,
     )  # fmt: skip
+
+
+def described(url: str, kept: Kept) -> filetransfer.File:
+    """Return a file as RCC.07 describes it."""
+    until = datetime.fromtimestamp(int(kept.expires_at), UTC).isoformat().replace("+00:00", "Z")
+    return filetransfer.File(url, kept.size, kept.content_type, until, kept.name)
+
+
+def file_answer(transfer: filetransfer.FileTransfer, status: int) -> Response:
+    """Return the answer that describes a file as a message about it does (RCC.07)."""
+    body = filetransfer.build_file_transfer(transfer)
+    return Response(body, status, media_type=filetransfer.MEDIA_TYPE.decode())

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -131,12 +131,23 @@ class HistoryAccess:
 
     async def admit(self, request: Request, scope: str) -> Account | ApiToken:
         """Return who asks. Raises: Problem."""
-        if request.headers.get("authorization", "")[:7].lower() == "bearer ":
+        if is_bearer(request):
             return await self._bearer.admit(request, scope)
         claimed = aor_of(request.path_params["aor"])
         realm = self._realm_of(claimed.rpartition("@")[2])
+        return self._admitted(lambda: self.digest.check(request, realm, claimed))
+
+    async def admit_any(
+        self, request: Request, scope: str, realms: Sequence[str]
+    ) -> Account | ApiToken:
+        """Return who asks where the path does not say whose it is. Raises: Problem."""
+        if is_bearer(request):
+            return await self._bearer.admit(request, scope)
+        return self._admitted(lambda: self.digest.check_any(request, realms))
+
+    def _admitted(self, check: Callable[[], Account]) -> Account:
         try:
-            account = self.digest.check(request, realm, claimed)
+            account = check()
         except DigestRefused as refused:
             kind = _KINDS.get(refused.status, "sender-not-allowed")
             raise Problem(kind, refused.detail, refused.headers) from None
@@ -145,6 +156,11 @@ class HistoryAccess:
             later = [("Retry-After", str(int(wait) + 1))]
             raise Problem("too-many-requests", "the user is above the rate", later)
         return account
+
+
+def is_bearer(request: Request) -> bool:
+    """Say whether a request carries a token."""
+    return request.headers.get("authorization", "")[:7].lower() == "bearer "
 
 
 def history_operations(

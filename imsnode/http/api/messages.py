@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from asyncio import gather
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from pydantic import BaseModel
 from starlette.responses import Response
@@ -25,10 +27,13 @@ from .once import Once
 from .operation import Call, Operation, Security
 from .ports import MessageDesk, Outgoing, Result
 from .problems import Problem
-from .status import status_of
+from .status import state_word, status_of, status_of_list
 
 __all__ = ["message_operations"]
 
+_STATUS: dict[State, int] = {"delivered": 200, "displayed": 200, "refused": 480, "expired": 480}
+
+_UNREADABLE = "the ledger cannot be read"
 _UNKNOWN = "no message of this id is known, or not to this token"
 
 
@@ -94,8 +99,10 @@ class _Messages:
         new: NewMessage = call.body
         token: ApiToken = call.caller
         header: Idempotency = call.header
-        outgoing = self._outgoing(new, token, header.key)
-        return await self._once.answer(token, header.key, new, lambda: self._submit(outgoing))
+        message, recipients = self._outgoing(new, token, header.key)
+        return await self._once.answer(
+            token, header.key, new, lambda: self._submit(message, recipients)
+        )
 
     async def get_message(self, call: Call) -> MessageStatus:
         """Tell the state of a message to those who sent it or got it."""
@@ -103,6 +110,11 @@ class _Messages:
         story = await self._story(call.path["id"])
         if not any(map(token.may_act_for, (story.sender, story.recipient))):
             raise Problem("not-found", _UNKNOWN)
+        if story.recipient.startswith("sip:list@") and token.may_act_for(story.sender):
+            try:
+                return status_of_list(story, await self._desk.copies(story))
+            except StorageError as error:
+                raise Problem("unavailable", _UNREADABLE) from error
         return status_of(story, token.may_act_for(story.sender))
 
     async def recall_message(self, call: Call) -> Recalled:
@@ -123,18 +135,21 @@ class _Messages:
         try:
             story = await self._desk.story(identity)
         except StorageError as error:
-            raise Problem("unavailable", "the ledger cannot be read") from error
+            raise Problem("unavailable", _UNREADABLE) from error
         if story is None:
             raise Problem("not-found", _UNKNOWN)
         return story
 
     # -------------------------------------------------------------- submitting
 
-    def _outgoing(self, new: NewMessage, token: ApiToken, key: str | None) -> list[Outgoing]:
+    def _outgoing(
+        self, new: NewMessage, token: ApiToken, key: str | None
+    ) -> tuple[Outgoing, list[str]]:
+        """Return a message as it is for everybody, and who they are."""
         sender = self._address("from", new.sender)
         if not token.may_act_for(sender) or not self._desk.is_user(sender):
             raise Problem("sender-not-allowed", f"the token may not send as {sender}")
-        recipients = dict.fromkeys(self._address("to", text) for text in new.recipients)
+        recipients = list(dict.fromkeys(self._address("to", text) for text in new.recipients))
         for aor in recipients:
             if not self._desk.may_receive(aor):
                 raise Problem("unknown-recipient", f"to: {aor} is no user or group of this node")
@@ -144,17 +159,8 @@ class _Messages:
         headers = [(name.encode(), value.encode()) for name, value in new.headers.items()]
         if new.expires is not None:
             headers.append((b"Expires", b"%d" % new.expires))
-        return [
-            Outgoing(
-                sender,
-                aor,
-                content_type,
-                body,
-                headers,
-                f"{token.id} {key} {aor}" if key is not None else "",
-            )
-            for aor in recipients
-        ]
+        identity = f"{token.id} {key}" if key is not None else ""
+        return Outgoing(sender, "", content_type, body, headers, identity), recipients
 
     def _address(self, field: str, text: str) -> str:
         try:
@@ -166,20 +172,47 @@ class _Messages:
                 errors=[{"field": field, "reason": str(error)}],
             ) from error
 
-    async def _submit(self, outgoing: list[Outgoing]) -> Submitted:
+    async def _submit(self, message: Outgoing, recipients: Sequence[str]) -> Submitted:
+        users = [aor for aor in recipients if self._desk.is_user(aor)]
+        alone = [aor for aor in recipients if len(users) < 2 or aor not in users]
+        results: dict[str, Outcome] = {}
+        list_id = None
         try:
-            results = await self._desk.submit(outgoing)
+            sent = await gather(*[self._desk.submit(_to(message, aor)) for aor in alone])
+            results = {aor: _outcome(aor, result) for aor, result in zip(alone, sent, strict=True)}
+            if len(users) > 1:
+                whole = await self._desk.submit_list(message, users)
+                list_id = whole.message_id or None
+                results |= await self._copies(whole, message.sender, users)
         except ValueError as error:
             raise Problem("invalid-request", str(error)) from error
-        outcomes = [
-            _outcome(one.recipient, result) for one, result in zip(outgoing, results, strict=True)
-        ]
+        outcomes = [results[aor] for aor in recipients]
         if all(outcome.state == "refused" for outcome in outcomes):
             detail = "; ".join(dict.fromkeys(f"{o.sip_status} {o.reason}" for o in outcomes))
             raise Problem(
                 "not-accepted", detail, messages=[outcome.model_dump() for outcome in outcomes]
             )
-        return Submitted(messages=outcomes)
+        return Submitted(id=list_id, messages=outcomes)
+
+    async def _copies(self, whole: Result, sender: str, users: Sequence[str]) -> dict[str, Outcome]:
+        """Return what became of a message to several users, for each of them."""
+        outcomes = {aor: _outcome(aor, whole) for aor in users}
+        if whole.status != 202:
+            return outcomes
+        story = await self._story(whole.message_id)
+        for copy in await self._desk.copies(story):
+            if copy.recipient in outcomes and copy.sender == sender:
+                status = _STATUS.get(state_word(copy), 202)
+                reason = status_of(copy, True).reason if status >= 300 else whole.reason
+                outcomes[copy.recipient] = _outcome(
+                    copy.recipient, Result(copy.message_id, status, reason)
+                )
+        return outcomes
+
+
+def _to(message: Outgoing, aor: str) -> Outgoing:
+    identity = f"{message.identity} {aor}" if message.identity else ""
+    return replace(message, recipient=aor, identity=identity)
 
 
 def _outcome(recipient: str, result: Result) -> Outcome:

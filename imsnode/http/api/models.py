@@ -15,6 +15,7 @@ __all__ = [
     "Address",
     "ApiModel",
     "Content",
+    "CopyStatus",
     "DeviceStatus",
     "Idempotency",
     "MessageStatus",
@@ -96,7 +97,8 @@ class NewMessage(Content):
 
     sender: Address = Field(alias="from")
     to: Address | Annotated[list[Address], Field(min_length=1, max_length=RECIPIENTS)] = Field(
-        description="One address, a user's or a group's, or a list of them; each gets a copy."
+        description="One address, a user's or a group's, or a list of them; each gets a copy, "
+        "and several users have copies of one message."
     )
     headers: dict[HeaderName, HeaderValue] = Field(
         default_factory=dict,
@@ -143,6 +145,11 @@ class Outcome(ApiModel):
 class Submitted(ApiModel):
     """What was submitted, a message for each recipient."""
 
+    id: str | None = Field(
+        default=None,
+        description="Of the message itself, where several users have copies: its state is that of "
+        "all of them.",
+    )
     messages: list[Outcome]
 
 
@@ -175,6 +182,14 @@ class DeviceStatus(ApiModel):
     )
 
 
+class CopyStatus(ApiModel):
+    """What became of the copy of one recipient."""
+
+    id: str
+    to: str
+    state: State
+
+
 class MessageStatus(ApiModel):
     """What is known of a message."""
 
@@ -187,6 +202,9 @@ class MessageStatus(ApiModel):
     state: State
     reason: str = Field(default="", description="The rule behind the newest step.")
     devices: list[DeviceStatus]
+    copies: list[CopyStatus] | None = Field(
+        default=None, description="Of a message to several users: what became of each copy."
+    )
 
 
 def timestamp(wall: float) -> datetime:

@@ -111,6 +111,8 @@ def _responses(one: Operation, refs: Mapping[Any, Json]) -> Json:
         schema = refs[one.answer, "serialization"]
         good = {"description": one.summary, "content": {"application/json": {"schema": schema}}}
     responses: Json = {str(status): good}
+    for number, (text, media) in one.others.items():
+        responses[str(number)] = {"description": text, "content": {media: {}}}
     problem = {MEDIA_TYPE: {"schema": refs[ProblemDetails, "serialization"]}}
     for number, titles in sorted(_titles(one).items()):
         responses[str(number)] = {"description": "; ".join(titles) + ".", "content": problem}

@@ -62,6 +62,7 @@ class Operation:
 
     path: below /api/v1, parameters in braces. scope: what the caller must be good for. query,
     header, body, answer: models of what comes and goes; an operation without an answer gives 204.
+    others: further good answers by status, each with its description and media type.
     problems: kinds of refusals beside those that any operation has. path_texts: what the
     parameters of the path are.
     """
@@ -79,6 +80,7 @@ class Operation:
     status: int = 200
     problems: tuple[str, ...] = ()
     path_texts: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[int, tuple[str, str]] = field(default_factory=dict)
     tag: str = ""
 
     async def run(self, request: Request) -> Response:

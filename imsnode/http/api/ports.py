@@ -11,7 +11,11 @@ from ...recalls import RecallResult
 from ...storage.story import Story
 from .once import Claims
 
-__all__ = ["MessageDesk", "Outgoing", "Result"]
+__all__ = ["BodyTooLarge", "MessageDesk", "Outgoing", "Result"]
+
+
+class BodyTooLarge(Exception):
+    """A message is too large for its way, and its domain wants none that are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +63,23 @@ class MessageDesk(Claims, Protocol):
         """Say whether messages can be sent to this user or group."""
         ...
 
-    async def submit(self, messages: Sequence[Outgoing]) -> list[Result]:
-        """Hand messages to the pager, and wait for the outcome of each.
+    async def submit(self, message: Outgoing) -> Result:
+        """Hand a message to the pager, and wait for its outcome.
 
         Not longer than a device may take; what has no outcome by then gets status 0. Raises
-        ValueError with the reason when no SIP message can be made of them.
+        ValueError with the reason when no SIP message can be made of it.
         """
+        ...
+
+    async def submit_list(self, message: Outgoing, recipients: Sequence[str]) -> Result:
+        """Send a message to several users, and wait until everybody's copy is kept.
+
+        Raises ValueError as `submit` does.
+        """
+        ...
+
+    async def copies(self, story: Story) -> list[Story]:
+        """Return the stories of the copies of a message to a list. Raises: StorageError."""
         ...
 
     async def recall(self, message_id: str, sender: str) -> list[RecallResult]:

@@ -26,6 +26,7 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "not-now": (409, "The state of the resource forbids it"),
     "too-large": (413, "The content is too large"),
     "type-refused": (415, "Files of this type are not taken"),
+    "not-a-form": (415, "The content is not multipart/form-data"),
     "not-json": (415, "The content is not JSON"),
     "unknown-recipient": (422, "A recipient is not served here"),
     "not-accepted": (422, "Nobody took the message"),

@@ -67,7 +67,7 @@ async def test_kept_found_and_there_after_a_restart(opened: Opened) -> None:
     for _ in range(2):
         found = opened.store.find(token)
         assert found is not None
-        kept, file = found
+        kept, file = found.kept, found.path
         assert file.read_bytes() == b"picture \x00\xff" * 5
         assert (kept.owner, kept.content_type, kept.name) == (ALICE, "image/png", "n")
         assert kept.digest == sha256(b"picture \x00\xff" * 5).hexdigest()
@@ -135,6 +135,46 @@ async def test_limits(opened: Opened) -> None:
     opened.wall.now += 60.0
     opened.store.sweep(10)
     await opened.put(b"x" * 100)
+
+
+async def test_who_may_fetch_is_known_after_a_restart(opened: Opened) -> None:
+    token, other = await opened.put(b"x"), await opened.put(b"y")
+    assert opened.store.unshared(ALICE, (token, "guess"), BOB) == [token]
+    assert await opened.store.share(token, ALICE, (BOB, BOB))
+    assert not await opened.store.share(token, BOB, ("sip:eve@ims.test",))
+    link = await opened.store.link_for(token, ALICE, "sip:dave@elsewhere.test")
+    assert await opened.store.link_for(token, BOB, BOB) == ""
+    for _ in range(2):
+        assert opened.store.unshared(ALICE, (token, other), BOB) == [other]
+        found = opened.store.find(link)
+        assert found is not None
+        assert (found.person, found.kept.readers) == ("sip:dave@elsewhere.test", (BOB,))
+        assert link not in str(found.kept)
+        opened.again()
+    assert await opened.store.withdraw(token, ALICE, "sip:dave@elsewhere.test")
+    assert not await opened.store.withdraw(token, ALICE, "sip:dave@elsewhere.test")
+    assert opened.store.find(link) is None
+    await opened.store.erase(BOB)
+    opened.again()
+    assert opened.store.unshared(ALICE, (token,), BOB) == [token]
+
+
+async def test_a_file_has_so_many_readers(tmp_path: Path) -> None:
+    opened = Opened(tmp_path, replace(SETTINGS, readers=2))
+    token = await opened.put(b"x")
+    await opened.store.share(token, ALICE, (BOB,))
+    await opened.store.link_for(token, ALICE, BOB)
+    with pytest.raises(ContentRefused) as caught:
+        await opened.store.share(token, ALICE, ("sip:carol@ims.test",))
+    assert caught.value.kind == "readers"
+
+
+async def test_links_end_with_the_file(opened: Opened) -> None:
+    token = await opened.put(b"x")
+    link = await opened.store.link_for(token, ALICE, BOB)
+    opened.store.remove(token, ALICE)
+    assert opened.store.find(link) is None
+    assert opened.files() == 0
 
 
 def test_domains(opened: Opened) -> None:
