@@ -63,6 +63,13 @@ class ContentDisk:
                 else:
                     file.unlink(missing_ok=True)
 
+    def of(self, owner: str) -> Iterator[tuple[Path, Kept]]:
+        """Give the files of a user, also while a node works on them."""
+        for file in self.directory.glob("*" + _DESCRIPTION):
+            kept = _read(file)
+            if kept is not None and kept.owner == owner:
+                yield file.with_suffix(""), kept
+
     def begin(self, stem: str) -> BinaryIO:
         """Open a file that is not finished."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -34,7 +35,7 @@ def export_data(
     ],
     config: ConfigOption = None,
 ) -> None:
-    """Write all that is kept about a user as JSON: account, messages, history, ledger."""
+    """Write all that is kept about a user as JSON: account, messages, history, ledger, files."""
     from imsnode.storage import StorageError, export_user, without_senders
     from sip.privacy import ANONYMOUS
 
@@ -49,6 +50,7 @@ def export_data(
             raise CommandError(str(error)) from error
     concealed = {entry["id"] for entry in found["ledger"] if entry["from"] == ANONYMOUS}
     found["charging_records"] = without_senders(_records(settings, name), concealed, name)
+    found["files"] = _files(settings, name)
     try:
         handle = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
@@ -132,6 +134,17 @@ def _erase_files(settings: Config, name: str) -> int:
         return asyncio.run(store.erase(name))
     except OSError as error:
         raise CommandError(f"uploaded files: {error.strerror}") from error
+
+
+def _files(settings: Config, name: str) -> list[dict[str, Any]]:
+    """Describe the uploaded files of a user, and say where their octets are."""
+    from imsnode.content_disk import ContentDisk
+
+    disk = ContentDisk(settings.content_directory)
+    return [
+        {**asdict(kept), "links": [who for _, who in kept.links], "file": str(path)}
+        for path, kept in disk.of(name)
+    ]
 
 
 def _records(settings: Config, name: str) -> list[dict[str, Any]]:

@@ -17,9 +17,10 @@ from dataclasses import asdict
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, LargeBinary, Table, Text, delete, exc, or_, select, update
+from sqlalchemy import Connection, LargeBinary, Table, Text, delete, exc, false, or_, select, update
 
 from pager import rules
+from pager.replay import shown_sender
 from sip.privacy import ANONYMOUS, shown
 
 from .archive_block import Archived, message_at, pack_block, read_message, unpack_block
@@ -30,6 +31,7 @@ from .binding_codec import decode_state
 from .database import Database
 from .entries import make_entries
 from .ledger_text import open_block, seal_block
+from .ownership import LISTS, OWNERS
 from .schema import (
     DUE_FORGET,
     account,
@@ -47,6 +49,7 @@ from .schema import (
     mailbox,
     message,
     metadata,
+    user_policy,
 )
 
 __all__ = ["ERASED", "Eraser", "export_user", "without_senders"]
@@ -191,13 +194,29 @@ class Eraser:
         return seal_block(self.anonymised(lines).split(b"\n"), msgspec.json.decode(told_text))
 
     def _erase_rows(self, table: Table) -> int:
-        """Remove the rows of a table that name the user."""
+        """Remove the rows of a table that name the user, or the name where others are named too."""
         with self._database.writing() as connection:
             rows = [row for row in _naming(connection, table, self._aor) if self.named(row)]
             for row in rows:
                 keys = [column == row[column.name] for column in table.primary_key]
-                connection.execute(delete(table).where(*keys))
+                left = self._without_name(table, row)
+                if left is None:
+                    connection.execute(delete(table).where(*keys))
+                else:
+                    connection.execute(update(table).where(*keys).values(left))
         return len(rows)
+
+    def _without_name(self, table: Table, row: dict[str, Any]) -> dict[str, str] | None:
+        """Return lists of a row without the user, None when the row is about nobody else."""
+        left = {
+            column: mark.join(one for one in row[column].split(mark) if one != self._aor)
+            for column, mark in LISTS.get(table, {}).items()
+        }
+        emptied = any(row[column] and not words for column, words in left.items())
+        # A list without a name would say something else: anybody, or nobody in particular.
+        if not left or (emptied and table is not user_policy) or self.named({**row, **left}):
+            return None
+        return left
 
     def named(self, row: dict[str, Any]) -> bool:
         """Say whether a row names the user."""
@@ -280,11 +299,35 @@ def export_user(database: Database, aor: str, now: float, wall: float) -> dict[s
             for row in connection.execute(select(message).where(ours))
         ]
         found["history"] = list(_history(connection, aor))
+        visible = _visible(found, concealed, aor)
         for table in _others():
-            rows = [row for row in _naming(connection, table, aor) if eraser.named(row)]
+            mine = or_(false(), *[table.c[name] == aor for name in OWNERS[table]])
+            rows = _rows(connection, table, mine)
             if rows:
-                found[table.name] = [_plain(row) for row in rows]
+                found[table.name] = rows
+        _hide(found, visible, concealed)
     return found
+
+
+def _visible(found: dict[str, Any], concealed: set[str], aor: str) -> set[str]:
+    """Return who wrote to the user under a name of their own."""
+    named = {entry["from"] for entry in found["ledger"] if entry["id"] not in concealed}
+    stored = {row["sender"] for row in found["messages"]}
+    return (named | stored | {one["sender"] for one in found["history"]}) - {ANONYMOUS, aor}
+
+
+def _hide(found: dict[str, Any], visible: set[str], concealed: set[str]) -> None:
+    """Take out of a user's rows who kept their name to themselves (RFC 3325 7)."""
+    for row in found.get("contact", ()):
+        # Whether a sender hid stands with their messages; those may have gone before the row.
+        if not row["sent"] and row["other"] not in visible:
+            row["other"] = ANONYMOUS
+    for row in found.get("spam_report", ()):
+        head = base64.b64decode(row["head"])
+        hidden = row["message_id"] in concealed or (not head and row["sender"] not in visible)
+        if hidden or shown_sender(row["sender"], head) != row["sender"]:
+            row["sender"] = ANONYMOUS
+            row["head"] = base64.b64encode(_shown_head(head)).decode()
 
 
 def _rows(connection: Connection, table: Table, condition: Any) -> list[dict[str, Any]]:
@@ -297,10 +340,15 @@ def _shown(row: dict[str, Any], concealed: set[str], aor: str) -> dict[str, Any]
     """Return a stored message as its sender or recipient may see it (RFC 3325 7)."""
     if row["id"] in concealed and row["sender"] != aor:
         row["sender"] = ANONYMOUS
-        lines = [line.partition(b": ") for line in bytes(row["head"]).split(b"\r\n")]
-        kept = shown([(name, value) for name, _, value in lines])
-        row["head"] = b"\r\n".join([name + b": " + value for name, value in kept])
+        row["head"] = _shown_head(bytes(row["head"]))
     return _plain(row)
+
+
+def _shown_head(head: bytes) -> bytes:
+    """Return the header lines of a message as its recipient may see them."""
+    lines = [line.partition(b": ") for line in head.split(b"\r\n")]
+    kept = shown([(name, value) for name, _, value in lines])
+    return b"\r\n".join([name + b": " + value for name, value in kept])
 
 
 def without_senders(

@@ -5,14 +5,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from imsnode.history import Choice, Keep
 from imsnode.identity.accounts import make_account
-from imsnode.storage import AorState, CdrSettings, Eraser, Query, export_user, find_story, read_page
+from imsnode.storage import (
+    AorState,
+    CdrSettings,
+    Contact,
+    Eraser,
+    Query,
+    export_user,
+    find_story,
+    make_report,
+    read_page,
+)
+from imsnode.storage.erasure import _others
 from imsnode.storage.ledger_text import open_block
+from imsnode.storage.ownership import LISTS, OWNERS
 from imsnode.storage.schema import metadata
+from sip.privacy import ANONYMOUS
 from tests.support.stores import WALL, DurableStore, binding, entry, mark, message
 
 OpenStore = Callable[..., DurableStore]
@@ -115,3 +129,34 @@ def test_all_that_is_kept_is_written_out(open_store: OpenStore, tmp_path: Path) 
     assert [(line["from"], line["to"]) for line in kept["ledger"]] == [(CAROL, BOB), (BOB, CAROL)]
     assert kept["history_choice"][0]["carbons"] == "on"
     assert kept["bindings"]["contacts"] == ["sip:carol@192.0.2.7"]
+
+
+def test_who_hid_is_named_nowhere_and_wishes_of_others_are_not_told(open_store: OpenStore) -> None:
+    """RFC 3325 7: neither the people carol knows nor her reports name a sender who hid."""
+    store = open_store()
+    storage = store.storage
+    for aor in (CAROL, BOB, ALICE):
+        storage.accounts.add(make_account(aor, "pw"))
+    for other, sent in ((BOB, False), (ALICE, True)):
+        storage.contacts.note(Contact(CAROL, other, sent, WALL))
+    hidden = b'From: "Anonymous" <sip:anonymous@anonymous.invalid>;tag=1'
+    storage.reports.note(make_report(CAROL, "607", "", "m1", BOB, CAROL, hidden, b"spam", WALL))
+    storage.reports.note(make_report(BOB, "607", "", "m2", CAROL, BOB, b"", b"", WALL))
+    storage.policies.change(
+        BOB, lambda one: replace(one, block=frozenset((CAROL, ALICE)), size=7), WALL
+    )
+    assert store.flush()
+    told = export_user(storage.database, CAROL, 1000.0, WALL)
+    assert BOB not in json.dumps(told)
+    assert {row["other"] for row in told["contact"]} == {ANONYMOUS, ALICE}
+    assert [row["sender"] for row in told["spam_report"]] == [ANONYMOUS]
+    assert "user_policy" not in told
+    Eraser(storage.database, CAROL, alone=False).erase_tables()
+    left = storage.policies.get(BOB)
+    assert left is not None
+    assert (left.block, left.size) == (frozenset((ALICE,)), 7)
+
+
+def test_it_is_known_of_every_table_whose_its_rows_are() -> None:
+    assert set(OWNERS) == set(_others())
+    assert set(LISTS) <= set(OWNERS)

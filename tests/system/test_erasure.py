@@ -95,6 +95,8 @@ def test_everything_is_written_out(node: RunningNode) -> None:
     assert kept["history_choice"][0]["carbons"] == "on"
     assert kept["api_token"][0]["name"] == "bot"
     assert "<urn:uuid:1>" in kept["bindings"]["devices"]
+    (file,) = kept["files"]
+    assert Path(file["file"]).read_bytes() == b"a picture of carol"
 
 
 def test_a_running_node_forgets(node: RunningNode) -> None:

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whose rows are: what of a table one user is given, and what of it is others' as well.
+
+A row that names a user need not be theirs: a block list of somebody else, a report about them, a
+list of recipients. Those are not told to the user, and when the user is erased they only lose the
+name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import Table
+
+from .schema import (
+    api_request,
+    api_token,
+    contact,
+    counted,
+    history_choice,
+    job,
+    job_batch,
+    member,
+    publication_journal,
+    receipt,
+    recipient_group,
+    service,
+    spam_report,
+    subscription_journal,
+    user_policy,
+)
+
+__all__ = ["LISTS", "OWNERS"]
+
+#: By table, the columns that hold the user whose row it is, alone; none where no user has rows.
+OWNERS: Mapping[Table, tuple[str, ...]] = {
+    api_request: (),
+    api_token: ("senders",),  # one that acts for nobody else
+    contact: ("owner",),
+    counted: ("sender",),
+    history_choice: ("aor",),
+    job: ("sender",),
+    job_batch: (),
+    member: ("member",),
+    publication_journal: ("resource",),
+    receipt: ("recipient",),
+    recipient_group: ("owner",),
+    service: ("aor",),
+    spam_report: ("reporter",),
+    subscription_journal: ("watcher",),
+    user_policy: ("aor",),
+}
+
+#: By table, the columns that list users, and what stands between two of them.
+LISTS: Mapping[Table, Mapping[str, str]] = {
+    api_token: {"senders": " "},
+    counted: {"recipients": "\n"},
+    user_policy: {"block": "\n", "allow": "\n"},
+}
