@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -72,6 +72,10 @@ class Kept:
     etag: str
 
 
+async def _nothing_to_do() -> None:
+    return
+
+
 class _Turn:
     """Who changes one document, and who waits for it."""
 
@@ -115,6 +119,8 @@ class Documents:
         self._uris: dict[DocumentKey, tuple[str, ...]] = {}
         self._take_claims(shelf.claims())
         self._listeners: list[DocumentListener] = []
+        #: Waits until what a change brings about has been done, before whoever made it is answered.
+        self.settle: Callable[[], Awaitable[None]] = _nothing_to_do
         self._homes: OrderedDict[str, dict[tuple[str, str], str]] = OrderedDict()
         self._octets: OrderedDict[DocumentKey, Stored] = OrderedDict()
         self._cached = 0
@@ -246,6 +252,7 @@ class Documents:
                     return Kept(False, stored.etag)
                 outcome, etag = await self._write(target, stored, wanted)
                 if outcome is Outcome.DONE:
+                    await self.settle()
                     return Kept(wanted.created, etag)
                 if outcome in _REFUSED:
                     raise Refusal(*_REFUSED[outcome])

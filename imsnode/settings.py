@@ -295,6 +295,8 @@ def event_settings(config: Config) -> EventSettings:
             per_watcher=table.per_watcher,
             per_resource=table.per_target,
             total=table.subscriptions,
+            per_pair=table.per_pair,
+            nameless=table.nameless,
             suspend=table.unanswered == "suspend",
             waiting_s=table.waiting,
         ),
@@ -308,7 +310,9 @@ def event_settings(config: Config) -> EventSettings:
         subscription=(min(3_600, longest), int(table.subscribe_min), longest),
         interval_s=table.notify_interval,
         lists=ListSettings(
-            ListLimits(table.list_members, table.list_references), table.list_remotes
+            ListLimits(table.list_members, table.list_references, table.list_followed),
+            table.list_remotes,
+            table.list_remotes_per_user,
         ),
         passed_on=frozenset(table.forward),
     )

@@ -50,6 +50,15 @@ class Presence(Table):
     per_target: int = live(
         2_000, "Subscriptions to one user; more is answered 503.", ge=1, le=1_000_000
     )
+    per_pair: int = live(
+        50, "Subscriptions of one user to one other; more is answered 403.", ge=1, le=100_000
+    )
+    nameless: int = live(
+        200,
+        "Subscriptions to one user by watchers who hide their identity; more is answered 403.",
+        ge=0,
+        le=1_000_000,
+    )
     subscriptions: int = live(
         500_000, "Subscriptions altogether; more is answered 503.", ge=1, le=100_000_000
     )
@@ -62,6 +71,18 @@ class Presence(Table):
     list_remotes: int = live(
         10_000,
         "Subscriptions of the node to members of lists that other servers serve.",
+        ge=0,
+        le=1_000_000,
+    )
+    list_followed: int = live(
+        5_000,
+        "Members of all the lists that one user is subscribed to; more is answered 403.",
+        ge=1,
+        le=10_000_000,
+    )
+    list_remotes_per_user: int = live(
+        500,
+        "Such subscriptions on behalf of one user; other members are not known.",
         ge=0,
         le=1_000_000,
     )

@@ -171,6 +171,8 @@ class Xcap:
         if owner == GLOBAL:
             if method not in ("GET", "HEAD"):
                 raise Refusal(403, "global documents can only be read")
+            if not target.usage.globally_read:
+                raise Refusal(403, "the document tells of other users")
         elif owner != account.aor:
             if not self._is_user(owner):
                 raise Refusal(404, "there is no such user")

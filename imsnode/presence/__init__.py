@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -97,6 +98,7 @@ class Presence:
         app.location.moved = self._moved
         keeper.counted = self._counted
         app.documents.observe(self)
+        app.documents.settle = self._settle
 
     def start(self, now: float) -> None:
         """Go on with what the store holds; blocks while it reads."""
@@ -132,6 +134,12 @@ class Presence:
         elif (auid, path) == HARD_STATE:
             self.presence.state_changed(xui, now)
         self._app.edge.driver.wake()
+
+    async def _settle(self) -> None:
+        """Wait until everybody whom changed rules are about has been decided about."""
+        settled = asyncio.Event()
+        self.server.notifier.settled(settled.set)
+        await settled.wait()
 
     def _hard_state(self, aor: str) -> bytes | None:
         """Return what a user keeps for when no device publishes; None when it cannot be read."""

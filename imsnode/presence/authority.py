@@ -14,6 +14,7 @@ from sip.errors import ParseError
 __all__ = ["PresenceRules"]
 
 _KEPT: Final = 10_000  # rule sets that are kept read
+_LISTS: Final = 20  # that are looked at for one decision; on others is nobody
 _DEFAULT: Final = "default of the domain"
 _STRANGERS: Final = {
     standing: Decision(standing, EVERYTHING if standing is Standing.ALLOW else NOTHING, _DEFAULT)
@@ -51,9 +52,7 @@ class PresenceRules:
             return _BROKEN  # threats.md X7
         until = inf
         if rules is not None:
-            verdict = rules.decide(
-                watcher, wall, sphere, lambda anchor, who: self._is_on_list(resource, anchor, who)
-            )
+            verdict = rules.decide(watcher, wall, sphere, self._looks_at_lists(resource))
             until = verdict.until
             if verdict.rule_id:
                 return Decision(
@@ -64,6 +63,19 @@ class PresenceRules:
             return _STRANGERS[standing]  # one object for nearly everybody
         shown = EVERYTHING if standing is Standing.ALLOW else NOTHING
         return Decision(standing, shown, _DEFAULT, until)
+
+    def _looks_at_lists(self, resource: str) -> Callable[[str, str], bool]:
+        """Return what rules ask whether a list names a watcher."""
+        looked_at: set[str] = set()
+
+        def is_on_list(anchor: str, watcher: str) -> bool:
+            if anchor not in looked_at:
+                if len(looked_at) == _LISTS:
+                    return False
+                looked_at.add(anchor)
+            return self._is_on_list(resource, anchor, watcher)
+
+        return is_on_list
 
     def rules(self, resource: str) -> RuleSet | None:
         """Return the rules of a user, None without any. Raises: ParseError."""

@@ -32,6 +32,9 @@ LISTS: Final = "resource-lists"
 SERVICES: Final = "rls-services"
 
 _KEPT: Final = 1_000  # users whose services are kept read
+_OPEN: Final = 16  # users whose documents of lists are kept open
+_OCTETS: Final = 1 << 20  # of documents that the lists of one user may lead to
+_REFERRED: Final = 500  # lists that rules refer to whose members are kept
 
 
 class DocumentSource(Protocol):
@@ -49,6 +52,7 @@ class ListShelf:
     def __init__(self, documents: DocumentSource) -> None:
         self._documents = documents
         self._read: dict[tuple[str, str], dict[str, Service]] = {}
+        self._open: dict[str, _Folder] = {}
 
     def service(self, uri: str) -> Service | None:
         """Return the list service at a canonical URI."""
@@ -62,18 +66,29 @@ class ListShelf:
             target = self._documents.server.locate(path.encode("utf-8"), query.encode("utf-8"))
             if target.usage.auid != LISTS or target.own.owner not in (owner, GLOBAL):
                 return None
-            octets = self._documents.get(LISTS, target.own.owner, target.own.name)
-            if octets is None or target.selector is None or target.selector.terminal is not None:
+            if target.selector is None or target.selector.terminal is not None:
                 return None
-            return Document(octets, Bounds()).find(target.selector)
+            document = self._folder(owner).document(target.own.owner, target.own.name)
+            return None if document is None else document.find(target.selector)
         except (Refusal, StorageError) as error:
-            _log.warning("list reference cannot be followed", extra={"reason": str(error)})
+            _log.debug("list reference cannot be followed", extra={"reason": str(error)})
             return None
 
     def forget(self, owner: str) -> None:
         """Read the services of a user again when they are wanted."""
         for key in [key for key in self._read if key[0] == owner]:
             del self._read[key]
+        self._open.pop(owner, None)
+        if owner == GLOBAL:
+            self._open.clear()
+
+    def _folder(self, owner: str) -> _Folder:
+        folder = self._open.get(owner)
+        if folder is None:
+            while len(self._open) >= _OPEN:
+                del self._open[next(iter(self._open))]
+            folder = self._open[owner] = _Folder(self._documents)
+        return folder
 
     def _services(self, owner: str, name: str) -> dict[str, Service]:
         known = self._read.get((owner, name))
@@ -100,12 +115,36 @@ class ListShelf:
         return path.removeprefix(root) if path.startswith(root) else ""
 
 
+class _Folder:
+    """The documents that the lists of one user lead to, each read once, all within a bound."""
+
+    def __init__(self, documents: DocumentSource) -> None:
+        self._documents = documents
+        self._read: dict[tuple[str, str], Document | None] = {}
+        self._left = _OCTETS
+
+    def document(self, owner: str, name: str) -> Document | None:
+        """Return a document; None also for what is too much. Raises: Refusal, StorageError."""
+        key = (owner, name)
+        if key not in self._read:
+            octets = self._documents.get(LISTS, owner, name)
+            self._left -= len(octets or b"")
+            if octets is None or self._left < 0:
+                self._read[key] = None
+            else:
+                self._read[key] = Document(octets, Bounds())
+        return self._read[key]
+
+
 @dataclass(frozen=True, slots=True)
 class ListSettings:
-    """Bounds of lists. remotes: subscriptions to members that other servers serve."""
+    """Bounds of lists. remotes, remotes_of_one: subscriptions to members that other servers serve,
+    and those of them on behalf of one watcher.
+    """
 
     limits: ListLimits = field(default_factory=ListLimits)
     remotes: int = 10_000
+    remotes_of_one: int = 500
 
 
 class Lists:
@@ -128,9 +167,12 @@ class Lists:
     ) -> None:
         members = list(inner)
         self._limits = settings.limits
+        self._referred: dict[tuple[str, str], frozenset[str]] = {}
         self.shelf = ListShelf(documents)
         types = {one.name: one.types[0] for one in members}
-        self.remotes = BackendSubscriptions(proxy, way, types, settings.remotes)
+        self.remotes = BackendSubscriptions(
+            proxy, way, types, settings.remotes, settings.remotes_of_one
+        )
         self.packages = [
             ListPackage(one, self.shelf, is_local, self.remotes, settings.limits, expect)
             for one in members
@@ -141,16 +183,24 @@ class Lists:
         """Put other bounds in force, for lists that are read from now on."""
         self._limits = settings.limits
         self.remotes.most = settings.remotes
+        self.remotes.most_of_one = settings.remotes_of_one
         for package in self.packages:
             package.limits = settings.limits
 
     def is_member(self, owner: str, reference: str, watcher: str) -> bool:
         """Tell whether a list that a user's rules refer to names a watcher."""
-        members = referred_members(reference, owner, self.shelf, self._limits)
-        return any(one.key == watcher for one in members)
+        known = self._referred.get((owner, reference))
+        if known is None:
+            members = referred_members(reference, owner, self.shelf, self._limits)
+            while len(self._referred) >= _REFERRED:
+                del self._referred[next(iter(self._referred))]
+            known = self._referred[owner, reference] = frozenset([one.key for one in members])
+        return watcher in known
 
     def changed(self, owner: str, now: float, wall: float) -> None:
         """Find the members of a user's lists anew, and tell who follows them."""
         self.shelf.forget(owner)
+        for key in [key for key in self._referred if owner in (key[0], GLOBAL)]:
+            del self._referred[key]
         for package in self.packages:
             package.lists_changed(owner, now, wall)

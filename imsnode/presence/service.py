@@ -85,7 +85,7 @@ class PresenceServer:
             packages, self.delivery, subscriptions, endpoint.timers, clock, settings.notifier
         )
         self.subscribes = SubscribeServer(
-            endpoint, self.notifier, self.delivery, clock, retry_after, self.stats
+            endpoint, self.notifier, self.delivery, clock, self._trusts, retry_after, self.stats
         )
         self.compositor = Compositor(
             published,
@@ -134,6 +134,9 @@ class PresenceServer:
         Whoever knows the tags of its dialog is the server that was subscribed to.
         """
         return self.remotes is not None and self.remotes.notified(request, flow, now)
+
+    def _trusts(self, flow: Flow) -> bool:
+        return self.proxy.trusts(flow)
 
     def _goes_on(self, request: Request, aor: str, now: float) -> bool:
         """Tell whether a SUBSCRIBE is for the user's devices: packages that only they may have.

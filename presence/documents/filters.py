@@ -19,6 +19,7 @@ from sip.bodies.xml import Element, parse_xml, text_of
 from sip.errors import ParseError
 
 from ..uris import canonical
+from ..work import TooMuchWork, Work
 from .names import dm, pidf
 from .paths import Path, number, parse_path
 from .pidf import Document
@@ -32,6 +33,8 @@ _NS: Final = "{urn:ietf:params:xml:ns:simple-filter}"
 # Filters of one set, and expressions of one filter.
 _FILTERS: Final = 32
 _EXPRESSIONS: Final = 32
+# Nodes that are looked at for one filter; who asks for more gets the document as it is.
+_WORK: Final = 20_000
 # What an element cannot be without when it is in a document at all.
 _NEEDED: Final = {pidf("tuple"): pidf("status"), dm("device"): dm("deviceID")}
 
@@ -70,10 +73,14 @@ class Filter:
         """
         if not self.triggers or old is None:
             return True
-        return any(
-            all(_happened(change, old.root, new.root) for change in trigger)
-            for trigger in self.triggers
-        )
+        work = Work(_WORK)
+        try:
+            return any(
+                all(_happened(change, old.root, new.root, work) for change in trigger)
+                for trigger in self.triggers
+            )
+        except TooMuchWork:
+            return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,21 +146,32 @@ def parse_filters(body: bytes) -> FilterSet:
 
 
 def apply_filter(document: Document, wanted: Filter) -> Document:
-    """Return what a filter leaves of a document; it stays valid (RFC 4661 3.5)."""
+    """Return what a filter leaves of a document; it stays valid (RFC 4661 3.5).
+
+    What would be too much work is left undone: a filter saves octets, it hides nothing.
+    """
     if not wanted.includes and not wanted.excludes:
         return document
-    root = deepcopy(document.root)
+    try:
+        return Document(_filtered(document.root, wanted, Work(_WORK)))
+    except TooMuchWork:
+        return document
+
+
+def _filtered(root: Element, wanted: Filter, work: Work) -> Element:
+    root = deepcopy(root)
     if wanted.includes:
-        _include(root, wanted.includes)
+        _include(root, wanted.includes, work)
     for exclude in wanted.excludes:
+        work.spend(sum(1 for _ in root.iter()))
         changed = deepcopy(root)
-        _exclude(changed, exclude)
+        _exclude(changed, exclude, work)
         try:
             validate(changed, _WHERE)
         except ParseError:
             continue  # it would take away what must be there
         root = changed
-    return Document(root)
+    return root
 
 
 def _filter(element: Element, namespaces: dict[str, str]) -> Filter:
@@ -201,7 +219,7 @@ def _true(text: str) -> bool:
 # ---------------------------------------------------------------- <what>
 
 
-def _include(root: Element, includes: Iterable[Path | str]) -> None:
+def _include(root: Element, includes: Iterable[Path | str], work: Work) -> None:
     """Leave what is included, what it stands in, and what that cannot be without."""
     whole: set[Element] = set()
     shells: set[Element] = {root}
@@ -209,7 +227,7 @@ def _include(root: Element, includes: Iterable[Path | str]) -> None:
         if isinstance(include, str):
             shells.update(root.iter(f"{{{include}}}*"))
             continue
-        found = include.elements(root)
+        found = include.elements(root, work)
         (shells if include.attribute else whole).update(found)
     for element in [*whole, *shells]:
         shells.update(element.iterancestors())
@@ -233,11 +251,11 @@ def _prune(root: Element, whole: set[Element], shells: set[Element]) -> None:
                 element.remove(child)
 
 
-def _exclude(root: Element, exclude: Path | str) -> None:
+def _exclude(root: Element, exclude: Path | str, work: Work) -> None:
     if isinstance(exclude, str):
         found = list(root.iter(f"{{{exclude}}}*"))
     else:
-        found = exclude.elements(root)
+        found = exclude.elements(root, work)
     for element in found:
         if isinstance(exclude, Path) and exclude.attribute:
             del element.attrib[exclude.attribute]
@@ -250,8 +268,8 @@ def _exclude(root: Element, exclude: Path | str) -> None:
 # ------------------------------------------------------------- <trigger>
 
 
-def _happened(change: Change, old: Element, new: Element) -> bool:
-    before, after = _values(change.path, old), _values(change.path, new)
+def _happened(change: Change, old: Element, new: Element, work: Work) -> bool:
+    before, after = _values(change.path, old, work), _values(change.path, new, work)
     if change.kind == "added":
         return bool(after.keys() - before.keys())
     if change.kind == "removed":
@@ -273,17 +291,19 @@ def _changed(change: Change, before: str | None, after: str) -> bool:
     return True
 
 
-def _values(path: Path, root: Element) -> dict[tuple[object, ...], str]:
+def _values(path: Path, root: Element, work: Work) -> dict[tuple[object, ...], str]:
     """Return the values a path leads to, by where they stand."""
-    return {tuple(_place(one)): path.value(one) for one in path.elements(root)}
+    return {tuple(_place(one, work)): path.value(one) for one in path.elements(root, work)}
 
 
-def _place(element: Element) -> Iterator[object]:
+def _place(element: Element, work: Work) -> Iterator[object]:
     """Give what tells an element from others: names and ``id`` from it up to the root."""
     above: Element | None = element
     while above is not None:
         ident = above.get("id")
         if ident is None:
-            ident = str(sum(1 for _ in above.itersiblings(above.tag, preceding=True)))
+            before = sum(1 for _ in above.itersiblings(above.tag, preceding=True))
+            work.spend(1 + before)
+            ident = str(before)
         yield (above.tag, ident)
         above = above.getparent()

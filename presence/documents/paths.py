@@ -16,10 +16,14 @@ from lxml import etree
 from sip.bodies.xml import Element
 from sip.errors import ParseError
 
+from ..work import Work
+
 __all__ = ["Path", "number", "parse_path"]
 
 _WHERE: Final = "filter"
 _STEPS: Final = 16
+# What a comparison costs beside the nodes it looks at, in nodes.
+_COMPARED: Final = 4
 _TOKEN: Final = re.compile(
     r"\s*(?:(//)|(\.\.)|(\"[^\"]*\"|'[^']*')|(-?[0-9]{1,15}(?:\.[0-9]{1,9})?)"
     r"|(@?(?:[^\W\d][\w.\-]*:)?[^\W\d][\w.\-]*|@?\*)|([/\[\]=<>.]))"
@@ -59,15 +63,18 @@ class Path:
     steps: tuple[Step, ...]
     attribute: str = ""
 
-    def elements(self, root: Element) -> list[Element]:
-        """Return the elements an absolute path leads to; those with the attribute if it ends so."""
+    def elements(self, root: Element, work: Work) -> list[Element]:
+        """Return the elements an absolute path leads to; those with the attribute if it ends so.
+
+        Raises: TooMuchWork.
+        """
         first, *others = self.steps
         candidates = list(root.iter("*")) if first.deep else [root]
-        return self._follow(_chosen(candidates, first), others)
+        return self._follow(_chosen(candidates, first, work), others, work)
 
-    def relative(self, element: Element) -> list[str]:
-        """Return the values a relative path leads to from an element."""
-        return [self.value(one) for one in self._follow([element], self.steps)]
+    def relative(self, element: Element, work: Work) -> list[str]:
+        """Return the values a relative path leads to from an element. Raises: TooMuchWork."""
+        return [self.value(one) for one in self._follow([element], self.steps, work)]
 
     def value(self, element: Element) -> str:
         """Return the value of what the path selects in an element it leads to."""
@@ -77,12 +84,14 @@ class Path:
             else str(_STRING(element)).strip()
         )
 
-    def _follow(self, found: list[Element], steps: Iterable[Step]) -> list[Element]:
+    def _follow(self, found: list[Element], steps: Iterable[Step], work: Work) -> list[Element]:
         for step in steps:
             below: dict[Element, None] = {}
             for element in found:
-                below.update(dict.fromkeys(_below(element, step)))
-            found = _chosen(below, step)
+                there = list(_below(element, step))
+                work.spend(1 + len(there))
+                below.update(dict.fromkeys(there))
+            found = _chosen(below, step, work)
         return [one for one in found if not self.attribute or self.attribute in one.attrib]
 
 
@@ -123,18 +132,22 @@ def _below(element: Element, step: Step) -> Iterable[Element]:
     return element.iterdescendants("*") if step.deep else element.iterchildren("*")
 
 
-def _chosen(candidates: Iterable[Element], step: Step) -> list[Element]:
+def _chosen(candidates: Iterable[Element], step: Step, work: Work) -> list[Element]:
     named = [one for one in candidates if step.tag in ("*", "..") or one.tag == step.tag]
+    work.spend(len(named))
     for test in step.tests:
-        named = [one for one in named if any(all(_holds(c, one) for c in each) for each in test)]
+        named = [
+            one for one in named if any(all(_holds(c, one, work) for c in each) for each in test)
+        ]
     return named
 
 
-def _holds(comparison: Comparison, element: Element) -> bool:
+def _holds(comparison: Comparison, element: Element, work: Work) -> bool:
+    work.spend(_COMPARED)
     wanted = number(comparison.value)
     return any(
         _meets(value, number(value), comparison, wanted)
-        for value in comparison.path.relative(element)
+        for value in comparison.path.relative(element, work)
     )
 
 

@@ -16,6 +16,7 @@ from sip.uri import parse_uri
 from .names import CAPS, CIPID, DATA_MODEL, DIFF, PIDF, PREFIXES, RPID, TIMED_STATUS, dm, pidf, rpid
 
 __all__ = [
+    "ELEMENTS",
     "MEDIA_TYPE",
     "Document",
     "check_entity",
@@ -30,6 +31,8 @@ __all__ = [
 ]
 
 MEDIA_TYPE: Final = b"application/pidf+xml"
+#: Elements of one document: what is done with documents takes time for each of them.
+ELEMENTS: Final = 2_000
 
 _WHERE: Final = "presence"
 _SCHEMES: Final = (b"pres", b"im", b"sip", b"sips")
@@ -51,6 +54,11 @@ class Document:
         """The URI of the presentity as the document has it."""
         return self.root.get("entity", "")
 
+    @property
+    def size(self) -> int:
+        """How many elements there are, comments among them."""
+        return sum(1 for _ in self.root.iter())
+
 
 def parse_pidf(body: bytes, entity: str) -> Document:
     """Read a published document: <presence>, or the <pidf-full> of RFC 5264 as the same thing.
@@ -58,9 +66,11 @@ def parse_pidf(body: bytes, entity: str) -> Document:
     Comments stay, so that a patch counts the nodes that its author sees.
 
     Args: entity: canonical AoR of the presentity.
-    Raises: ParseError; status_hint 403 for a document about somebody else.
+    Raises: ParseError; status_hint 403 for a document about somebody else, 413 for a large one.
     """
     root = parse_xml(body, _WHERE, comments=True)
+    if sum(1 for _ in root.iter()) > ELEMENTS:
+        raise ParseError(_WHERE, "presence document has too many elements", 413)
     if root.tag not in (pidf("presence"), f"{{{DIFF}}}pidf-full"):
         raise ParseError(_WHERE, "presence document has another root element")
     try:

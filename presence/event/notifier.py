@@ -16,6 +16,7 @@ from .delivery import Delivery
 from .fields import parse_event
 from .package import Decision, EventPackage, Refused, Standing
 from .ports import Clock, KeptSubscription, Observer, SubscriptionStore, Watch
+from .review import Reviews
 from .rounds import Rounds
 from .settings import NotifierSettings
 from .states import WatcherEvent, WatcherState, next_state
@@ -52,7 +53,8 @@ class Notifier:
         self.by_watcher: dict[str, int] = {}
         self.next_number = 1
         self._tables: dict[str, Table] = {}
-        self._rounds = Rounds(timers, delivery.push)
+        self._rounds = Rounds(timers, clock, delivery.push)
+        self._reviews = Reviews(timers, clock, self._decide, self._reviewed)
         delivery.notifier = self
         for package in packages:
             self.add(package)
@@ -121,14 +123,22 @@ class Notifier:
         sub.due |= NEWS
         self.delivery.push(sub, now)
 
+    def touch_all(self, subs: Sequence[Subscription], now: float) -> None:
+        """Tell these subscriptions, some at a time, that there may be news for them."""
+        self._rounds.run(subs, NEWS, now)
+
     def authorise_again(self, package: str, resource: str, now: float) -> None:
         """Ask anew what everybody who follows a resource may see, and tell those who notice."""
         table = self._tables.get(package)
-        if table is None:
-            return
+        if table is not None:
+            self._reviews.begin(table, resource, now)
+
+    def settled(self, done: Callable[[], None]) -> None:
+        """Call ``done`` when everybody who is to be decided about anew has been."""
+        self._reviews.settled(done)
+
+    def _reviewed(self, table: Table, resource: str, now: float) -> None:
         wall = self.clock.wall()
-        for sub in table.of(resource):
-            self._decide(sub, now, wall)
         for waiting in list(table.waiting.get(resource, {}).values()):
             standing = table.package.authorise(resource, waiting.watcher, wall).standing
             if standing is not Standing.CONFIRM:
@@ -156,8 +166,8 @@ class Notifier:
         self.dialogs[sub.dialog.key] = sub
         table = self._tables[sub.package.key]
         table.add(sub)
+        self.by_watcher[sub.watcher] = self.by_watcher.get(sub.watcher, 0) + 1
         if sub.watcher:
-            self.by_watcher[sub.watcher] = self.by_watcher.get(sub.watcher, 0) + 1
             waiting = table.waiting.get(sub.resource, {}).get(sub.watcher)
             if waiting is not None:
                 self.forget_waiting(table, waiting)
@@ -251,7 +261,9 @@ class Notifier:
             sub.armed = 0.0
             decision = sub.decision
             if decision is not None and decision.until <= self.clock.wall():
-                self._decide(sub, now, self.clock.wall())
+                wall = self.clock.wall()
+                decision = sub.package.authorise(sub.resource, sub.watcher, wall)
+                self._decide(sub, decision, now)
             self.delivery.on_rate(sub, now)
 
     # ------------------------------------------------------------------- store
@@ -314,8 +326,7 @@ class Notifier:
 
     # ------------------------------------------------------------------ inside
 
-    def _decide(self, sub: Subscription, now: float, wall: float) -> None:
-        decision = sub.package.authorise(sub.resource, sub.watcher, wall)
+    def _decide(self, sub: Subscription, decision: Decision, now: float) -> None:
         if not sub.live:
             return
         before = sub.decision

@@ -8,19 +8,24 @@ from typing import Final
 
 from sip.timers import TimerQueue
 
+from .ports import Clock
 from .subscription import Subscription
 
 __all__ = ["Rounds"]
 
 _AT_ONCE: Final = 250  # subscriptions that are served before anything else has its turn
 _PAUSE_S: Final = 0.1
+_SLICE_S: Final = 0.02  # for how long they may be served
 
 
 class Rounds:
     """Walks through subscriptions and hands each to `push`."""
 
-    def __init__(self, timers: TimerQueue, push: Callable[[Subscription, float], None]) -> None:
+    def __init__(
+        self, timers: TimerQueue, clock: Clock, push: Callable[[Subscription, float], None]
+    ) -> None:
         self._timers = timers
+        self._clock = clock
         self._push = push
 
     def run(self, subs: Sequence[Subscription], due: int, now: float, paced: int = 0) -> None:
@@ -29,11 +34,16 @@ class Rounds:
             sub.due |= due
         _Round(self, subs, paced).on_timer(0, now)
 
-    def serve(self, subs: Sequence[Subscription], start: int, end: int, now: float) -> None:
-        """Push some."""
-        push = self._push
-        for sub in subs[start:end]:
-            push(sub, now)
+    def serve(self, subs: Sequence[Subscription], start: int, end: int, now: float) -> int:
+        """Push some, fewer than asked for when they take long; returns where to go on."""
+        push, clock = self._push, self._clock
+        begun = clock.now()
+        while start < end:
+            push(subs[start], now)
+            start += 1
+            if clock.now() - begun > _SLICE_S:
+                break
+        return start
 
     def again(self, at: float, target: _Round) -> None:
         """Go on with a round."""
@@ -52,8 +62,8 @@ class _Round:
         self._at = 0
 
     def on_timer(self, kind: int, now: float) -> None:
-        start, end = self._at, self._at + (self._paced or _AT_ONCE)
-        self._at = end
-        if end < len(self._subs):
-            self._rounds.again(now + (_PAUSE_S if self._paced else 0.0), self)
-        self._rounds.serve(self._subs, start, end, now)
+        end = min(self._at + (self._paced or _AT_ONCE), len(self._subs))
+        self._at = self._rounds.serve(self._subs, self._at, end, now)
+        if self._at < len(self._subs):
+            pause = self._paced and self._at == end
+            self._rounds.again(now + (_PAUSE_S if pause else 0.0), self)

@@ -37,7 +37,8 @@ _MAX_BODY: Final = 65_536
 class SubscribeServer:
     """Serves SUBSCRIBE requests whose sender is known; every answer is final.
 
-    Args: retry_after: header lines of a 503.
+    Args: trusts: tells of a flow whether a peer is there who says the truth about the way behind
+        it. retry_after: header lines of a 503.
     """
 
     def __init__(
@@ -46,9 +47,11 @@ class SubscribeServer:
         notifier: Notifier,
         delivery: Delivery,
         clock: Clock,
+        trusts: Callable[[Flow], bool],
         retry_after: Callable[[], tuple[bytes, ...]],
         stats: EventStats,
     ) -> None:
+        self._trusts = trusts
         self._endpoint = endpoint
         self._notifier = notifier
         self._delivery = delivery
@@ -106,10 +109,7 @@ class SubscribeServer:
             now,
         )
         sub.suppress = request.get("suppress-if-match") or b""
-        if request.via_count == 1:
-            sub.flow = flow
-            sub.origin = (flow.transport, *flow.remote)
-            sub.bound = is_bound(request, flow)
+        self._take_way(sub, request, flow)
         package.open(sub, wall)
         self._delivery.pace(sub, event)
         transaction = self._endpoint.accept(request, flow, now)
@@ -147,12 +147,19 @@ class SubscribeServer:
 
     def _check_room(self, package: str, watcher: str, resource: str) -> None:
         settings, notifier = self._notifier.settings, self._notifier
+        most = settings.per_pair if watcher else settings.nameless
         if len(notifier) >= settings.total:
             raise Refused(503, b"Too many subscriptions", self._retry_after())
         if len(notifier.subscriptions(package, resource)) >= settings.per_resource:
             raise Refused(503, b"Too many watchers", self._retry_after())
-        if watcher and notifier.by_watcher.get(watcher, 0) >= settings.per_watcher:
+        count = notifier.by_watcher.get(watcher, 0)
+        if watcher and count >= settings.per_watcher:
             raise Refused(403, b"Too many subscriptions of one user")
+        # Nobody takes all the room that others have at a resource.
+        if count >= most:
+            same = notifier.subscriptions(package, resource)
+            if sum([one.watcher == watcher for one in same]) >= most:
+                raise Refused(403, b"Too many subscriptions to one resource")
 
     # ----------------------------------------------------------------- refresh
 
@@ -174,10 +181,7 @@ class SubscribeServer:
         wall = self._clock.wall()
         self._renegotiate(sub, request, event, wall)
         self._stats.refreshed += 1
-        if request.via_count == 1:
-            sub.flow = flow
-            sub.origin = (flow.transport, *flow.remote)
-            sub.bound = is_bound(request, flow)
+        self._take_way(sub, request, flow)
         transaction = self._endpoint.accept(request, flow, now)
         if expires == 0:
             self._answer(transaction, sub, 200, 0, now)
@@ -228,6 +232,17 @@ class SubscribeServer:
         self._delivery.push(sub, now)
 
     # ------------------------------------------------------------------- parts
+
+    def _take_way(self, sub: Subscription, request: Request, flow: Flow) -> None:
+        """Send NOTIFYs to where the SUBSCRIBE came from, whatever its Contact and routes say.
+
+        They lead elsewhere only for a peer that is trusted: with them anybody could have NOTIFYs
+        sent to whom they like (threats.md R2, R3).
+        """
+        if request.via_count == 1 or not self._trusts(flow):
+            sub.flow = flow
+            sub.origin = (flow.transport, *flow.remote)
+            sub.bound = is_bound(request, flow)
 
     def _package(self, request: Request) -> tuple[Event, EventPackage]:
         value = request.get("event")

@@ -38,6 +38,10 @@ __all__ = ["BackendSubscriptions"]
 Way = Callable[[str, float], "Flow | None"]
 
 _EXPIRES_S: Final = 3_600
+# Subscriptions that begin in a second, and for how long of it at once.
+_PER_S: Final = 200.0
+_BURST_S: Final = 0.25
+_OCTETS: Final = 64 << 20  # of the states of all members
 _MARGIN: Final = 0.8  # of what was granted, until it is asked for again
 _RETRY_S: Final = 60.0  # after a failure or an end that leaves hope
 _SOON_S: Final = 5.0  # after an end that invites to come back at once
@@ -65,14 +69,21 @@ class BackendSubscriptions:
 
     Args:
         types: media type to ask for, by package.
-        most: subscriptions; members beyond are not followed.
+        most, most_of_one: subscriptions, and those on behalf of one watcher; members beyond are not
+            followed.
     """
 
-    def __init__(self, proxy: Proxy, way: Way, types: Mapping[str, bytes], most: int) -> None:
+    def __init__(
+        self, proxy: Proxy, way: Way, types: Mapping[str, bytes], most: int, most_of_one: int
+    ) -> None:
         self.proxy = proxy
         self.way = way
         self.types = types
         self.most = most
+        self.most_of_one = most_of_one
+        self._of_watcher: dict[str, int] = {}
+        self._free_at = 0.0  # when the next one may begin
+        self._octets = 0
         self._by_member: dict[tuple[str, str, str], _Remote] = {}
         self._by_call: dict[tuple[bytes, bytes], _Remote] = {}
 
@@ -84,11 +95,14 @@ class BackendSubscriptions:
         key = (package, uri, watcher)
         remote = self._by_member.get(key)
         if remote is None:
-            if len(self) >= self.most:
+            count = self._of_watcher.get(watcher, 0)
+            if len(self._by_member) >= self.most or count >= self.most_of_one:
                 return
+            self._of_watcher[watcher] = count + 1
             remote = self._by_member[key] = _Remote(self, package, uri, watcher)
             remote.followers.append(follower)
-            remote.begin(now)
+            self._free_at = max(self._free_at, now - _BURST_S) + 1.0 / _PER_S
+            remote.begin_at(self._free_at, now)
             return
         remote.followers.append(follower)
         if remote.state is not None:
@@ -102,6 +116,10 @@ class BackendSubscriptions:
         remote.followers = [one for one in remote.followers if one is not follower]
         if not remote.followers:
             del self._by_member[package, uri, watcher]
+            self._of_watcher[watcher] -= 1
+            if not self._of_watcher[watcher]:
+                del self._of_watcher[watcher]
+            self._octets -= 0 if remote.state is None else len(remote.state.content)
             remote.end(now)
 
     def notified(self, request: Request, flow: Flow, now: float) -> bool:
@@ -111,6 +129,15 @@ class BackendSubscriptions:
             return False
         remote.notified(request, flow, now)
         return True
+
+    def within(self, before: State | None, state: State) -> State:
+        """Return a state without its content when all together would take too much memory."""
+        more = len(state.content) - (0 if before is None else len(before.content))
+        if more > 0 and self._octets + more > _OCTETS:
+            state = State(state.state, state.reason)
+            more = -(0 if before is None else len(before.content))
+        self._octets += more
+        return state
 
     def enter(self, remote: _Remote) -> None:
         """Know a subscription by its Call-ID and our tag."""
@@ -142,6 +169,13 @@ class _Remote:
         self._leaving = False
 
     # ------------------------------------------------------------------- out
+
+    def begin_at(self, at: float, now: float) -> None:
+        """Subscribe now, or when its turn comes."""
+        if at <= now:
+            self.begin(now)
+        else:
+            self._arm(at)
 
     def begin(self, now: float) -> None:
         """Subscribe, outside of any dialog."""
@@ -301,6 +335,8 @@ class _Remote:
         return 200, State("active", "", content_type, body, entity_tag(body))
 
     def _tell(self, state: State, now: float) -> None:
+        if not self._leaving:
+            state = self._owner.within(self.state, state)
         self.state = state
         for follower in tuple(self.followers):
             follower.told(self._uri, state, now)

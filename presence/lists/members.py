@@ -26,10 +26,14 @@ _RL: Final = "{urn:ietf:params:xml:ns:resource-lists}"
 
 @dataclass(frozen=True, slots=True)
 class ListLimits:
-    """Bounds of one list. members: different URIs. references: other lists it may lead to."""
+    """Bounds of one list. members: different URIs. references: other lists it may lead to.
+
+    followed: members of all lists that one watcher follows, each as often as it is followed.
+    """
 
     members: int = 500
     references: int = 50
+    followed: int = 5_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,7 @@ class ListPackage:
     def open(self, sub: Subscription, wall: float) -> None:
         """Find the members and follow them."""
         members = self._members(sub)
+        self._check_room(sub, len(members))
         self.close(sub)
         sub.kind = MULTIPART
         sub.memo = None
@@ -131,6 +132,14 @@ class ListPackage:
         self._open.setdefault(sub.watcher, {})[sub.number] = sub
         self.expect([one for one in interest.members if self.is_local(one)])
         interest.follow()
+
+    def _check_room(self, sub: Subscription, count: int) -> None:
+        """Refuse what makes one watcher follow too many. Raises: Refused."""
+        for one in self._open.get(sub.watcher, {}).values():
+            if one is not sub and isinstance(one.interest, _Interest):
+                count += len(one.interest.members)
+        if count > self.limits.followed:
+            raise Refused(403, b"All lists together have too many members")
 
     def close(self, sub: Subscription) -> None:
         """Let go of the members; the last NOTIFY may still show them."""

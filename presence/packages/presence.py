@@ -30,7 +30,8 @@ __all__ = ["Authority", "PresencePackage"]
 
 _OWN: Final = Decision(Standing.ALLOW, EVERYTHING, "own presence")
 _STATES: Final = 4_096  # presentities whose document is kept between changes
-_DIFFS: Final = 8  # differences of one view that are kept
+_DIFFS: Final = 8  # differences of one view that are made
+_VIEWS: Final = 64  # views of one presentity that are kept
 
 
 class Authority(Protocol):
@@ -146,19 +147,29 @@ class PresencePackage:
         self, resource: str, content_type: bytes, body: bytes, before: object | None
     ) -> tuple[object, bytes, bytes]:
         """Read a document or a change to one (RFC 3903 6 step 5, RFC 5264 4.3)."""
+        document = self._read(resource, content_type, body, before)
+        others = self._compositor.parsed(self.key, resource)
+        size = sum(one.size for one in others if isinstance(one, Document) and one is not before)
+        if size + document.size > pidf.ELEMENTS:
+            raise Refused(413, b"All devices together publish too many elements")
         if content_type == pidf.MEDIA_TYPE:
-            return pidf.parse_pidf(body, resource), content_type, body
+            return document, content_type, body
+        return document, pidf.MEDIA_TYPE, pidf.serialise(document)
+
+    def _read(
+        self, resource: str, content_type: bytes, body: bytes, before: object | None
+    ) -> Document:
+        if content_type == pidf.MEDIA_TYPE:
+            return pidf.parse_pidf(body, resource)
         if isinstance(before, Document):
             try:
-                document = partial.patch(before, body)
+                return partial.patch(before, body)
             except PatchError as error:
                 why = (ERROR_TYPE, error.document())
                 raise Refused(400, b"The patch does not apply", body=why) from error
             except ParseError:
-                document = pidf.parse_pidf(body, resource)  # a whole one in partial clothes
-        else:
-            document = pidf.parse_pidf(body, resource)
-        return document, pidf.MEDIA_TYPE, pidf.serialise(document)
+                pass  # a whole one in partial clothes
+        return pidf.parse_pidf(body, resource)
 
     def published_changed(self, resource: str, now: float) -> None:
         """Compose anew, and tell the watchers."""
@@ -175,13 +186,20 @@ class PresencePackage:
         """Return the composed document of a presentity."""
         return self._state(resource).document
 
+    def _hard_state(self, resource: str) -> Document | None:
+        octets = self._hard(resource)
+        try:
+            return None if octets is None else pidf.parse_pidf(octets, resource)
+        except ParseError:
+            return None  # it was kept under other rules than those of today
+
     def _state(self, resource: str) -> _State:
         state = self._states.get(resource)
         if state is None:
             parsed = self._compositor.parsed(self.key, resource)
             documents = [one for one in parsed if isinstance(one, Document)]
-            if (hard := self._hard(resource)) is not None:
-                documents.insert(0, pidf.parse_pidf(hard, resource))
+            if (hard := self._hard_state(resource)) is not None:
+                documents.insert(0, hard)
             composed = compose(documents, self._facts(resource), resource)
             while len(self._states) >= _STATES:
                 del self._states[next(iter(self._states))]
@@ -229,7 +247,10 @@ class _State:
                 document = apply(self.document, shown)
             else:
                 document = pidf.unavailable(self._resource)
-            view = self._views[shown, wanted] = _View(document)
+            view = _View(document)
+            # A filter of each watcher's own must not make a document of each watcher's own stay.
+            if wanted is None or len(self._views) < _VIEWS:
+                self._views[shown, wanted] = view
         return view
 
 
@@ -258,8 +279,8 @@ class _View:
     def _since(self, before: Document) -> tuple[bytes, bytes]:
         known = self._changes.get(id(before))
         if known is None:
+            if len(self._changes) >= _DIFFS:
+                return self._whole()  # watchers of as many ages cost no more than this
             # The document is kept with it, so that its id stays its own.
-            known = (before, partial.diff(before, self.document))
-            if len(self._changes) < _DIFFS:
-                self._changes[id(before)] = known
+            known = self._changes[id(before)] = (before, partial.diff(before, self.document))
         return known[1]

@@ -32,6 +32,7 @@ _LISTS: Final = b"application/resource-lists+xml"
 _URN: Final = "urn:ietf:params:xml:ns:xcap-diff"
 _ENTRY: Final = "{urn:ietf:params:xml:ns:resource-lists}entry"
 _SELECTIONS: Final = 100
+_PARSED: Final = 8  # documents that are kept parsed between two looks
 _CONTENT: Final = 48_000  # octets of nodes in one body; of what goes beyond only the existence
 _OWN: Final = Decision(Standing.ALLOW, None, "documents that the watcher may read")
 _NOBODY: Final = Decision(Standing.BLOCK, None, "no user of this node")
@@ -119,6 +120,7 @@ class XcapDiffPackage:
         self._documents = documents
         self._is_user = is_user
         self._followers: dict[str, dict[int, Subscription]] = {}
+        self._parsed: dict[tuple[str, str, str], tuple[str, Document]] = {}
 
     # ----------------------------------------------------------- the framework
 
@@ -183,9 +185,7 @@ class XcapDiffPackage:
         self, auid: str, xui: str, path: str, old: str | None, new: str | None, now: float
     ) -> None:
         """Tell who follows a document that changed, unless nothing they follow did."""
-        for sub in list(self._followers.get(xui, {}).values()):
-            if sub.memo is None or self._seen(sub) != sub.memo:
-                self._notifier.touch(sub, now)
+        self._notifier.touch_all(list(self._followers.get(xui, {}).values()), now)
 
     def _selection(self, written: list[str], watcher: str) -> Selection:
         """Choose what a watcher may read; all else is as if it did not exist (RFC 5875 4.7)."""
@@ -200,7 +200,8 @@ class XcapDiffPackage:
                 target = self._documents.server.locate_text(path)
             except Refusal:
                 continue
-            readable = target.own.owner in (watcher, GLOBAL)
+            owner = target.own.owner
+            readable = owner == watcher or (owner == GLOBAL and target.usage.globally_read)
             if readable and not target.missing and not _is_bindings(target):
                 targets[uri] = target
         return Selection(targets, tuple(collections))
@@ -230,14 +231,13 @@ class XcapDiffPackage:
         if not isinstance(selection, Selection):
             return seen
         told: set[tuple[str, str, str]] = set()
-        read: dict[tuple[str, str, str], Document | None] = {}
         for uri, target in selection.targets.items():
             owner, auid, name = target.key
             if target.selector is None:
                 told.add(target.key)
                 if etag := self._documents.etag(auid, owner, name):
                     seen.documents[uri] = etag
-            elif (node := self._node(target, read)) is not None:
+            elif (node := self._node(target)) is not None:
                 seen.nodes[uri] = node
         for one in selection.collections:
             for name in self._documents.names(one.auid, one.owner):
@@ -247,15 +247,25 @@ class XcapDiffPackage:
                     seen.documents[f"{one.auid}/{tree}/{name}"] = etag
         return seen
 
-    def _node(
-        self, target: Target, read: dict[tuple[str, str, str], Document | None]
-    ) -> Node | None:
+    def _document(self, key: tuple[str, str, str]) -> Document | None:
+        """Return a document, parsed once for all who follow it."""
+        owner, auid, name = key
+        etag = self._documents.etag(auid, owner, name)
+        known = self._parsed.get(key)
+        if known is not None and known[0] == etag:
+            return known[1]
+        octets = self._documents.get(auid, owner, name) if etag else None
+        self._parsed.pop(key, None)
+        if octets is None or not etag:
+            return None
+        while len(self._parsed) >= _PARSED:
+            del self._parsed[next(iter(self._parsed))]
+        self._parsed[key] = etag, Document(octets, None)
+        return self._parsed[key][1]
+
+    def _node(self, target: Target) -> Node | None:
         assert target.selector is not None
-        if target.key not in read:
-            owner, auid, name = target.key
-            octets = self._documents.get(auid, owner, name)
-            read[target.key] = None if octets is None else Document(octets, None)
-        document = read[target.key]
+        document = self._document(target.key)
         element = None if document is None else document.find(target.selector)
         if document is None or element is None:
             return None

@@ -15,6 +15,7 @@ from lxml import etree
 
 from sip.bodies.xml import OCTETS, Element
 
+from ..work import TooMuchWork, Work
 from .errors import PatchError
 from .locate import Attribute, Namespace, Target, Text, get_text, locate, set_text
 from .selector import SelectorError, parse_selector, qualified
@@ -23,6 +24,9 @@ __all__ = ["OPERATIONS", "apply_operations"]
 
 #: Operations of one patch: each of them walks the document.
 OPERATIONS: Final = 100
+
+# Nodes that the selectors of one patch may look at.
+_WORK: Final = 20_000
 
 _AXIS: Final = "namespace::"
 _SPACE: Final = " \t\r\n"
@@ -36,10 +40,13 @@ def apply_operations(root: Element, operations: Sequence[Element]) -> Element:
     """
     if len(operations) > OPERATIONS:
         raise PatchError("invalid-diff-format", "patch has too many operations")
-    root = deepcopy(root)
+    root, work = deepcopy(root), Work(_WORK)
     for operation in operations:
         try:
-            root = _carry_out(root, operation)
+            root = _carry_out(root, operation, work)
+        except TooMuchWork:
+            reason = "patch has to look at too many nodes"
+            raise PatchError("invalid-diff-format", reason, operation) from None
         except SelectorError as error:
             raise PatchError(error.condition, error.reason, operation) from None
     if len(etree.tostring(root)) > OCTETS:
@@ -47,12 +54,12 @@ def apply_operations(root: Element, operations: Sequence[Element]) -> Element:
     return root
 
 
-def _carry_out(root: Element, operation: Element) -> Element:
+def _carry_out(root: Element, operation: Element, work: Work) -> Element:
     verb = _VERBS.get(etree.QName(operation).localname)
     if verb is None:
         raise PatchError("invalid-patch-directive", "operation is not known", operation)
     selector = parse_selector(operation.get("sel", ""), operation.nsmap)
-    target = locate(root, selector)
+    target = locate(root, selector, work)
     if target is None:
         raise PatchError("unlocated-node", "selector does not name exactly one node", operation)
     return verb(root, target, operation)

@@ -12,6 +12,7 @@ from lxml import etree
 from sip.bodies.xml import Element
 
 from ..documents.names import XML
+from ..work import Work
 from .selector import (
     ANY,
     AttributeStep,
@@ -59,14 +60,21 @@ class Namespace:
 Target = Element | Text | Attribute | Namespace
 
 
-def locate(root: Element, selector: Selector) -> Target | None:
-    """Return what a selector names; None when that is nothing or more than one node."""
+def locate(root: Element, selector: Selector, work: Work) -> Target | None:
+    """Return what a selector names; None when that is nothing or more than one node.
+
+    Raises: TooMuchWork.
+    """
     elements: list[Element | None] = [None]  # None stands for the root node above the root element
     for step in selector.steps:
         if isinstance(step, IdStep):
-            elements = [one for one in root.iter("*") if step.value in _ids(one)]
+            every = list(root.iter("*"))
+            work.spend(len(every))
+            elements = [one for one in every if step.value in _ids(one)]
         else:
-            elements = [found for parent in elements for found in _children(root, parent, step)]
+            elements = [
+                found for parent in elements for found in _children(root, parent, step, work)
+            ]
         if not elements:
             return None
     last = selector.last
@@ -74,6 +82,7 @@ def locate(root: Element, selector: Selector) -> Target | None:
     if last is None:
         targets = [one for one in elements if one is not None]
     else:
+        work.spend(sum([1 + len(one) for one in elements if one is not None]))
         targets = [found for one in elements if one is not None for found in _nodes(one, last)]
     return targets[0] if len(targets) == 1 else None
 
@@ -97,14 +106,16 @@ def _ids(element: Element) -> tuple[str | None, str | None]:
     return element.get("id"), element.get(_XML_ID)
 
 
-def _children(root: Element, parent: Element | None, step: NameStep) -> list[Element]:
+def _children(root: Element, parent: Element | None, step: NameStep, work: Work) -> list[Element]:
     name = None if step.name == ANY else step.name
     found: list[Element]
     if parent is None:
         found = [root] if name in (None, root.tag) else []
     else:
         found = list(parent.iterchildren(name or "*"))
+        work.spend(1 + len(found))
     for predicate in step.predicates:
+        work.spend(len(found))
         if isinstance(predicate, Position):
             found = found[predicate.number - 1 : predicate.number] if predicate.number else []
         else:

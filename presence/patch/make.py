@@ -24,7 +24,7 @@ from .apply import OPERATIONS
 __all__ = ["make_operations", "same"]
 
 # Children of an element that are still compared one by one.
-_CHILDREN: Final = 200
+_CHILDREN: Final = 100
 
 
 def make_operations(old: Element, new: Element, root: Element) -> bool:

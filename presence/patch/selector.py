@@ -31,6 +31,9 @@ __all__ = [
 #: The name test of every element.
 ANY: Final = "*"
 
+#: Predicates of one step.
+_PREDICATES: Final = 8
+
 _NCNAME: Final = r"[^\W\d][\w.\-·]*"
 _QNAME: Final = rf"(?:{_NCNAME}:)?{_NCNAME}"
 _LITERAL: Final = r"'[^']*'|\"[^\"]*\""
@@ -199,6 +202,8 @@ class _Reader:
             name = qualified(name, self._namespaces, default=True)
         predicates: list[Position | Equals] = []
         while self._text[self._at : self._at + 1] == "[":
+            if len(predicates) == _PREDICATES:
+                raise self._error()
             predicates.append(self._predicate())
         return NameStep(name, tuple(predicates))
 

@@ -9,7 +9,7 @@ from math import inf
 
 from ..event.package import Standing
 from .conditions import Circumstances, Condition, ExternalList, Identity, Validity, no_lists
-from .transformations import NOTHING, Transformations
+from .transformations import NOTHING, Transformations, combined
 
 __all__ = ["Rule", "RuleSet", "Step", "Verdict"]
 
@@ -91,16 +91,16 @@ class RuleSet:
         """
         about = Circumstances(watcher, wall, sphere, on_list)
         about = replace(about, named=any(rule.names(about) for rule in self.rules))
-        standing, shown, steps = Standing.BLOCK, NOTHING, []
+        standing, granted, steps = Standing.BLOCK, [NOTHING], []
         for rule in self.rules:
             refusal = rule.refusal(about)
             steps.append(Step(rule.id, refusal, rule.standing))
             if not refusal:
-                shown = shown.combined(rule.transformations)
+                granted.append(rule.transformations)
                 standing = max(standing, rule.standing or Standing.BLOCK)
         deciding = [one.rule for one in steps if not one.refusal and one.standing == standing]
         until = min(self._changes(wall), default=inf)
-        return Verdict(standing, shown, ", ".join(deciding), until, tuple(steps))
+        return Verdict(standing, combined(granted), ", ".join(deciding), until, tuple(steps))
 
     def _changes(self, wall: float) -> Iterator[float]:
         for rule in self.rules:

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-__all__ = ["ALL", "EVERYTHING", "NOTHING", "Transformations", "UserInput"]
+__all__ = ["ALL", "EVERYTHING", "NOTHING", "Transformations", "UserInput", "combined"]
 
 #: The member of a set of components that stands for all of them.
 ALL: Final = ("all", "")
@@ -42,20 +43,21 @@ class Transformations:
     unknown: frozenset[str] = frozenset()
     all_attributes: bool = False
 
-    def combined(self, other: Transformations) -> Transformations:
-        """Return what two matching rules grant together (RFC 4745 section 10)."""
-        return Transformations(
-            self.services | other.services,
-            self.devices | other.devices,
-            self.persons | other.persons,
-            self.attributes | other.attributes,
-            max(self.user_input, other.user_input),
-            self.unknown | other.unknown,
-            self.all_attributes or other.all_attributes,
-        )
-
 
 NOTHING: Final = Transformations()
 EVERYTHING: Final = Transformations(
     frozenset((ALL,)), frozenset((ALL,)), frozenset((ALL,)), all_attributes=True
 )
+
+
+def combined(granted: Sequence[Transformations]) -> Transformations:
+    """Return what matching rules, of which there is one at least, grant together (RFC 4745 10)."""
+    return Transformations(
+        _NONE.union(*[one.services for one in granted]),
+        _NONE.union(*[one.devices for one in granted]),
+        _NONE.union(*[one.persons for one in granted]),
+        frozenset[str]().union(*[one.attributes for one in granted]),
+        max(one.user_input for one in granted),
+        frozenset[str]().union(*[one.unknown for one in granted]),
+        any(one.all_attributes for one in granted),
+    )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 from urllib.parse import quote
 
 from lxml import etree
@@ -12,7 +13,10 @@ from sip.bodies.xml import Element
 
 from .errors import Conflict
 
-__all__ = ["field_of", "refuse_repeats"]
+__all__ = ["REPORTED", "field_of", "refuse_repeats"]
+
+#: Failures that one conflict report tells of: each takes a walk along the siblings.
+REPORTED: Final = 10
 
 
 def field_of(element: Element, attribute: str = "", namespace: str = "") -> str:
@@ -37,9 +41,9 @@ def refuse_repeats(
     if len(named) == len({value for _, value in named}):
         return
     seen: set[str] = set()
-    failures = []
+    failures: list[tuple[str, tuple[str, ...]]] = []
     for one, value in named:
-        if value in seen:
+        if value in seen and len(failures) < REPORTED:
             failures.append((field_of(one, attribute, namespace), ()))
         seen.add(value)
     raise Conflict("uniqueness-failure", phrase, exists=failures)

@@ -34,9 +34,10 @@ _SHORTEST: Final = 5  # octets of an attribute
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a document may hold: levels, attributes of all elements and of one, name spaces."""
+    """What a document may hold: levels, elements, attributes of all and of one, name spaces."""
 
     depth: int = 64
+    elements: int = 5000
     attributes: int = 1000
     element_attributes: int = 64
     namespaces: int = 64
@@ -60,17 +61,20 @@ def check_bounds(octets: bytes, bounds: Bounds) -> None:
 
     Raises: Conflict: constraint-failure; not-well-formed for markup without an end.
     """
-    depth = 0
+    depth = elements = 0
     for closes, opens, rest in _TOKEN.findall(octets):
         if opens:
             if depth >= bounds.depth:
                 raise Conflict("constraint-failure", f"more than {bounds.depth} levels of elements")
+            elements += 1
             if opens == b">":
                 depth += 1
         elif closes:
             depth -= 1
         elif rest:
             raise Conflict("not-well-formed", "a piece of markup has no end")
+    if elements > bounds.elements:
+        raise Conflict("constraint-failure", f"more than {bounds.elements} elements")
     # Attributes are counted one by one only where there may be too many of them.
     longest = max(map(len, octets.split(b"<")))
     if (

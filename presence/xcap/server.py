@@ -16,6 +16,7 @@ from .conditions import Conditions
 from .document import Document
 from .editing import Edit, fetch, put_attribute, put_element, remove, verify_put
 from .errors import Conflict, Refusal
+from .fields import REPORTED, field_of
 from .paths import Target, locate
 from .places import Bounds
 from .selector import Attribute, Namespaces
@@ -198,17 +199,18 @@ class Server:
             raise Refusal(413, f"documents have at most {self.limits.document} octets")
         target.usage.validate(document, target.own)
         claims = target.usage.claims(document.root, target.own)
-        _check_claims(claims, taken)
+        _check_claims(claims, target.usage.namespace, taken)
         return Change(document.octets, created, tuple(claim.uri for claim in claims))
 
 
-def _check_claims(claims: Iterable[Claim], taken: Callable[[str], bool]) -> None:
+def _check_claims(claims: Iterable[Claim], namespace: str, taken: Callable[[str], bool]) -> None:
     """Raise Conflict (uniqueness-failure) for what somebody has, with what could be had instead."""
     seen: set[str] = set()
-    failures = []
+    failures: list[tuple[str, tuple[str, ...]]] = []
     for claim in claims:
-        if claim.uri in seen or taken(claim.uri):
-            failures.append((claim.field, _alternatives(claim.uri, seen, taken)))
+        if len(failures) < REPORTED and (claim.uri in seen or taken(claim.uri)):
+            field = field_of(claim.element, claim.attribute, namespace)
+            failures.append((field, _alternatives(claim.uri, seen, taken)))
         seen.add(claim.uri)
     if failures:
         raise Conflict("uniqueness-failure", "a URI is in use", exists=failures)

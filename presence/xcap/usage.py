@@ -39,11 +39,12 @@ class Own:
 class Claim:
     """A URI that a document takes for itself, for which no other may exist (RFC 4826 4.4.5).
 
-    field: node selector of where it stands.
+    element, attribute: where it stands.
     """
 
     uri: str
-    field: str
+    element: Element
+    attribute: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,7 @@ class Usage:
         computed: gives the content of a document that the server makes; called off the loop.
         computed_names, computed_globally: such documents in the home directories and in the global
             tree; nobody can write them.
+        globally_read: users may read what is in the global tree.
         understood: name spaces of its documents beside ``namespace``, for xcap-caps.
     """
 
@@ -117,6 +119,7 @@ class Usage:
     computed: Callable[[Own, Library], bytes] = _not_computed
     computed_names: tuple[str, ...] = ()
     computed_globally: tuple[str, ...] = ()
+    globally_read: bool = True
     understood: tuple[str, ...] = ()
 
     @property

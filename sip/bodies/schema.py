@@ -43,6 +43,8 @@ def validate(root: Element, where: str) -> None:
         raise ParseError(where, f"{where} document has an unknown root element")
     try:
         _schema(file).assertValid(root)
+    except etree.XMLSchemaValidateError:
+        raise ParseError(where, f"{where} document is too much for its schema") from None
     except etree.DocumentInvalid as error:
         raise ParseError(where, f"{where} document is invalid: {plain(str(error))}") from None
 

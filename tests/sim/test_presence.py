@@ -452,3 +452,64 @@ def test_partial_notification_counts_on_over_a_restart() -> None:
     assert [f'version="{n}"'.encode() in bodies[n - 1] for n in range(1, 5)] == [True] * 4
     assert [b"pidf-full" in body for body in bodies][::2] == [True, True]
     assert b"three" in bodies[-1]
+
+
+# ------------------------------------------------------------------------ attackers
+
+
+def with_second_via(world: World, client: Client) -> None:
+    """Subscribe with a Via and a Contact that lead to somebody else."""
+    elsewhere = b"198.51.100.9"
+    client.subscribe(
+        headers=[
+            (b"Via", b"SIP/2.0/UDP %b;branch=z9hG4bKelsewhere" % elsewhere),
+            (b"Record-Route", b"<sip:%b;lr>" % elsewhere),
+        ],
+        wait=False,
+    )
+    world.run(40)
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_notifys_go_where_the_subscribe_came_from(trusted: bool) -> None:
+    world = World()
+    world.server.proxy.trusts = lambda flow: trusted
+    _, bob = pair(world)
+    third = Client(world, "third", "198.51.100.9", BOB)
+    with_second_via(world, bob)
+    assert bool(third.notifies) is trusted
+    assert bool(bob.notifies) is not trusted
+
+
+def test_nobody_takes_all_the_room_at_a_resource() -> None:
+    world = World(settings=EventSettings(notifier=NotifierSettings(per_pair=2, nameless=1)))
+    _, bob = pair(world)
+    carol = Client(world, "carol", "198.51.100.3", "sip:carol@ims.test")
+    answers = [bob.subscribe() for _ in range(3)]
+    assert [one and one.status for one in answers] == [200, 200, 403]
+    assert (other := bob.subscribe(to=BOB)) is not None
+    assert other.status == 200
+    assert (hers := carol.subscribe()) is not None
+    assert hers.status == 200
+
+
+def test_rules_for_very_many_watchers_are_looked_at_in_turns() -> None:
+    world = World()
+    _, bob = pair(world)
+    for _ in range(3):
+        bob.subscribe()
+    world.run(6)
+    # Every look takes longer than a turn may.
+    ticking, clock = iter(range(1_000_000)), world.notifier.clock
+    now = clock.now
+    clock.now = lambda: now() + next(ticking)  # type: ignore[method-assign]
+    settled: list[bool] = []
+    world.set_rules(ALICE, rules("block"))
+    world.notifier.settled(lambda: settled.append(True))
+    assert settled == []
+    clock.now = now  # type: ignore[method-assign]
+    world.run(1)
+    assert settled == [True]
+    assert bob.states()[-3:] == [b"terminated;reason=rejected"] * 3
+    world.notifier.settled(lambda: settled.append(True))
+    assert settled == [True, True]

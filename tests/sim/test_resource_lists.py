@@ -238,3 +238,12 @@ def test_whom_lists_are_refused() -> None:
     assert answers[0].get("require") == b"eventlist"
     assert answers[-1] is not None
     assert answers[-1].get("accept-encoding") == b"deflate, gzip, identity"
+
+
+def test_one_watcher_follows_so_many_members() -> None:
+    world = ListWorld()
+    world.lists.limits = ListLimits(followed=3)
+    alice = subscribed(world)  # there are two
+    answer = alice.subscribe(LIST, headers=KNOWS)
+    assert answer is not None
+    assert answer.status == 403

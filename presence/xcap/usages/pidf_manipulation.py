@@ -7,6 +7,7 @@ from typing import Final
 
 from sip.bodies.xml import Element
 
+from ...documents.pidf import ELEMENTS
 from ..errors import Conflict
 from ..uris import canonical
 from ..usage import Own, Usage
@@ -18,9 +19,11 @@ _PARTS: Final = ("data-model", "rpid", "cipid", "timed-status", "caps")
 
 
 def _check(root: Element, own: Own) -> None:
-    """Nobody speaks for somebody else (threats.md A2)."""
+    """Nobody speaks for somebody else (threats.md A2), nor longer than on a device."""
     if canonical(root.get("entity", "")) != own.owner:
         raise Conflict("constraint-failure", "entity is not the user whose document it is")
+    if sum(1 for _ in root.iter()) > ELEMENTS:
+        raise Conflict("constraint-failure", f"the document has more than {ELEMENTS} elements")
 
 
 USAGE: Final = Usage(

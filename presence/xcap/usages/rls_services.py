@@ -13,7 +13,6 @@ from lxml import etree
 from sip.bodies.xml import Element, new_root, write_xml
 
 from ..errors import Conflict
-from ..fields import field_of
 from ..uris import canonical
 from ..usage import GLOBAL, Claim, Library, Own, Usage
 from . import resource_lists
@@ -27,9 +26,7 @@ _LISTS: Final = "resource-lists"
 
 def _claims(root: Element, _own: Own) -> Sequence[Claim]:
     """Return the service URIs (RFC 4826 4.4.5). Raises: Conflict for what is no SIP URI."""
-    return [
-        Claim(_service_aor(one), field_of(one, "uri", _URN)) for one in root.iterchildren(_SERVICE)
-    ]
+    return [Claim(_service_aor(one), one, "uri") for one in root.iterchildren(_SERVICE)]
 
 
 def _service_aor(service: Element) -> str:
@@ -81,5 +78,7 @@ USAGE: Final = Usage(
     claims=_claims,
     computed=_index,
     computed_globally=("index",),
+    # It tells of all users' lists, so it is for the node alone (RFC 4826 4.4.9).
+    globally_read=False,
     understood=(resource_lists.URN,),
 )

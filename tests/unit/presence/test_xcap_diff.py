@@ -45,8 +45,10 @@ class World:
     def names(self, auid: str, xui: str) -> tuple[str, ...]:
         return tuple(name for owner, usage, name in self.kept if (owner, usage) == (xui, auid))
 
-    def touch(self, sub: Subscription, now: float) -> None:
-        self.touched.append(sub.number)
+    def touch_all(self, subs: list[Subscription], now: float) -> None:
+        """Note who would be sent a NOTIFY."""
+        news = [sub for sub in subs if not sub.etag or self.package.etag(sub, now) != sub.etag]
+        self.touched += [sub.number for sub in news]
 
     def put(self, etag: str, octets: bytes | None, owner: str = ALICE, name: str = "index") -> None:
         key = (owner, "resource-lists", name)
@@ -68,6 +70,7 @@ class World:
     def told(self, sub: Subscription) -> list[dict[str, Any]]:
         """Render what is due, and return tag, attributes and content of what is in it."""
         body = self.package.render(sub, 0.0)
+        sub.etag = self.package.etag(sub, 0.0)
         if body is None:
             return []
         validate(parse_xml(body.content, "xcap-diff"), "xcap-diff")

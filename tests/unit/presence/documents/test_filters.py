@@ -14,6 +14,7 @@ from presence.documents.filters import Filter, FilterSet, apply_filter, parse_fi
 from presence.documents.paths import parse_path
 from presence.documents.pidf import Document, serialise, tidy
 from presence.patch.make import same
+from presence.work import Work
 from sip.bodies.schema import validate
 from sip.bodies.xml import parse_xml
 from sip.errors import ParseError
@@ -209,7 +210,7 @@ def test_expressions_of_any_kind_are_read_or_refused(text: str) -> None:
         path = parse_path(text, {"p": "urn:ietf:params:xml:ns:pidf"})
     except ParseError:
         return
-    path.elements(CLOSED.root)
+    path.elements(CLOSED.root, Work(1_000))
 
 
 @settings(max_examples=25, deadline=None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from presence.lists.backend import BackendSubscriptions
 from presence.lists.ports import State
 from sip.dialog import Dialog, accept_request, next_request, uas_dialog
@@ -105,7 +107,7 @@ class World:
             lambda host, port: True,
         )
         self.reachable = True
-        self.backend = BackendSubscriptions(self.proxy, self.way, {"presence": PIDF}, most)
+        self.backend = BackendSubscriptions(self.proxy, self.way, {"presence": PIDF}, most, 500)
         self.there = There(self.network)
         self.follower = Follower()
 
@@ -223,3 +225,37 @@ def test_there_are_no_more_than_allowed() -> None:
     world.follow()
     assert world.there.asked == []
     world.leave()
+
+
+def test_one_watcher_has_a_share_and_not_all_of_them() -> None:
+    world = World()
+    world.backend.most_of_one = 1
+    world.follow()
+    world.backend.follow("presence", "sip:adam@other.test", ALICE, world.follower, 0.0)
+    world.backend.follow("presence", "sip:adam@other.test", "sip:bob@ims.test", world.follower, 0.0)
+    world.network.run(1)
+    assert [one.ruri().user for one in world.there.asked] == [b"eve", b"adam"]
+
+
+def test_many_begin_one_after_the_other() -> None:
+    world = World(most=1_000)
+    for number in range(100):
+        uri = f"sip:eve{number}@other.test"
+        world.backend.follow("presence", uri, ALICE, world.follower, world.network.now)
+    world.network.run(0.01)
+    assert 0 < len(world.there.asked) < 60
+    world.network.run(1)
+    assert len({one.call_id for one in world.there.asked}) == 100
+
+
+def test_states_that_take_too_much_memory_come_without_content(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("presence.lists.backend._OCTETS", 8)
+    world = World()
+    world.follow()
+    assert world.there.notify(b"active", b"<four/>") == 200
+    assert world.there.notify(b"active", b"<longer/>") == 200
+    assert world.told == [("active", "", b"<four/>"), ("active", "", b"")]
+    assert world.there.notify(b"active", b"<f/>") == 200
+    assert world.told[-1][2] == b"<f/>"

@@ -14,7 +14,7 @@ from presence.documents.names import dm, pidf, rpid
 from presence.documents.pidf import Document, serialise
 from presence.event.package import Standing
 from presence.rules import EVERYTHING, NOTHING, Transformations, Verdict, apply, parse_rules
-from presence.rules.transformations import ALL, UserInput
+from presence.rules.transformations import ALL, UserInput, combined
 from sip.bodies.schema import validate
 from sip.bodies.xml import parse_xml
 from sip.errors import ParseError
@@ -348,6 +348,6 @@ def test_more_permissions_show_more(
 ) -> None:
     composed = compose([document], Facts(), ENTITY)
     fewer, more = (
-        len(list(apply(composed, shown).root.iter())) for shown in (one, one.combined(other))
+        len(list(apply(composed, shown).root.iter())) for shown in (one, combined((one, other)))
     )
     assert fewer <= more
