@@ -30,11 +30,12 @@ cdef bint _read_request(Request request, bytes data, Limits limits, bint stream)
 @cython.locals(count=Py_ssize_t, size=Py_ssize_t, place=Py_ssize_t, candidates=list, layout=Layout)
 cdef bint _mark(Message message, bytes data, Limits limits) except -1
 @cython.locals(
-    layout=Layout, at=Py_ssize_t, start=Py_ssize_t, cut=Py_ssize_t, stop=Py_ssize_t, end=Py_ssize_t,
-    blank=Py_ssize_t, number="long long", text="const char*", hop=Via, uri=Uri, tag=bytes,
-    method=str,
+    layout=Layout, at=Py_ssize_t, start=Py_ssize_t, cut=Py_ssize_t, stop=Py_ssize_t,
+    blank=Py_ssize_t, number="long long", text="const char*", hop=Via, method=str,
 )
 cdef bint _read_parties(Message message, bytes data) except -1
+@cython.locals(start=Py_ssize_t, stop=Py_ssize_t, end=Py_ssize_t, uri=Uri, tag=bytes)
+cdef tuple _read_party(Message message, bytes data, Py_ssize_t at, str where)
 @cython.locals(
     count=int, at=Py_ssize_t, cut=Py_ssize_t, start=Py_ssize_t, stop=Py_ssize_t,
 )

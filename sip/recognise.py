@@ -19,9 +19,11 @@ from .headers.via import recognise_via
 from .known import Known
 from .limits import Limits
 from .message import Message, Request, Response
+from .uri import Uri
 from .uri import recognise_uri as recognise_ruri
 
 _MAX_CSEQ: Final = 2**31 - 1
+_LINE_BYTES: Final = 128  # longer lines are not remembered
 _ONLY_CALL_ID: Final = only(WORD + b"@")
 
 _methods: Final = Known(4096)
@@ -36,13 +38,14 @@ def learn_method(name: bytes, method: str) -> None:
 
 def learn_status(start: bytes, known: tuple[int, bytes, bytes]) -> None:
     """Know a status line: its status, its reason phrase, and how it is sent on."""
-    if known[2] == start:
+    if known[2] == start and len(start) <= _LINE_BYTES:
         _statuses.keep(start, known)
 
 
 def learn_type(line: bytes, is_text: bool) -> None:
     """Know a good Content-Type line, and whether it is a text type."""
-    _types.keep(line, is_text)
+    if len(line) <= _LINE_BYTES:
+        _types.keep(line, is_text)
 
 
 def recognise(data: bytes, limits: Limits, stream: bool) -> Request | Response | None:
@@ -178,27 +181,21 @@ def _read_parties(message: Message, data: bytes) -> bool:
         return False
     message.cseq = number
     message.method = method
-    at = layout.sender
-    start = message._marks.at[at]
-    stop = message._marks.at[at + 1] - 2
-    end = octets.find_octet(data, b">", start, stop)
-    uri = recognise_uri(data, start, end) if end > 0 else None
-    tag = recognise_tag(data, end + 1, stop) if uri is not None else None
-    if uri is None or tag is None:
-        uri, tag = read_uri_and_tag(text[start:stop], "From", layout.cuts[at])
-    message.from_uri = uri
-    message.from_tag = tag
-    at = layout.target
-    start = message._marks.at[at]
-    stop = message._marks.at[at + 1] - 2
-    end = octets.find_octet(data, b">", start, stop)
-    uri = recognise_uri(data, start, end) if end > 0 else None
-    tag = recognise_tag(data, end + 1, stop) if uri is not None else None
-    if uri is None or tag is None:
-        uri, tag = read_uri_and_tag(text[start:stop], "To", layout.cuts[at])
-    message.to_uri = uri
-    message.to_tag = tag
+    message.from_uri, message.from_tag = _read_party(message, data, layout.sender, "From")
+    message.to_uri, message.to_tag = _read_party(message, data, layout.target, "To")
     return True
+
+
+def _read_party(message: Message, data: bytes, at: int, where: str) -> tuple[Uri, bytes]:
+    """Read URI and tag of From or To."""
+    start = message._marks.at[at]
+    stop = message._marks.at[at + 1] - 2
+    end = octets.find_octet(data, b">", start, stop)
+    uri = recognise_uri(data, start, end) if end > 0 else None
+    tag = recognise_tag(data, end + 1, stop) if uri is not None else None
+    if uri is None or tag is None:
+        return read_uri_and_tag(octets.cut(data, start, stop), where, message._layout.cuts[at])
+    return uri, tag
 
 
 def _count_vias(message: Message, data: bytes, limits: Limits, ours: bool) -> bool:

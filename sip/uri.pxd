@@ -23,6 +23,7 @@ cdef class Uri:
 
 @cython.locals(known=dict, uri=Uri)
 cpdef Uri parse_uri(bytes raw)
+cpdef bint is_usual(Uri uri) except -1
 @cython.locals(uri=Uri)
 cpdef Uri recognise_uri(bytes text, Py_ssize_t start, Py_ssize_t stop)
 @cython.locals(name=bytes, colon=bytes, rest=bytes, uri=Uri)

@@ -23,6 +23,7 @@ NO_PARAMS: Final[dict[str, bytes | None]] = {}
 # when full, so filling them costs everybody a second look at a URI and nothing else.
 _CACHE_ITEMS: Final = 16384
 _CACHED_BYTES: Final = 256
+_CACHED_PARAMS: Final = 8
 _uris: dict[bytes, Uri] = {}
 _hosts: dict[bytes, str] = {}
 _seen: Final = Known(_CACHE_ITEMS)
@@ -154,11 +155,16 @@ def parse_uri(raw: bytes) -> Uri:
     uri = known.get(raw)
     if uri is None:
         uri = _parse(raw)
-        if len(raw) <= _CACHED_BYTES:
+        if is_usual(uri):
             if len(known) >= _CACHE_ITEMS:
                 known.clear()
             known[raw] = uri
     return uri
+
+
+def is_usual(uri: Uri) -> bool:
+    """Say whether a URI is small enough to be remembered: a sender chooses what it takes up."""
+    return len(uri.raw) <= _CACHED_BYTES and len(uri.params) <= _CACHED_PARAMS
 
 
 def recognise_uri(text: bytes, start: int, stop: int) -> Uri:
@@ -166,7 +172,7 @@ def recognise_uri(text: bytes, start: int, stop: int) -> Uri:
     uri: Uri | None = _seen.find(text, start, stop)
     if uri is None:
         uri = parse_uri(text[start:stop])
-        if stop - start <= _CACHED_BYTES:
+        if is_usual(uri):
             _seen.keep(uri.raw, uri)
     return uri
 

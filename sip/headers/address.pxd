@@ -5,7 +5,7 @@ cimport cython
 from .. cimport octets
 from ..grammar cimport is_token, parse_params, skip_quoted, split_commas
 from ..known cimport Known
-from ..uri cimport Uri, parse_uri
+from ..uri cimport Uri, is_usual, parse_uri
 
 cdef bytes _ONLY_TOKEN
 cdef dict _contacts
@@ -28,7 +28,7 @@ cpdef Address parse_address(bytes value, object where=*)
 cdef Address _bracketed(bytes value, bytes display, bytes tail, object where)
 @cython.locals(
     at=Py_ssize_t, whole="const char*", tag=bytes, uri=Uri, address=Address, value=bytes,
-    text=bytes, end=Py_ssize_t, found=bytes,
+    text=bytes, bracket=Py_ssize_t, found=bytes,
 )
 cpdef tuple read_uri_and_tag(bytes line, object where, Py_ssize_t cut=*)
 cpdef list parse_addresses(object values, object where)

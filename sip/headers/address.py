@@ -24,7 +24,7 @@ from ..grammar import (
     unquote,
 )
 from ..known import Known
-from ..uri import Uri, parse_uri
+from ..uri import Uri, is_usual, parse_uri
 
 
 class Star(Enum):
@@ -168,8 +168,8 @@ def read_uri_and_tag(line: bytes, where: str, cut: int = 0) -> tuple[Uri, bytes]
     value = line[cut:]
     text = value.strip(b" \t")
     address = parse_address(text, where)
-    end = address.end
-    if 0 <= end <= _FRONT_BYTES and cut + end == at and value.startswith(text):
+    bracket = cut + address.end
+    if at == bracket <= _FRONT_BYTES and value.startswith(text) and is_usual(address.uri):
         _fronts.keep(line[:at], address.uri)
     found = address.param(b"tag")
     if found is None:

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
+
 import pytest
 
 from sip.errors import BadMessage
@@ -150,3 +153,48 @@ def test_no_sender_teaches_where_the_branch_of_another_stands() -> None:
         data = REQUEST.replace(b";branch=z9hG4bK-%(n)d;rport", via) % {b"n": 7}
         assert facts(parse_message(data, LIMITS)) == facts(_parse(data, LIMITS, False))
         assert parse_message(data, LIMITS).branch == via.partition(b"branch=")[2].split(b";")[0]
+
+
+VIA_PARAMS = (b";rport", b";branch=z9hG4bK-7", b";branch=q", b";x", b";received=::1")
+PARTIES = (b"<sip:a@b>", b"sip:a@b", b'"x>y" <sip:a@b>', b"<sip:a@b;u>", b"<tel:+1>")
+TAGS = (b";tag=1", b"", b" ;tag=1", b";tag=1 ", b";x;tag=1", b";tag", b";tag=1;tag=2")
+
+
+def any_message(chance: random.Random) -> bytes:
+    """One of the messages that a few pieces make; the first of several is the usual one."""
+
+    def pick(*pieces: bytes) -> bytes:
+        return pieces[0] if chance.random() < 0.7 else chance.choice(pieces)
+
+    method = pick(b"MESSAGE", b"INVITE")
+    via = b"SIP/2.0/UDP h" + b"".join(chance.choices(VIA_PARAMS, k=chance.randrange(1, 4)))
+    lines = [
+        pick(b"Via: ", b"v:") + via,
+        pick(b"From: ", b"f: ") + pick(*PARTIES) + pick(*TAGS),
+        b"To: " + pick(*PARTIES) + pick(*TAGS),
+        b"CSeq: " + pick(b"1 ", b"1  ", b"x ") + method,
+        b"Call-ID: " + pick(b"a@b", b"1", b" 1", b"{", b""),
+        b"Content-Length: " + pick(b"2", b"02", b" 2", b"1", b"3", b"+2"),
+        pick(b"X: y", b"Via: SIP/2.0/UDP p", b"Max-Forwards: 256", b"X:\r\n y"),
+    ]
+    if chance.random() < 0.2:
+        chance.shuffle(lines)
+    start = pick(method + b" sip:b SIP/2.0", b"SIP/2.0 200 OK")
+    return b"\r\n".join([start, *lines, b"", b"hi"])
+
+
+def test_whatever_came_before_a_message_is_read_as_the_parser_reads_it() -> None:
+    chance = random.Random(1)
+    recognised = 0
+    for _ in range(500):
+        data = any_message(chance)
+        with contextlib.suppress(BadMessage):
+            recognised += recognise(data, LIMITS, False) is not None
+        outcomes: list[object] = []
+        for read in (parse_message, _parse):
+            try:
+                outcomes.append(facts(read(data, LIMITS, False)))
+            except BadMessage as error:
+                outcomes.append((type(error), error.status_hint, error.close))
+        assert outcomes[0] == outcomes[1], data
+    assert recognised > 10

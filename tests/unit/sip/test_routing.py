@@ -37,7 +37,9 @@ def routed(message: Request, flow: Flow = HERE) -> Routed:
 OTHER_DIALOG = b"call-2\nalice-tag"
 
 
-def route(flow: Flow | None = None, scope: bytes = b"call-1\nalice-tag", host: str = "192.0.2.1:5060") -> str:
+def route(
+    flow: Flow | None = None, scope: bytes = b"call-1\nalice-tag", host: str = "192.0.2.1:5060"
+) -> str:
     return f"<sip:{TOKENS.make(flow, scope).decode()}@{host};lr>"
 
 

@@ -171,3 +171,9 @@ def test_caches_stay_bounded() -> None:
         parse_uri(b"sip:u%d@h%d.test" % (number, number))
     assert len(module._uris) <= module._CACHE_ITEMS
     assert len(module._hosts) <= module._CACHE_ITEMS
+
+
+def test_only_a_small_uri_is_remembered() -> None:
+    for size, remembered in ((8, True), (9, False)):
+        text = b"sip:a@b" + b"".join([b";p%d" % number for number in range(size)])
+        assert (parse_uri(text) is parse_uri(text)) is remembered
