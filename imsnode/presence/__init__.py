@@ -213,5 +213,7 @@ class Presence:
         """Take note that devices came or went."""
         by_operator, self._by_operator = self._by_operator == aor, ""
         self.reg.moved(aor, old, new, now, by_operator)
+        if new:
+            self.server.delivery.came(aor, now)
         if bool(old) != bool(new):
             self.presence.state_changed(aor, now)

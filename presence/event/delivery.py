@@ -18,6 +18,7 @@ from sip.proxy import Branch, Fork
 from sip.routing import Refusal
 from sip.transaction.client import TIMEOUT, ClientTransaction
 
+from .adaptive import AdaptiveRate
 from .fields import Event
 from .notify import draft_fields, notify, state_value
 from .package import Body
@@ -55,6 +56,7 @@ class Delivery:
         self._way = way
         self._clock = clock
         self.settings = settings
+        self._stranded: dict[str, dict[int, Subscription]] = {}
 
     # ------------------------------------------------------------------- when
 
@@ -83,7 +85,7 @@ class Delivery:
 
     def on_rate(self, sub: Subscription, now: float) -> None:
         """Send what the rate held back, or what a least rate demands (RFC 6446)."""
-        if sub.longest_s and now >= self._overdue(sub):
+        if now >= self._overdue(sub):
             sub.due |= NOW
         self.push(sub, now)
         self._arm(sub, now)
@@ -99,11 +101,17 @@ class Delivery:
         if event.min_rate:
             sub.longest_s = max(1.0 / event.min_rate, sub.gap_s, self.settings.shortest_gap_s)
             rates += b";min-rate=" + _number(1.0 / sub.longest_s)
+        sub.adaptive = None
+        if event.adaptive_rate:
+            # No more often than the rate that is granted (RFC 6446 7.4, equation 2).
+            rate = min(event.adaptive_rate, 1.0 / max(sub.gap_s, self.settings.shortest_gap_s))
+            sub.adaptive = AdaptiveRate(rate, self._clock.now())
+            rates += b";adaptive-min-rate=" + _number(rate)
         sub.rates = rates
 
     def _arm(self, sub: Subscription, now: float) -> None:
         at = sub.not_before if sub.due else inf
-        if sub.longest_s:
+        if sub.longest_s or sub.adaptive is not None:
             at = min(at, self._overdue(sub))
         decision = sub.decision
         if decision is not None and decision.until != inf:
@@ -113,7 +121,11 @@ class Delivery:
             self._endpoint.timers.schedule(sub.armed, sub, RATE)
 
     def _overdue(self, sub: Subscription) -> float:
-        return sub.not_before - sub.gap_s + sub.longest_s
+        """Return when a least rate demands a NOTIFY, inf when none does."""
+        longest = sub.longest_s or inf
+        if sub.adaptive is not None:
+            longest = min(longest, max(sub.adaptive.timeout_s, sub.gap_s))
+        return sub.not_before - sub.gap_s + longest
 
     # ------------------------------------------------------------------- what
 
@@ -127,7 +139,12 @@ class Delivery:
     def _send(self, sub: Subscription, now: float, state: bytes, shown: bool = True) -> None:
         """Render the state and send it, after the store has what must not be used twice."""
         sub.due = 0
+        if not self._has_way(sub, now):
+            self._strand(sub, now)
+            return
         sub.not_before = now + sub.gap_s
+        if sub.adaptive is not None:
+            sub.adaptive.sent(now)
         version = sub.version
         body: Body | None = None
         if shown and sub.state is WatcherState.ACTIVE:
@@ -153,13 +170,11 @@ class Delivery:
     def _transmit(self, sub: Subscription, body: Body | None, state: bytes, now: float) -> None:
         dialog = sub.dialog
         uri, routes = request_route(dialog)
-        flow = sub.flow
-        if flow is None or flow.closed:
-            flow = sub.flow = self._find_flow(sub, now)
-        if flow is None:
-            self.stats.unreachable += 1
+        if not self._has_way(sub, now):
             self._answered(sub, 503, None, now)
             return
+        flow = sub.flow
+        assert flow is not None
         if body is not None and sub.suppress in (b"*", body.etag) and sub.suppress:
             body = Body(b"", b"", body.etag)
         sub.suppress = b""
@@ -176,6 +191,34 @@ class Delivery:
         content = b"" if body is None else body.content
         draft = Draft("NOTIFY", draft_fields(sub, state, body), content)
         Fork(self._proxy, None, draft, _Large(self, sub)).start((Target(uri, flow, routes),), now)
+
+    def _has_way(self, sub: Subscription, now: float) -> bool:
+        flow = sub.flow
+        if flow is None or flow.closed:
+            flow = sub.flow = self._find_flow(sub, now)
+        return flow is not None
+
+    def _strand(self, sub: Subscription, now: float) -> None:
+        """Wait until the watcher comes back or there is news; nothing was told meanwhile."""
+        self.stats.unreachable += 1
+        if sub.state is not WatcherState.TERMINATED:
+            sub.memo = None
+            sub.etag = b""
+            sub.not_before = now + sub.gap_s
+            self._stranded.setdefault(sub.watcher, {})[sub.number] = sub
+
+    def came(self, watcher: str, now: float) -> None:
+        """Tell a watcher, who has registered, what could not be told before."""
+        for sub in self._stranded.pop(watcher, {}).values():
+            if sub.live:
+                sub.due |= NOW
+                self.push(sub, now)
+
+    def forget(self, sub: Subscription) -> None:
+        """Wait for its watcher no longer."""
+        there = self._stranded.get(sub.watcher)
+        if there is not None and there.pop(sub.number, None) is not None and not there:
+            del self._stranded[sub.watcher]
 
     def _find_flow(self, sub: Subscription, now: float) -> Flow | None:
         if sub.origin is not None:
@@ -229,7 +272,11 @@ class Delivery:
             sub.not_before = now + max(self.settings.retry_s, _retry_after(response))
         if sub.due:
             self.push(sub, now)
-        if sub.longest_s or (sub.decision is not None and sub.decision.until != inf):
+        if (
+            sub.longest_s
+            or sub.adaptive
+            or (sub.decision is not None and sub.decision.until != inf)
+        ):
             self._arm(sub, now)
 
     # ------------------------------------------------------------------ store

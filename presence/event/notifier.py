@@ -145,10 +145,19 @@ class Notifier:
                 self.forget_waiting(table, waiting)
         for watch in table.watches.get(resource, ()):
             watch.changed(resource, now)
+            for observer in self.observers:
+                observer.on_watch(table.package.key, resource, watch, True)
 
     def watch(self, package: str, resource: str, watch: Watch) -> None:
         """Have `watch` told of every change of a resource."""
         self._tables[package].watches.setdefault(resource, []).append(watch)
+        for observer in self.observers:
+            observer.on_watch(package, resource, watch, True)
+
+    def watches(self, package: str, resource: str) -> Sequence[Watch]:
+        """Return who inside the node follows a resource."""
+        table = self._tables.get(package)
+        return () if table is None else table.watches.get(resource, ())
 
     def unwatch(self, package: str, resource: str, watch: Watch) -> None:
         """Take back `watch`."""
@@ -158,6 +167,8 @@ class Notifier:
             watches[resource] = left
         else:
             watches.pop(resource, None)
+        for observer in self.observers:
+            observer.on_watch(package, resource, watch, False)
 
     # ---------------------------------------------------- life of a subscription
 
@@ -210,6 +221,7 @@ class Notifier:
             # What the last NOTIFY shows is what was active until now.
             self.delivery.part(sub, now)
         sub.state = WatcherState.TERMINATED
+        self.delivery.forget(sub)
         waits = undecided and sub.watcher and self._wait(sub)
         if sub.kept and not waits:
             self.store.append(sub.number, None, _nobody_waits)

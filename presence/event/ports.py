@@ -70,7 +70,13 @@ class SubscriptionStore(Protocol):
 
 
 class Watch(Protocol):
-    """Somebody inside the node who follows a resource for a watcher, as lists do."""
+    """Somebody inside the node who follows a resource for a watcher, as lists do.
+
+    sub: the subscription that it is part of.
+    """
+
+    @property
+    def sub(self) -> Subscription: ...
 
     def changed(self, resource: str, now: float) -> None:
         """The state of the resource, or what may be seen of it, has changed."""
@@ -78,6 +84,10 @@ class Watch(Protocol):
 
 
 class Observer(Protocol):
-    """Told of every transition of a subscription."""
+    """Told of every transition of a subscription, and of watches."""
 
     def on_transition(self, sub: Subscription, event: WatcherEvent, now: float) -> None: ...
+
+    def on_watch(self, package: str, resource: str, watch: Watch, there: bool) -> None:
+        """A watch began or was decided about anew, or it ended and is not ``there`` any more."""
+        ...

@@ -195,7 +195,7 @@ class SubscribeServer:
         """Take new terms when a refresh states any; a refusal leaves what was."""
         terms = _terms(request, sub.terms)
         before = sub.terms
-        if terms != before:
+        if terms != before or request.body:
             sub.terms = terms
             try:
                 sub.package.open(sub, wall)

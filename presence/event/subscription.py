@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from sip.dialog import Dialog
 from sip.flow import Flow
 
+from .adaptive import AdaptiveRate
 from .package import Decision, EventPackage, Terms
 from .states import WatcherEvent, WatcherState
 
@@ -43,11 +44,12 @@ class Subscription:
     the subscription. flow: the way to the watcher when it talks to us itself, with `origin`
     (transport, host, port) to find it again; `bound` when there is no other way (NAT, or a
     connection). suppress: entity tag whose state need not be sent (RFC 5839). etag: of the state
-    that was sent last.
+    that was sent last. adaptive: the adaptive minimum rate, None without one.
     """
 
     __slots__ = (
-        "armed", "bound", "busy", "contact", "cseq_limit", "decision", "dialog", "due", "etag",
+        "adaptive", "armed", "bound", "busy", "contact", "cseq_limit", "decision", "dialog", "due",
+        "etag",
         "event", "event_id", "expires_at", "flow", "gap_s", "interest", "kept", "kind", "longest_s",
         "memo", "not_before", "number", "origin", "owner", "package", "rates", "resource",
         "retry_after", "since", "state", "suppress", "terms", "version", "watcher",
@@ -99,6 +101,7 @@ class Subscription:
         self.suppress = b""
         self.etag = b""
         self.retry_after = -1
+        self.adaptive: AdaptiveRate | None = None
 
     def __repr__(self) -> str:
         return f"<Subscription {self.number} {self.package.name} {self.watcher} {self.resource}>"

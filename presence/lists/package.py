@@ -17,11 +17,11 @@ from sip.bodies.resource_lists import parse_recipients
 from sip.errors import ParseError
 
 from ..documents.filters import MEDIA_TYPE as FILTERS
-from ..documents.filters import Filter, FilterSet
+from ..documents.filters import Filter
 from ..event.package import Body, Decision, EventPackage, Refused, Standing, entity_tag
 from ..event.states import WatcherEvent
 from ..event.subscription import NOW, Subscription
-from ..packages.negotiate import read_filters
+from ..packages.negotiate import Wishes, take_filters
 from ..uris import canonical
 from .members import ListLimits, Member, members_of
 from .ports import Backend, ListDocuments, State
@@ -119,19 +119,30 @@ class ListPackage:
 
     def open(self, sub: Subscription, wall: float) -> None:
         """Find the members and follow them."""
+        before = sub.interest if isinstance(sub.interest, _Interest) else None
+        self._refuse_other_list(sub, before)
         members = self._members(sub)
         self._check_room(sub, len(members))
+        interest = _Interest(self, sub, members)
+        if before is not None:
+            interest.wishes = before.wishes
+        if sub.terms.content_type == FILTERS:
+            interest.wishes = take_filters(sub, interest.wishes)
         self.close(sub)
         sub.kind = MULTIPART
         sub.memo = None
-        before = sub.interest.filters if isinstance(sub.interest, _Interest) else FilterSet()
-        interest = _Interest(self, sub, members)
-        if sub.terms.content_type == FILTERS:
-            interest.filters = before.updated(read_filters(sub.terms.body))
+        interest.brought = sub.terms.body
         sub.interest = interest
         self._open.setdefault(sub.watcher, {})[sub.number] = sub
         self.expect([one for one in interest.members if self.is_local(one)])
         interest.follow()
+
+    def _refuse_other_list(self, sub: Subscription, before: _Interest | None) -> None:
+        """Refuse a list in a SUBSCRIBE that is not the first (RFC 5367 5.1). Raises: Refused."""
+        terms = sub.terms
+        brings = terms.content_type == RECIPIENTS and before is not None
+        if brings and before is not None and terms.body is not before.brought:
+            raise Refused(415, b"The list of a subscription stays")
 
     def _check_room(self, sub: Subscription, count: int) -> None:
         """Refuse what makes one watcher follow too many. Raises: Refused."""
@@ -229,7 +240,7 @@ class ListPackage:
             return _PENDING
         wanted = None
         if isinstance(sub.interest, _Interest):
-            wanted = sub.interest.filters.about(member.key, sub.resource)
+            wanted = sub.interest.wishes.filters.about(member.key, sub.resource)
         body = self.inner.view(member.key, decision, wall, wanted)
         if body is None:
             return State("active")
@@ -250,25 +261,27 @@ class ListPackage:
 
 
 class _Interest:
-    """What one list subscription follows.
+    """What one list subscription, `sub`, follows.
 
     changed_members: keys of those whose state may be another than was sent. sent: what its watcher
     was told of each, as `_token` has it. elsewhere: states of members that other servers serve.
-    until: wall seconds at which the rules of a member may decide otherwise. filters: the watcher's.
+    until: wall seconds at which the rules of a member may decide otherwise. wishes: the watcher's
+    filters. brought: the body with which the list came, if it came with one.
     """
 
     def __init__(self, package: ListPackage, sub: Subscription, members: Iterable[Member]) -> None:
         self._package = package
-        self._sub = sub
+        self.sub = sub
         self.members = {one.key: one for one in members}
         self.changed_members: set[str] = set()
         self.sent: dict[str, str] = {}
         self.elsewhere: dict[str, State] = {}
         self.until: dict[str, float] = {}
-        self.filters = FilterSet()
+        self.wishes = Wishes()
+        self.brought = b""
 
     def follow(self) -> None:
-        package, watcher = self._package, self._sub.watcher
+        package, watcher = self._package, self.sub.watcher
         now = package.notifier.clock.now()
         for key in self.members:
             if package.is_local(key):
@@ -277,7 +290,7 @@ class _Interest:
                 package.backend.follow(package.inner.name, key, watcher, self, now)
 
     def leave(self) -> None:
-        package, watcher = self._package, self._sub.watcher
+        package, watcher = self._package, self.sub.watcher
         now = package.notifier.clock.now()
         for key in self.members:
             if package.is_local(key):
@@ -288,7 +301,7 @@ class _Interest:
     def changed(self, resource: str, now: float) -> None:
         """`presence.event.ports.Watch`: a member has news."""
         self.changed_members.add(resource)
-        self._package.notifier.touch(self._sub, now)
+        self._package.notifier.touch(self.sub, now)
 
     def told(self, uri: str, state: State, now: float) -> None:
         """`presence.lists.ports.Follower`: a member elsewhere has news."""
@@ -309,11 +322,11 @@ class _Interest:
         due = [key for key, until in self.until.items() if until <= wall]
         for key in due:
             del self.until[key]
-        if self._sub.interest is not self or not self._sub.live:
+        if self.sub.interest is not self or not self.sub.live:
             return
         if due:
             self.changed_members.update(due)
-            self._package.notifier.touch(self._sub, now)
+            self._package.notifier.touch(self.sub, now)
         self.ask_again(wall)
 
     def start(self) -> list[Member]:

@@ -4,13 +4,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
 from sip.errors import ParseError
 
 from ..documents.filters import FilterSet, parse_filters
 from ..event.package import Refused
+from ..event.subscription import Subscription
 
-__all__ = ["choose_type", "read_filters"]
+__all__ = ["Wishes", "choose_type", "take_filters"]
+
+_NONE: Final = FilterSet()
+_BETWEEN: Final = b"\0"
+_BODIES: Final = 65_536  # octets of the bodies that brought filters
 
 
 def choose_type(accept: Sequence[bytes], offered: Sequence[bytes]) -> bytes:
@@ -27,12 +34,34 @@ def choose_type(accept: Sequence[bytes], offered: Sequence[bytes]) -> bytes:
     raise Refused(406, None, (b"Accept: " + b", ".join(offered),))
 
 
-def read_filters(body: bytes) -> FilterSet:
-    """Return the filters in a SUBSCRIBE.
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """The filters of a watcher, and the bodies that brought them, the oldest first.
 
-    Raises: Refused, 488 for those that are not understood (RFC 4660 4.2).
+    Later bodies change what earlier ones said (RFC 4660 4.1.3), so all that still matter are kept:
+    between two of them stands NUL, which XML cannot hold.
     """
+
+    filters: FilterSet = _NONE
+    bodies: bytes = b""
+
+
+def take_filters(sub: Subscription, before: Wishes) -> Wishes:
+    """Return the filters of a subscription after a SUBSCRIBE; its terms hold all bodies then.
+
+    Raises: Refused: 488 for filters that are not understood (RFC 4660 4.2), 413 for too many.
+    """
+    body = sub.terms.body
+    if before.bodies and body != before.bodies and _BETWEEN not in body:
+        earlier = [one for one in before.bodies.split(_BETWEEN) if one != body]
+        body = _BETWEEN.join([*earlier, body])
+    if len(body) > _BODIES:
+        raise Refused(413, b"The filters of all requests together are too large")
+    filters = FilterSet()
     try:
-        return parse_filters(body)
+        for one in body.split(_BETWEEN):
+            filters = filters.updated(parse_filters(one))
     except ParseError as error:
         raise Refused(error.status_hint, error.phrase) from None
+    sub.terms = replace(sub.terms, body=body)
+    return Wishes(filters, body)

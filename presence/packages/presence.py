@@ -14,13 +14,13 @@ from sip.errors import ParseError
 
 from ..documents import filters, partial, pidf
 from ..documents.compose import Facts, compose
-from ..documents.filters import Filter, FilterSet
+from ..documents.filters import Filter
 from ..documents.pidf import Document
 from ..event.package import Body, Decision, Refused, Standing, entity_tag
 from ..event.subscription import Subscription
 from ..patch.errors import ERROR_TYPE, PatchError
 from ..rules import EVERYTHING, Transformations, apply
-from .negotiate import choose_type, read_filters
+from .negotiate import Wishes, choose_type, take_filters
 
 if TYPE_CHECKING:
     from ..event.notifier import Notifier
@@ -105,8 +105,8 @@ class PresencePackage:
         else:
             sub.kind = choose_type(accept, (pidf.MEDIA_TYPE,))
         if sub.terms.content_type == filters.MEDIA_TYPE:
-            before = sub.interest if isinstance(sub.interest, _Wanted) else _Wanted(FilterSet())
-            sub.interest = _Wanted(before.filters.updated(read_filters(sub.terms.body)))
+            before = sub.interest.wishes if isinstance(sub.interest, _Wanted) else Wishes()
+            sub.interest = _Wanted(take_filters(sub, before))
 
     def close(self, sub: Subscription) -> None:
         """Nothing was taken."""
@@ -210,10 +210,10 @@ class PresencePackage:
 class _Wanted:
     """What the filters of a watcher are, and what it knows, before they were applied."""
 
-    __slots__ = ("filters", "seen")
+    __slots__ = ("seen", "wishes")
 
-    def __init__(self, filters: FilterSet) -> None:
-        self.filters = filters
+    def __init__(self, wishes: Wishes) -> None:
+        self.wishes = wishes
         self.seen: Document | None = None
 
 
@@ -221,7 +221,7 @@ def _filter_of(sub: Subscription) -> Filter | None:
     wanted = sub.interest
     if not isinstance(wanted, _Wanted):
         return None
-    return wanted.filters.about(sub.resource, sub.resource)
+    return wanted.wishes.filters.about(sub.resource, sub.resource)
 
 
 class _State:

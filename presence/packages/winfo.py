@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from sip.bodies.xml import Element, add, new_root, write_xml, written
 
-from ..event.package import Body
+from ..event.package import Body, Standing
+from ..event.ports import Watch
 from ..event.states import WatcherEvent, WatcherState
 from ..event.subscription import Subscription
 from .own import OwnPackage, Terrain
@@ -20,6 +21,7 @@ __all__ = ["MEDIA_TYPE", "WatcherInfoPackage"]
 MEDIA_TYPE: Final = b"application/watcherinfo+xml"
 
 _NAMESPACE: Final = "urn:ietf:params:xml:ns:watcherinfo"
+_ON_LISTS: Final = 500  # watchers through lists that are told of
 _ENDED: Final = 200  # watchers of one user whose end is remembered for the next NOTIFY
 
 #: id, status and event of a watcher; what a NOTIFY said of each is compared with what is now.
@@ -75,22 +77,57 @@ class WatcherInfoPackage(OwnPackage):
         if not self.notifier.subscriptions(self.key, resource):
             return
         if sub.state is WatcherState.TERMINATED:
-            ended = self._ended.setdefault(resource, {})
-            while len(ended) >= _ENDED:
-                del ended[next(iter(ended))]
-            ended[str(sub.number)] = self._watcher(sub, now)
+            self._remember(resource, self._watcher(sub, now))
         self.notifier.changed(self.key, resource, now)
+
+    def on_watch(self, package: str, resource: str, watch: Watch, there: bool) -> None:
+        """Take note of a watcher who follows the user on a list."""
+        if package != self._inner or not self.notifier.subscriptions(self.key, resource):
+            return
+        sub, now = watch.sub, self.terrain.now()
+        if not there:
+            self._remember(resource, self._on_list(sub, "terminated", "timeout", now))
+        self.notifier.changed(self.key, resource, now)
+
+    def _remember(self, resource: str, watcher: _Watcher) -> None:
+        ended = self._ended.setdefault(resource, {})
+        while len(ended) >= _ENDED:
+            del ended[next(iter(ended))]
+        ended[watcher.id] = watcher
 
     def _watchers(self, resource: str, wall: float) -> list[_Watcher]:
         now = self.terrain.now()
         live = self.notifier.subscriptions(self._inner, resource)
         watchers = [self._watcher(sub, now) for sub in live if sub.live]
+        watchers += self._through_lists(resource, wall, now)
         for waiting in self.notifier.waiting(self._inner, resource):
             since = max(0, int(wall - waiting.since))
             watchers.append(
                 _Watcher(str(waiting.number), waiting.watcher, "waiting", "timeout", since, -1)
             )
         return watchers
+
+    def _through_lists(self, resource: str, wall: float, now: float) -> list[_Watcher]:
+        """Return who follows the user on a list, as they would stand without one (RFC 4662 4.4)."""
+        inner = self.notifier.package(self._inner)
+        found: dict[str, _Watcher] = {}
+        for watch in self.notifier.watches(self._inner, resource):
+            if inner is None or len(found) == _ON_LISTS:
+                break
+            standing = inner.authorise(resource, watch.sub.watcher, wall).standing
+            if standing is Standing.CONFIRM:
+                watcher = self._on_list(watch.sub, "pending", "subscribe", now)
+            elif standing is not Standing.BLOCK:
+                watcher = self._on_list(watch.sub, "active", "approved", now)
+            else:
+                continue
+            found[watcher.id] = watcher
+        return list(found.values())
+
+    def _on_list(self, sub: Subscription, status: str, event: str, now: float) -> _Watcher:
+        left = -1 if status == "terminated" else max(0, int(sub.expires_at - now))
+        since = max(0, int(now - sub.since))
+        return _Watcher(str(sub.number), sub.watcher, status, event, since, left)
 
     def _watcher(self, sub: Subscription, now: float) -> _Watcher:
         over = sub.state is WatcherState.TERMINATED

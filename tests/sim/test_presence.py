@@ -481,6 +481,27 @@ def test_notifys_go_where_the_subscribe_came_from(trusted: bool) -> None:
     assert bool(bob.notifies) is not trusted
 
 
+def test_an_adaptive_rate_lets_busy_times_pay_for_quiet_ones() -> None:
+    """RFC 6446 7: about as many in the period, whether the state changes or not."""
+    world = World()
+    alice, bob = pair(world)
+    tag = etag(alice.publish(pidf("0"), expires=3_600))
+    bob.subscribe(event=b"presence;adaptive-min-rate=0.02", expires=3_600)
+    world.run(1)
+    state = bob.notifies[0].get("subscription-state") or b""
+    assert b";adaptive-min-rate=0.0200" in state
+    world.run(1_000)
+    quiet = len(bob.notifies)
+    assert 15 <= quiet <= 25
+    for number in range(20):
+        tag = etag(alice.publish(pidf(f"{number}"), etag=tag, expires=3_600))
+        world.run(6)
+    busy = len(bob.notifies)
+    assert busy - quiet >= 19
+    world.run(100)
+    assert len(bob.notifies) - busy <= 1  # there were so many
+
+
 def test_nobody_takes_all_the_room_at_a_resource() -> None:
     world = World(settings=EventSettings(notifier=NotifierSettings(per_pair=2, nameless=1)))
     _, bob = pair(world)
@@ -513,3 +534,22 @@ def test_rules_for_very_many_watchers_are_looked_at_in_turns() -> None:
     assert bob.states()[-3:] == [b"terminated;reason=rejected"] * 3
     world.notifier.settled(lambda: settled.append(True))
     assert settled == [True, True]
+
+
+def test_a_watcher_without_a_way_is_told_when_it_comes_back() -> None:
+    world = World()
+    alice, bob = pair(world)
+    tag = etag(alice.publish(pidf("here")))
+    bob.subscribe()
+    world.run(6)
+    (sub,) = world.notifier
+    way, sub.flow, sub.origin = sub.flow, None, ("TCP", "198.51.100.2", 40_000)
+    alice.publish(pidf("gone"), etag=tag)
+    world.run(200)
+    assert len(bob.notifies) == 1
+    assert world.server.stats.unreachable == 1  # nobody asks again and again
+    sub.flow = way
+    world.server.delivery.came(BOB, world.network.now)
+    world.run(1)
+    assert b"gone" in bob.bodies()[-1]
+    assert sub.live

@@ -70,3 +70,25 @@ def test_a_filter_for_a_member_of_a_list() -> None:
     body = NO_NOTES.replace(b'id="1"', f'id="1" uri="{BOB}"'.encode())
     alice = subscribed(world, headers=(*KNOWS, *TYPE), body=body)
     assert told(alice.notifies[-1])[2][BOB] == "active open"
+
+
+def test_filters_of_all_requests_outlive_a_restart() -> None:
+    world = World()
+    alice = Client(world, "alice", "192.0.2.11", ALICE)
+    answer = alice.publish(pidf("secret"))
+    assert answer is not None
+    bob = watch(world, NO_NOTES)
+    other = NO_NOTES.replace(b'<filter id="1"', b'<filter id="2" uri="sip:carol@ims.test"')
+    bob.refresh(headers=TYPE, body=other)
+    bob.refresh(headers=TYPE, body=other)
+    (sub,) = world.notifier
+    assert sub.terms.body == NO_NOTES + b"\0" + other
+    world.run(6)
+    world.restart()
+    world.run(6)
+    alice.publish(pidf("secret too"), etag=answer.get("sip-etag") or b"")
+    world.run(6)
+    assert not any(b"secret" in one.body for one in bob.notifies)
+    full = bob.refresh(headers=TYPE, body=other.replace(b"carol", b"c" * 65_000))
+    assert full is not None
+    assert full.status == 413

@@ -12,11 +12,14 @@ from presence.lists.members import ListLimits
 from presence.lists.package import ListPackage
 from presence.lists.ports import Service, State
 from presence.lists.services import read_services
+from presence.packages.own import Terrain
+from presence.packages.winfo import WatcherInfoPackage
 from sip.bodies.multipart import parse_multipart
 from sip.bodies.schema import validate
 from sip.bodies.xml import Element, parse_xml
 from sip.message import Request
 from sip.testing import SimNetwork
+from tests.sim.test_event_packages import watchers
 from tests.support.presence_world import ALICE, BOB, CAROL, Client, World, pidf
 
 LIST = "sip:alice-friends@ims.test"
@@ -70,7 +73,7 @@ class ListWorld(World):
     def __init__(self, network: SimNetwork | None = None) -> None:
         self.documents = Documents()
         self.elsewhere = Elsewhere()
-        super().__init__(further=[_lists], network=network)
+        super().__init__(further=[_lists, _winfo], network=network)
 
     def _begin(self) -> None:
         super()._begin()
@@ -78,6 +81,11 @@ class ListWorld(World):
         assert isinstance(lists, ListPackage)
         self.lists = lists
         self.server.subscribes.choose = ListChooser({"presence": lists}, self.documents)
+
+
+def _winfo(world: World) -> WatcherInfoPackage:
+    terrain = Terrain(lambda aor: aor.endswith("@ims.test"), lambda: world.network.now)
+    return WatcherInfoPackage("presence", terrain)
 
 
 def _lists(world: World) -> ListPackage:
@@ -247,3 +255,41 @@ def test_one_watcher_follows_so_many_members() -> None:
     answer = alice.subscribe(LIST, headers=KNOWS)
     assert answer is not None
     assert answer.status == 403
+
+
+def test_a_list_in_a_later_subscribe_is_refused() -> None:
+    """RFC 5367 5.1; a refresh without a body goes on with the list."""
+    world = ListWorld()
+    headers = (*KNOWS, (b"Require", b"recipient-list-subscribe"), (b"Content-Disposition", b"recipient-list"),
+               (b"Content-Type", b"application/resource-lists+xml"))  # fmt: skip
+    lists = (
+        '<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"><list>'
+        f'<entry uri="{BOB}"/></list></resource-lists>'
+    ).encode()
+    alice = subscribed(world, "sip:mine@ims.test", headers, lists)
+    for body in (lists, lists.replace(b"bob", b"carol")):
+        refused = alice.refresh(headers=headers, body=body)
+        assert refused is not None
+        assert refused.status == 415
+    fine = alice.refresh(headers=KNOWS)
+    assert fine is not None
+    assert fine.status == 200
+    world.run(6)
+    assert list(told(alice.notifies[-1])[2]) == [BOB]
+
+
+def test_whom_a_list_follows_is_told_who_asks() -> None:
+    """RFC 3857: a watcher stays a watcher behind a list, and can be decided about."""
+    world = ListWorld()
+    world.rules[CAROL] = CONFIRM
+    carol = Client(world, "carol", "192.0.2.12", CAROL)
+    carol.subscribe(CAROL, event=b"presence.winfo")
+    alice = subscribed(world)
+    world.run(6)
+    assert watchers(carol.bodies()[-1]) == [(ALICE, "pending", "subscribe")]
+    world.set_rules(CAROL, CONFIRM.replace(b"confirm", b"allow"))
+    world.run(6)
+    assert watchers(carol.bodies()[-1]) == [(ALICE, "active", "approved")]
+    alice.refresh(expires=0, headers=KNOWS)
+    world.run(6)
+    assert watchers(carol.bodies()[-1]) == [(ALICE, "terminated", "timeout")]
