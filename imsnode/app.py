@@ -177,6 +177,7 @@ class App:
             self.messaging.pager,
             self.services,
             self.messaging.recalls,
+            self.messaging.reporting,
             self.clock,
             settings_of.routes(config),
             self.retry_after,

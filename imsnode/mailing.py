@@ -37,7 +37,7 @@ _FOREIGN_S = 30.0  # between two looks at messages for other domains that had no
 
 def reserved_aors(domains: Sequence[str]) -> frozenset[str]:
     """Return the addresses of the node's own services, which are nobody else's."""
-    names = ("echo", "list", "conference-factory")
+    names = ("echo", "list", "conference-factory", "spam-report")
     return frozenset(f"sip:{name}@{domain}" for name in names for domain in domains)
 
 

@@ -27,6 +27,7 @@ from .mailing import Mailing, list_aor
 from .mailroom import Mailroom
 from .recalls import Recalls
 from .receipts import Courier
+from .reporting import Reporting, report_aor
 from .screening import ContentRules, Policies
 from .storage import ServiceAccount, find_story
 from .tracking import Tracking
@@ -75,6 +76,10 @@ class Messaging:
         self.recalls = Recalls(
             self.pager, storage, app.clock, app.admission.is_user, self._send, app.retry_after
         )
+        self.reporting = Reporting(
+            edge.endpoint, storage, edge.names.aor_of, app.clock, edge.driver.wake
+        )
+        app.services.offer(self.reporting, [report_aor(domain) for domain in config.domains])
         self.receipts = self._join_receipts()
         self.poster = Poster(settings_of.webhook_policy(config), app.clock.wall)
         self.mailroom = Mailroom(

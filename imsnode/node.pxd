@@ -41,6 +41,7 @@ cdef class Node:
     cdef public object privacy
     cdef public Proxy proxy
     cdef public object recalls
+    cdef public object reporting
     cdef public Registrar registrar
     cdef public object retry_after
     cdef public object routes

@@ -30,6 +30,7 @@ from .oversize import Oversize
 from .privacy import Privacy, limit_identities
 from .recalls import Recalls, may_be_revoke
 from .registration import Clock, Registrar
+from .reporting import Reporting, may_be_report
 from .services import Services
 
 #: What the node serves or passes on; unknown methods pass too.
@@ -117,6 +118,7 @@ class Node:
         pager: Pager,
         services: Services,
         recalls: Recalls,
+        reporting: Reporting,
         clock: Clock,
         routes: Mapping[str, tuple[str, str, int]],
         retry_after: Callable[[], tuple[bytes, ...]],
@@ -134,6 +136,7 @@ class Node:
         self.pager = pager
         self.services = services.by_aor
         self.recalls = recalls
+        self.reporting = reporting
         self.clock = clock
         self.privacy = Privacy(endpoint, proxy, peers)
         self.routes = routes
@@ -369,6 +372,12 @@ class Node:
                 not request.is_text
                 and may_be_revoke(request)
                 and self.recalls.request(request, flow, sender, aor, now)
+            ):
+                return
+            if (
+                not request.is_text
+                and may_be_report(request)
+                and self.reporting.take(request, flow, sender, aor, now)
             ):
                 return
             transaction = self.endpoint.accept(request, flow, now)

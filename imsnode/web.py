@@ -23,6 +23,7 @@ from .http.api import (
     link_to,
     make_api,
     rcs_file_operations,
+    report_operations,
     share_operations,
 )
 from .http.app import Readiness, make_app
@@ -81,6 +82,7 @@ class Web:
             "xcap_answers", "Answers to XCAP requests.", "status", lambda: self.xcap.answers
         )
         operations = [*Desk(app).operations(self.bearer), *self.history_desk.operations()]
+        operations += report_operations(app.messaging.reporting.add, self.history_desk.access)
         if config.content.domains:
             operations += self._file_operations(app)
         self.http: HttpServer = HttpServer(

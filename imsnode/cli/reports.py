@@ -87,7 +87,7 @@ def show(
 
 def _gather(opened: Database, message_id: str, reporter: str, reason: str) -> Report:
     """Collect what the ledger and the store know of a message."""
-    from imsnode.storage import find_story, make_report, show_message
+    from imsnode.storage import evidence, find_story, make_report
 
     stories = find_story(opened, message_id, 2)
     mine = [story for story in stories if reporter in (story.recipient, story.sender)] or stories
@@ -96,21 +96,11 @@ def _gather(opened: Database, message_id: str, reporter: str, reason: str) -> Re
     if len(mine) > 1:
         raise CommandError("several messages have that Call-ID; name one by its message id")
     story = mine[0]
-    head = body = b""
-    if story.row is not None:
-        for kept in show_message(opened, story.message_id):
-            head, body = kept.head, kept.body
+    head, body = evidence(opened, story, story.recipient)
     return make_report(
-        reporter,
-        "operator",
-        reason,
-        story.message_id,
-        story.sender,
-        story.recipient,
-        head,
-        body,
+        reporter, "operator", reason, story.message_id, story.sender, story.recipient, head, body,
         wall_clock(),
-    )
+    )  # fmt: skip
 
 
 def _row(report: Report) -> tuple[Cell, ...]:

@@ -25,6 +25,7 @@ from .errors import (
     StorageUnavailable,
     StoreDamaged,
 )
+from .evidence import evidence, gather, gather_newest
 from .groups import GroupStore
 from .integrity import CheckReport
 from .jobs import JobReport, JobTable
@@ -87,9 +88,12 @@ __all__ = [
     "Story",
     "Tokens",
     "UserPolicies",
+    "evidence",
     "export_user",
     "find_copies",
     "find_story",
+    "gather",
+    "gather_newest",
     "list_messages",
     "make_report",
     "message_states",

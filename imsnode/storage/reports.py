@@ -27,8 +27,8 @@ _PAUSE_S = 3600.0
 class Report:
     """One report.
 
-    id: the same for the same reporter and message. how: "607" (a device's answer, RFC 8197) or
-    "operator". head: header lines joined by CRLF, b"" when the message was not kept. body_hash:
+    id: the same for the same reporter and message. how: "607" (a device's answer, RFC 8197), "user"
+    or "operator". head: header lines joined by CRLF, b"" when the message was not kept. body_hash:
     SHA-256 of the body in hexadecimal, "" when the body is not known.
     """
 

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.support.phone import Phone
@@ -93,6 +94,46 @@ def test_a_rule_that_is_not_there_is_a_configuration_error(tmp_path: Path) -> No
     result = node.command("serve", check=False)
     assert result.returncode == 2
     assert "imsnode.content_rules" in result.stderr
+
+
+def test_users_report_spam_by_message_and_by_api(node: RunningNode) -> None:
+    """RCC.07's report goes to the operator with evidence, and never to the accused."""
+    kind = ("Content-Type: application/vnd.gsma.rcsspam-report+xml",)
+
+    def report(inner: str) -> bytes:
+        name = "urn:gsma:params:xml:ns:rcs:rcs:spamreport"
+        return f'<SR xmlns="{name}">{inner}</SR>'.encode()
+
+    with phone(node, "alice") as alice, phone(node, "bob") as bob:
+        waiting = alice.message("carol", "for carol", call_id="spam-3")
+        assert waiting.status == 202
+        assert alice.message("bob", "buy this", call_id="spam-4").status == 202
+        assert bob.register().status == 200
+        assert bob.collect(1) == [b"buy this"]
+        assert alice.register().status == 200
+        named = "<Message-ID>spam-4</Message-ID><free-text>again and again</free-text>"
+        for to, inner, status in (
+            ("sip:alice@ims.test", named, 200),
+            ("sip:spam-report@ims.test", named, 200),  # the same again changes nothing
+            ("sip:spam-report@ims.test", "<Message-ID>spam-3</Message-ID>", 404),  # not bob's
+            ("sip:spam-report@ims.test", "", 400),
+        ):
+            request = bob.request("MESSAGE", to, None, kind, report(inner))
+            assert bob.answer_to(request).status == status
+        assert bob.message("sip:spam-report@ims.test", "spam!").status == 415
+        assert alice.receive(0.2) is None
+    (row,) = rows(node, "report", "list")
+    assert (row["how"], row["reporter"], row["sender"]) == (
+        "user", "sip:bob@ims.test", "sip:alice@ims.test",
+    )  # fmt: skip
+    shown = json.loads(node.command("report", "show", row["id"], "--format", "json").stdout)[0]
+    assert (shown["body"], shown["reason"]) == ("buy this", "again and again")
+    url = f"http://{node.http}/api/v1/users/sip:carol@ims.test/reports"
+    auth = httpx.DigestAuth("carol", "pw-carol")
+    made = httpx.post(url, json={"sender": "alice@ims.test"}, auth=auth, trust_env=False)
+    assert (made.status_code, made.json()["evidence"]) == (201, True)
+    unknown = httpx.post(url, json={"message": "spam-4"}, auth=auth, trust_env=False)
+    assert unknown.status_code == 404
 
 
 def test_spam_is_reported_by_a_device_and_by_a_command(node: RunningNode) -> None:

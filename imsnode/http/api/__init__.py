@@ -12,6 +12,7 @@ from .messages import message_operations
 from .operation import Call, Operation, Security
 from .problems import Problem
 from .rcs_files import rcs_file_operations
+from .reports import report_operations
 from .services import service_operations
 from .shares import share_operations
 
@@ -32,6 +33,7 @@ __all__ = [
     "make_api",
     "message_operations",
     "rcs_file_operations",
+    "report_operations",
     "service_operations",
     "share_operations",
 ]

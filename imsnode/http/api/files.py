@@ -219,7 +219,7 @@ def owner_of(call: Call) -> str:
     caller: Account | ApiToken = call.caller
     good = caller.may_act_for(aor) if isinstance(caller, ApiToken) else caller.aor == aor
     if not good:
-        raise Problem("sender-not-allowed", "these are not your files")
+        raise Problem("sender-not-allowed", "you are somebody else")
     return aor
 
 

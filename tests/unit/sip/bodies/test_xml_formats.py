@@ -13,6 +13,7 @@ from sip.bodies.filetransfer import (
 from sip.bodies.iscomposing import IsComposing, build_iscomposing, parse_iscomposing
 from sip.bodies.revoke import Revoke, RevokeResult, build_revoke, parse_revoke
 from sip.bodies.schema import validate
+from sip.bodies.spam_report import SpamReport, build_spam_report, parse_spam_report
 from sip.bodies.xml import parse_xml
 from sip.errors import ParseError
 
@@ -62,6 +63,37 @@ def test_composing_refused(inner: str) -> None:
 )
 def test_revoke(revoke: Revoke | RevokeResult) -> None:
     assert parse_revoke(build_revoke(revoke)) == revoke
+
+
+SPAM = SpamReport("sip:bot@a", ("id1", "id2"), "advertising", "every & day")
+
+
+@pytest.mark.parametrize("report", [SPAM, SpamReport("sip:bot@a"), SpamReport("", ("id1",))])
+def test_spam_report(report: SpamReport) -> None:
+    assert parse_spam_report(build_spam_report(report)) == report
+
+
+def test_spam_report_as_clients_send_it() -> None:
+    text = (
+        b'<?xml version="1.0" encoding="UTF-8"?>\n'
+        b'<SR xmlns="urn:gsma:params:xml:ns:rcs:rcs:spamreport">\n'
+        b"  <Chatbot>sip:bot@a</Chatbot>\n  <spam-type></spam-type>\n"
+        b"  <free-text> daily </free-text>\n</SR>"
+    )
+    assert parse_spam_report(text) == SpamReport("sip:bot@a", (), "", "daily")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"<SR/>",
+        b"<XR><Chatbot>sip:bot@a</Chatbot></XR>",
+        b"<SR>" + b"".join(b"<Message-ID>%d</Message-ID>" % n for n in range(11)) + b"</SR>",
+    ],
+)
+def test_spam_report_refused(text: bytes) -> None:
+    with pytest.raises(ParseError):
+        parse_spam_report(text)
 
 
 def test_revoke_in_another_name_space() -> None:
