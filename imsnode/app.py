@@ -28,6 +28,7 @@ from .http.app import Readiness
 from .http.xcap import PATH as XCAP_PATH
 from .location import Location
 from .messaging import Messaging
+from .msrp import Sessions
 from .node import Node
 from .node_metrics import node_metrics
 from .presence import Presence
@@ -56,6 +57,7 @@ class App:
         self.ids = SystemIds()
         self.readiness = Readiness("storage", "listeners")
         self.content_rules = settings_of.content_rules(config)
+        self.sessions: Sessions | None = None
 
     # ------------------------------------------------------------------ start
 
@@ -78,6 +80,8 @@ class App:
                 self.presence.start(now)
             self.readiness.watch("storage", self._storage_trouble)
             await self.web.start()
+            if self.sessions is not None:
+                self.sessions.start()
             self.edge.driver.start()
         except BaseException:
             await self.stop()
@@ -185,6 +189,8 @@ class App:
         )
         self.presence: Presence | None = Presence(self) if config.presence.enabled else None
         self.node.events = None if self.presence is None else self.presence.server
+        self.sessions = None if config.msrp.anchor == "never" else Sessions(self)
+        self.node.sessions = None if self.sessions is None else self.sessions.calls
         endpoint.user = self.node
         self.edge.driver.after_batch = storage.give_way
         layer = endpoint.layer
@@ -211,6 +217,8 @@ class App:
     def ready_line(self) -> str:
         """Return the line that tells which listeners accept traffic."""
         listeners = [str(bound) for bound in self.edge.bound]
+        if self.sessions is not None:
+            listeners += self.sessions.listeners()
         return " ".join(["imsnode ready", *listeners, f"http:{self.web.http.address}"])
 
     # ------------------------------------------------------------------- stop
@@ -226,6 +234,8 @@ class App:
             layer = self.edge.endpoint.layer
             while layer.server_count and self.clock.now() < deadline:  # noqa: ASYNC110  # a count
                 await asyncio.sleep(0.02)
+        if self.sessions is not None:
+            self.sessions.stop()
         if hasattr(self, "messaging"):
             await self.messaging.close()
         if hasattr(self, "clock_watch"):
@@ -234,6 +244,8 @@ class App:
             self.garbage.stop()
         if hasattr(self, "web"):
             await self.web.stop()
+        if self.sessions is not None:
+            await self.sessions.close()
         if hasattr(self, "edge"):
             await self.edge.driver.close(0.5)
         await self.loop.run_in_executor(None, self.storage.close, 1.5)

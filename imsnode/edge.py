@@ -133,11 +133,12 @@ class Edge:
                 bound.append(self.driver.add_tcp(listener.host, listener.port))
             else:
                 if context is None:
-                    context = server_context(*self._certificate())
+                    context = server_context(*self.certificate())
                 bound.append(self.driver.add_tls(listener.host, listener.port, context))
         return bound
 
-    def _certificate(self) -> tuple[Path, Path]:
+    def certificate(self) -> tuple[Path, Path]:
+        """Return the certificate of TLS listeners and its key; made when none is configured."""
         config = self._config
         if config.certificate is not None:
             return config.certificate

@@ -26,6 +26,7 @@ from .identity.authenticator import UNTRUSTED_HEADERS, Authenticator, Principal
 from .identity.peers import ASSERTED, Peer, PeerTable
 from .identity.rates import UserLimiter
 from .location import Location
+from .msrp.calls import Calls, Exchange
 from .oversize import Oversize
 from .privacy import Privacy, limit_identities
 from .recalls import Recalls, may_be_revoke
@@ -146,6 +147,8 @@ class Node:
         self.oversize: Oversize | None = None
         # Without it, SUBSCRIBEs go to devices and nothing can be published.
         self.events: Events | None = None
+        # Set while MSRP sessions are anchored.
+        self.sessions: Calls | None = None
         self.draining = False
         self.stats = NodeStats()
 
@@ -292,6 +295,8 @@ class Node:
         if routed.refusal is None and routed.dialog_proven:
             target = self.proxy.predetermined(request, routed, now)
             if isinstance(target, Target):
+                if self.sessions is not None:
+                    self.sessions.acknowledged(request, now)
                 self.proxy.forward_ack(request, routed, target, now)
                 return
         self.stats.acks_dropped += 1
@@ -483,11 +488,21 @@ class Node:
         now: float,
         extra: tuple[bytes, ...] = (),
     ) -> None:
+        exchange: Exchange | None = None
+        if self.sessions is not None:
+            taken = self.sessions.take(request, flow, targets, now)
+            if isinstance(taken, Refusal):
+                self._refuse(request, flow, taken, now)
+                return
+            exchange = taken
         transaction = self.endpoint.accept(request, flow, now)
         from_peer = self.peers.match(flow) is not None
-        fork = Fork(
-            self.proxy, transaction, request, PLAIN, routed, extra=extra, from_peer=from_peer
-        )
+        if exchange is None:
+            fork = Fork(
+                self.proxy, transaction, request, PLAIN, routed, extra=extra, from_peer=from_peer
+            )
+        else:
+            fork = exchange.fork(self.proxy, transaction, request, routed, extra, from_peer)
         refusal = fork.start(targets, now)
         if refusal is not None:
             self.stats.refused += 1

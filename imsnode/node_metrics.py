@@ -45,6 +45,16 @@ GATE = {
     "draining": "Requests refused while stopping.",
     "acks_dropped": "ACKs that no dialog of ours explains.",
 }
+MSRP = {
+    "accepted": "MSRP connections accepted.",
+    "refused_limit": "MSRP connections refused, of too many.",
+    "connects": "MSRP connections opened.",
+    "connect_failed": "MSRP connections that could not be opened.",
+    "handshake_failed": "TLS handshakes that failed.",
+    "framing_errors": "MSRP connections closed because they were out of step.",
+    "closed_output": "MSRP connections closed with too much unread.",
+    "stalled": "MSRP connections closed because nothing was read.",
+}
 STORAGE = {
     "groups": "Group commits.",
     "operations": "Operations committed.",
@@ -141,6 +151,22 @@ def node_metrics(metrics: Metrics, app: App) -> None:
         metrics.stats("events", server.stats, EVENTS)
         metrics.gauge("subscriptions", "Live subscriptions.", lambda: len(server.notifier))
         metrics.gauge("publications", "Live publications.", lambda: len(server.compositor))
+    sessions = app.sessions
+    if sessions is not None:
+        anchor = sessions.connections.anchor
+        metrics.stats("msrp", sessions.connections.stats, MSRP)
+        metrics.gauge("msrp_sessions", "Anchored sessions.", lambda: anchor.stats.streams)
+        metrics.gauge(
+            "msrp_connections", "MSRP connections.", lambda: len(sessions.connections.live)
+        )
+        metrics.counter("msrp_chunks", "Chunks passed on.", lambda: anchor.stats.chunks)
+        metrics.counter("msrp_octets", "Octets passed on.", lambda: anchor.stats.octets)
+        metrics.counter(
+            "msrp_refused", "Chunks answered with an error.", lambda: anchor.stats.refused
+        )
+        metrics.labelled(
+            "msrp_ended", "Sessions that ended.", "rule", lambda: sessions.calls.ended
+        )
     layer = app.edge.endpoint.layer
     metrics.gauge("transactions_server", "Live server transactions.", lambda: layer.server_count)
     metrics.gauge("transactions_client", "Live client transactions.", lambda: layer.client_count)

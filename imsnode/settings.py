@@ -17,6 +17,7 @@ from presence.lists.members import ListLimits
 from presence.publication.compositor import CompositorSettings
 from presence.xcap import Bounds
 from presence.xcap import Limits as XcapLimits
+from session_msrp.limits import Limits as MsrpLimits
 from sip.aio.driver import StreamLimits
 from sip.limits import Limits
 from sip.proxy import ProxyConfig
@@ -32,6 +33,8 @@ from .http.api import TokenLimits
 from .http.limits import HttpLimits
 from .identity import AuthSettings, Peer, Rate, RateSettings, ThrottleSettings
 from .mailroom import Retry
+from .msrp.calls import CallSettings
+from .msrp.connections import ConnectionLimits
 from .oversize import Large, OversizeSettings
 from .presence.lists import ListSettings
 from .presence.service import EventSettings
@@ -71,6 +74,27 @@ def stream_limits(config: Config) -> StreamLimits:
         handshake_s=limits.tls_handshake,
         handshakes=limits.tls_pending,
     )
+
+
+def msrp_limits(config: Config) -> ConnectionLimits:
+    """Bounds of MSRP connections."""
+    limits = config.limits
+    return ConnectionLimits(
+        connections=limits.connections,
+        per_source=limits.connections_per_source,
+        unused_s=limits.first_message,
+        stall_s=config.msrp.stall,
+        output_bytes=limits.output_queue,
+        handshake_s=limits.tls_handshake,
+        handshakes=limits.tls_pending,
+        msrp=MsrpLimits(chunk_bytes=config.msrp.chunk_size),
+    )
+
+
+def call_settings(config: Config) -> CallSettings:
+    """Which sessions are anchored."""
+    msrp = config.msrp
+    return CallSettings(msrp.anchor, msrp.sessions, msrp.user_sessions, msrp.idle)
 
 
 def http_limits(config: Config) -> HttpLimits:

@@ -18,6 +18,8 @@ NOT_STORED: Final = "not-stored"
 EXPIRED: Final = "expired"
 RECALLED: Final = "recalled"
 RECEIPT: Final = "receipt"
+ANCHORED: Final = "anchored"
+SESSION_ENDED: Final = "session-ended"
 CONCEALED: Final = "concealed"
 
 STEPS: Final[dict[str, str]] = {
@@ -29,6 +31,8 @@ STEPS: Final[dict[str, str]] = {
     EXPIRED: "the deadline of the message passed in the store",
     RECALLED: "the message was taken back from the store",
     CONCEALED: "the message goes on without the name of its sender",
+    ANCHORED: "an MSRP session was set up through this node",
+    SESSION_ENDED: "the MSRP session ended here",
     RECEIPT: "a disposition notification (IMDN) told of the message",
 }
 
@@ -62,6 +66,12 @@ MALFORMED: Final = "malformed-content"
 NOT_THE_SENDER: Final = "not-the-sender"
 UNKNOWN_RECEIPT: Final = "unknown-receipt"
 GATHERED: Final = "gathered"
+HUNG_UP: Final = "hung-up"
+REFUSED_CALL: Final = "call-refused"
+CONNECTION_LOST: Final = "connection-lost"
+TIMER_OVER: Final = "session-timer"
+SESSION_IDLE: Final = "session-idle"
+NODE_STOPPED: Final = "node-stopped"
 
 # What a notification says, of RFC 5438 section 11: disposition and status.
 SAYS_DELIVERED: Final = "delivery-delivered"
@@ -160,6 +170,12 @@ RULES: Final[dict[str, str]] = {
     TOO_MANY_NEW: "the sender has written to as many new people as their domain allows a day",
     CONTENT: "a content rule of the domain refuses it",
     CONTENT_UNKNOWN: "a content rule failed, and the domain takes nothing unjudged",
+    HUNG_UP: "one of the two hung up",
+    REFUSED_CALL: "the call was not taken",
+    CONNECTION_LOST: "the connection to one of the two ended, or could not be made",
+    TIMER_OVER: "nobody refreshed the session in time (RFC 4028)",
+    SESSION_IDLE: "nothing passed for too long",
+    NODE_STOPPED: "the node was stopped",
 }
 
 
@@ -176,6 +192,7 @@ UNDECIDED: Final = "retrying"
 DELIVERED: Final = "delivered"
 DROPPED: Final = "dropped"
 DISTRIBUTED: Final = "distributed"
+ENDED: Final = "ended"
 
 OUTCOMES: Final[dict[str, str]] = {
     RELAYED: "a device took it while the sender waited",
@@ -189,13 +206,16 @@ OUTCOMES: Final[dict[str, str]] = {
     RECALLED: "its sender or the operator took it back",
     DROPPED: "it was taken and not passed on",
     DISTRIBUTED: "copied to its recipients, the sender got 202",
+    ENDED: "a session, and it is over",
 }
 
 # Kinds of messages that are no messages to a person, and not counted as such.
 IMDN: Final = "imdn"
 COMPOSING: Final = "composing"
+SESSION: Final = "session"
 
 KINDS: Final[dict[str, str]] = {
     IMDN: "a disposition notification (RFC 5438)",
     COMPOSING: "an is-composing notice (RFC 3994)",
+    SESSION: "an MSRP session (RFC 4975)",
 }

@@ -20,7 +20,7 @@ ABORTED: Final = b"#"
 MORE: Final = b""
 
 _LINES: Final = re.compile(
-    rb"(?:[A-Za-z][!#-'*+.0-9A-Z^-~-]*: ?[^\x00-\x08\x0a-\x1f\x7f]*\r\n)*", re.ASCII
+    rb"(?:[A-Za-z][!#-'*+.0-9A-Z^-~-]*:[^\x00-\x08\x0a-\x1f\x7f]*\r\n)*", re.ASCII
 )
 # Nineteen digits are more octets than there are.
 _RANGE: Final = re.compile(rb"([0-9]{1,18})-([0-9]{1,18}|\*)/([0-9]{1,18}|\*)")

@@ -299,6 +299,15 @@ class Message:
         kept = [self.lines[at] for at, name in enumerate(self.names) if name not in names]
         self._take([*kept, *add])
 
+    def replace_body(self, body: bytes) -> None:
+        """Carry another body of the same type, with the Content-Length it needs."""
+        self.body = body
+        layout = self._layout
+        at = layout.content_length
+        if at >= 0:
+            self._cut_lines()[at] = b"%b%d" % (layout.starts[at], len(body))
+            self._values = None
+
     def _take(self, lines: list[bytes]) -> None:
         layout = find_layout(lines)
         if layout is None:
@@ -392,16 +401,6 @@ class Request(Message):
         for line in self._lines:
             size += len(line) + 2
         return size
-
-    def replace_body(self, body: bytes) -> None:
-        """Carry another body of the same type, with the Content-Length it needs."""
-        self.body = body
-        layout = self._layout
-        at = layout.content_length
-        if at >= 0:
-            self._cut_lines()[at] = b"%b%d" % (layout.starts[at], len(body))
-            self._values = None
-
 
 class Response(Message):
     """A response: ``status`` from 100 to 699, the reason phrase, the start line as it goes on."""

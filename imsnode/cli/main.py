@@ -21,6 +21,7 @@ from . import (
     presence,
     reports,
     services,
+    sessions,
     subscriptions,
     tokens,
     users,
@@ -80,5 +81,6 @@ app.add_typer(reports.app, name="report")
 app.add_typer(xcap.app, name="xcap")
 app.add_typer(subscriptions.app, name="subscription")
 app.add_typer(bindings.app, name="binding")
+app.add_typer(sessions.app, name="session")
 app.add_typer(configcmd.app, name="config")
 app.add_typer(dbcmd.app, name="db")

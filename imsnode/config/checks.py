@@ -20,6 +20,7 @@ def cross_check(settings: Settings) -> list[Problem]:
     """Find settings that are fine alone and wrong together."""
     return [
         *_listeners(settings),
+        *_msrp(settings),
         *_names(settings),
         *_orders(settings),
         *_files(settings),
@@ -52,6 +53,23 @@ def _listeners(settings: Settings) -> Iterator[Problem]:
     if (http.host, http.port) in taken:
         other = taken[http.host, http.port]
         yield Problem("http.listen", f'"{http}"', f"is also used by {other}", "use another port")
+
+
+def _msrp(settings: Settings) -> Iterator[Problem]:
+    table = settings.msrp
+    for entry in table.listen:
+        if entry.transport == "UDP":
+            yield Problem("msrp.listen", f'"{entry}"', "is not for MSRP", "write tcp: or tls:")
+    if table.anchor == "never":
+        return
+    if not table.listen:
+        yield Problem("msrp.listen", "[]", "leaves sessions no way", "name one")
+    http = settings.http.listen
+    streams = [each for each in (*table.listen, *settings.listen) if each.transport != "UDP"]
+    taken = Counter([(http.host, http.port), *((each.host, each.port) for each in streams)])
+    for entry in table.listen:
+        if entry.port and taken[entry.host, entry.port] > 1:
+            yield Problem("msrp.listen", f'"{entry}"', "is used twice", "use another port")
 
 
 def _names(settings: Settings) -> Iterator[Problem]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from .events import Presence, Standing, Xcap
+from .sessions import Msrp
 from .table import DAY, HOUR, KIB, MINUTE, Table, live, restart
 from .types import (
     DomainName,
@@ -51,6 +52,7 @@ __all__ = [
     "ListenerSettings",
     "Lists",
     "Log",
+    "Msrp",
     "NetworkPolicy",
     "Pager",
     "Peer",
@@ -665,6 +667,7 @@ class Settings(Table):
     lists: Lists = Lists()
     policy: Policy = Policy()
     presence: Presence = Presence()
+    msrp: Msrp = Msrp()
     limits: Limits = Limits()
     timers: Timers = Timers()
     network: NetworkPolicy = NetworkPolicy()

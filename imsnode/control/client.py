@@ -125,6 +125,10 @@ class ControlClient:
             body["content_base64"] = base64.b64encode(content).decode()
         return self._call("POST", "/documents", body)
 
+    def sessions(self) -> list[Answer]:
+        """List the MSRP sessions that pass through the node."""
+        return list(self._call("GET", "/sessions")["sessions"])
+
     def flush_ledger(self) -> None:
         """Return when every step so far stands in the database."""
         self._call("POST", "/ledger/flush", {})

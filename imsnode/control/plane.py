@@ -327,6 +327,10 @@ class Plane:
 
     # ----------------------------------------------------------------- status
 
+    def sessions(self) -> Sequence[Mapping[str, object]]:
+        """List the MSRP sessions that pass through the node."""
+        return [] if self.app.sessions is None else self.app.sessions.rows()
+
     def status(self) -> Mapping[str, object]:
         """Return what an operator looks at first; plain values only."""
         app = self.app

@@ -117,6 +117,9 @@ class ControlPlane(Protocol):
     async def document(self, method: str, target: str, content: bytes) -> DocumentAnswer:
         """Get, put or delete an XCAP document or a node of it, as the operator."""
 
+    def sessions(self) -> Sequence[Mapping[str, object]]:
+        """List the MSRP sessions that pass through the node."""
+
     async def flush_ledger(self) -> None:
         """Return when the ledger so far can be read from the database."""
 
@@ -198,6 +201,9 @@ def make_control_app(plane: ControlPlane, trace: TraceHub) -> Starlette:
     async def status(_request: Request) -> Response:
         return JSONResponse(dict(plane.status()))
 
+    async def sessions(_request: Request) -> Response:
+        return JSONResponse({"sessions": plane.sessions()})
+
     async def flush(_request: Request) -> Response:
         await plane.flush_ledger()
         return JSONResponse({"flushed": True})
@@ -228,6 +234,7 @@ def make_control_app(plane: ControlPlane, trace: TraceHub) -> Starlette:
             Route("/messages/recall", _guarded(recall), methods=["POST"]),
             Route("/documents", _guarded(document), methods=["POST"]),
             Route("/ledger/flush", _guarded(flush), methods=["POST"]),
+            Route("/sessions", _guarded(sessions)),
             Route("/status", _guarded(status)),
             Route("/trace", _guarded(follow)),
         ]

@@ -263,7 +263,9 @@ class Phone:
             return
         self.respond(request, self.auto_status if status is None else status)
 
-    def respond(self, request: Reply, status: int, lines: tuple[str, ...] = ()) -> None:
+    def respond(
+        self, request: Reply, status: int, lines: tuple[str, ...] = (), body: bytes = b""
+    ) -> None:
         if not status:
             return
         kept = [
@@ -273,8 +275,8 @@ class Phone:
         ]
         to = request.get("to")
         kept.append(f"To: {to}" if ";tag=" in to else f"To: {to};tag=uas{self.port}")
-        head = "\r\n".join([f"SIP/2.0 {status} Status", *kept, *lines, "Content-Length: 0"])
-        self.send(head.encode("utf-8", "surrogateescape") + b"\r\n\r\n")
+        head = "\r\n".join([f"SIP/2.0 {status} Status", *kept, *lines, f"Content-Length: {len(body)}"])
+        self.send(head.encode("utf-8", "surrogateescape") + b"\r\n\r\n" + body)
 
     def collect(self, count: int, seconds: float = 5.0) -> list[bytes]:
         """Serve requests until ``count`` MESSAGEs with different identity came; their bodies."""

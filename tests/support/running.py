@@ -48,6 +48,7 @@ class RunningNode:
         self.process: subprocess.Popen[str] | None = None
         self.ports: dict[str, int] = {}
         self.http = ""
+        self.msrp: dict[str, int] = {}
         self.directory.mkdir(parents=True, exist_ok=True)
         self.config = self.directory / "imsnode.toml"
         self.write_config()
@@ -110,7 +111,12 @@ class RunningNode:
             raise AssertionError(f"not ready: {line!r}\n{self.log()}")
         listeners = line.split()[2:]
         self.http = next(word[5:] for word in listeners if word.startswith("http:"))
-        sip = [word for word in listeners if not word.startswith("http:")]
+        sip = [word for word in listeners if not word.startswith(("http:", "msrp"))]
+        self.msrp = {
+            word.partition(":")[0]: int(word.rsplit(":", 1)[1])
+            for word in listeners
+            if word.startswith("msrp")
+        }
         self.ports = {word.split(":")[0]: int(word.rsplit(":", 1)[1]) for word in sip}
         if sip != self.listen:
             self.listen = sip

@@ -34,6 +34,18 @@ import pytest
             'route[0].domain = "ims.test": is served here; remove the route or the domain',
         ),
         (
+            '[msrp]\nlisten = ["udp:127.0.0.1:2855"]',
+            'msrp.listen = "udp:127.0.0.1:2855": is not for MSRP; write tcp: or tls:',
+        ),
+        (
+            '[msrp]\nanchor = "nat"\nlisten = []',
+            "msrp.listen = []: leaves sessions no way; name one",
+        ),
+        (
+            '[msrp]\nanchor = "nat"\nlisten = ["tcp:127.0.0.1:5060"]',
+            'msrp.listen = "tcp:127.0.0.1:5060": is used twice; use another port',
+        ),
+        (
             'domains = ["a.test", "A.TEST"]',
             'domains = "a.test": is there twice; remove one of them',
         ),

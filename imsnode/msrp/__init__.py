@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Session mode of a node: MSRP listeners, and the calls whose sessions pass through them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import secrets
+import ssl
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pager.identity import MessageIds
+from session_msrp.anchor import Leg
+from session_msrp.uri import MsrpUri, parse_uri
+from sip.aio.listener import Bound, join, local_address
+from sip.flow import Flow
+
+from .. import settings as settings_of
+from ..tls import client_context, server_context
+from .calls import Call, Calls
+from .connections import Connections
+
+if TYPE_CHECKING:
+    from ..app import App
+
+__all__ = ["Sessions"]
+
+_SWEEP_S = 5.0
+
+
+class Sessions:
+    """The anchor of a node with its sockets. Listeners are open when it is made.
+
+    Raises: BindError, TlsConfigError.
+    """
+
+    def __init__(self, app: App) -> None:
+        config = app.config
+        self._app = app
+        self._fingerprint = b""
+        self.connections = Connections(
+            app.loop,
+            settings_of.msrp_limits(config),
+            _new_tid,
+            client_context(),
+            lambda host, port: app.edge.proxy.may_send_to(host, port),
+            self._lost,
+        )
+        self.calls = Calls(
+            self.connections,
+            settings_of.call_settings(config),
+            self._door,
+            app.storage.ledger.note,
+            MessageIds(app.ids.token(5)).next,
+            app.edge.names.aor_of,
+            app.clock.wall,
+            app.retry_after,
+        )
+        context: ssl.SSLContext | None = None
+        for listener in config.msrp.listen:
+            if listener.transport == "TLS" and context is None:
+                files = app.edge.certificate()
+                context = server_context(*files)
+                self._fingerprint = _fingerprint_of(files[0].read_text())
+            self.connections.listen(
+                listener.transport,
+                listener.host,
+                listener.port,
+                context if listener.transport == "TLS" else None,
+            )
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    @property
+    def bound(self) -> list[Bound]:
+        """The open listeners."""
+        return self.connections.bound
+
+    def listeners(self) -> list[str]:
+        """Return the words of the ready line."""
+        return [
+            f"{'msrps' if each.transport == 'TLS' else 'msrp'}:{join(each.host, each.port)}"
+            for each in self.bound
+        ]
+
+    def start(self) -> None:
+        """Accept connections."""
+        self.connections.start()
+        self._sweep()
+
+    def _sweep(self) -> None:
+        self.calls.sweep(self.connections.now())
+        self._sweeper = self._app.loop.call_later(_SWEEP_S, self._sweep)
+
+    def stop(self) -> None:
+        """Take nothing new, and end every session."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        self.connections.stop_accepting()
+        self.calls.stop()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.connections.close()
+
+    def _lost(self, leg: Leg, reason: str) -> None:
+        self.calls.lost(leg, reason)
+
+    def _door(self, flow: Flow) -> NearDoor:
+        """Return where whoever is at the far end of a flow reaches our listeners."""
+        return NearDoor(
+            self.bound, flow, self._app.config.network.advertise or "", self._fingerprint
+        )
+
+    def rows(self) -> list[Mapping[str, object]]:
+        """Say of every session between whom it is and what has passed."""
+        now, wall = self.connections.now(), self._app.clock.wall()
+        return [
+            _row(call, now, wall, number)
+            for call in self.calls.all
+            for number in range(len(call.streams))
+        ]
+
+
+def _row(call: Call, now: float, wall: float, number: int) -> Mapping[str, object]:
+    stream = sorted(call.streams, key=lambda each: each.caller.own)[number]
+    caller, callee = stream.legs
+    both = caller.link is not None and callee.link is not None
+    return {
+        "id": call.id,
+        "call_id": call.call_id.decode("utf-8", "backslashreplace"),
+        "caller": call.caller,
+        "callee": call.callee,
+        "state": "connected" if both else ("answered" if call.answered else "offered"),
+        "age": max(0, round(wall - call.began)),
+        "idle": max(0, round(now - stream.used)),
+        "chunks": caller.chunks + callee.chunks,
+        "octets": caller.octets + callee.octets,
+    }
+
+
+class NearDoor:
+    """The listeners as one party sees them: over the address its SIP came to, where that is ours.
+
+    advertise: the name of the node behind a NAT of its own, "" without one.
+    """
+
+    def __init__(
+        self, bound: Sequence[Bound], flow: Flow, advertise: str, fingerprint: bytes
+    ) -> None:
+        self._bound = bound
+        self._flow = flow
+        self._advertise = advertise
+        self.fingerprint = fingerprint
+
+    def uri(self, secure: bool) -> MsrpUri | None:
+        """Return a new URI of this node: 120 random bits, used once (rule M3)."""
+        wanted = "TLS" if secure else "TCP"
+        usable = [each for each in self._bound if each.transport == wanted]
+        local, remote = self._flow.local[0], self._flow.remote[0]
+        near = next((each for each in usable if each.host == local), None) or next(
+            (each for each in usable if (":" in each.host) == (":" in remote)), None
+        )
+        if near is None:
+            return None
+        host = self._advertise or (local if near.wildcard else local_address(near, remote)[0])
+        name = f"[{host}]" if ":" in host else host
+        session = base64.urlsafe_b64encode(secrets.token_bytes(15)).decode()
+        scheme = "msrps" if secure else "msrp"
+        return parse_uri(f"{scheme}://{name}:{near.port}/{session};tcp".encode())
+
+
+def _new_tid() -> bytes:
+    return secrets.token_hex(8).encode()
+
+
+def _fingerprint_of(certificate: str) -> bytes:
+    """Return the a=fingerprint of a PEM certificate (RFC 8122 5)."""
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(_first(certificate))).hexdigest().upper()
+    pairs = ":".join(digest[at : at + 2] for at in range(0, len(digest), 2))
+    return b"SHA-256 " + pairs.encode()
+
+
+def _first(pem: str) -> str:
+    """Return the first certificate of a chain, which is the node's own."""
+    end = "-----END CERTIFICATE-----"
+    return pem[pem.index("-----BEGIN CERTIFICATE-----") : pem.index(end) + len(end)]

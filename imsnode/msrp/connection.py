@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One MSRP connection: octets to chunks, chunks to octets, and who waits for whom."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import socket
+from typing import TYPE_CHECKING, cast
+
+from session_msrp.anchor import Leg
+from session_msrp.errors import FramingError
+from session_msrp.framer import Framer
+
+if TYPE_CHECKING:
+    from .connections import Connections
+
+__all__ = ["Connection"]
+
+_OUTPUT_HIGH = 64 * 1024
+_OUTPUT_LOW = 16 * 1024
+_HASHES = {b"sha-256": hashlib.sha256, b"sha-384": hashlib.sha384, b"sha-512": hashlib.sha512}
+
+
+class Connection(asyncio.Protocol):
+    """The protocol object of one connection, inbound or opened by us; a `Link` of the anchor.
+
+    What is written while the loop handles one wake-up leaves in one piece. When the peer does not
+    read, those who send to it are not read either: ``held`` has whom this one waits for. legs: the
+    ends that are reached over it.
+    """
+
+    __slots__ = ("_framer", "_out", "_table", "_transport", "choked_since", "closing",
+                 "fingerprint", "held", "inbound", "last", "legs", "reason", "remote", "secure",
+                 "source")  # fmt: skip
+
+    def __init__(
+        self, table: Connections, remote: tuple[str, int], source: str, secure: bool, inbound: bool
+    ) -> None:
+        self.remote = remote
+        self.source = source
+        self.secure = secure
+        self.inbound = inbound
+        self.legs: set[Leg] = set()
+        self.held: set[object] = set()
+        self.last = table.now()
+        self.choked_since = 0.0
+        self.closing = False
+        self.reason = ""
+        #: What the peer's certificate must be, as a=fingerprint has it; b"" asks an authority.
+        self.fingerprint = b""
+        self._table = table
+        self._framer = Framer(table.limits.msrp)
+        self._transport: asyncio.Transport | None = None
+        self._out: list[bytes] = []
+
+    # -- asyncio.Protocol ----------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send what waited."""
+        stream = cast(asyncio.Transport, transport)
+        self._transport = stream
+        if self.fingerprint and not _matches(_certificate(stream), self.fingerprint):
+            self.reason = "the certificate is not the one in the SDP"
+            self.closing = True
+        if self.closing:
+            stream.abort()
+            return
+        raw: socket.socket = stream.get_extra_info("socket")
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        stream.set_write_buffer_limits(_OUTPUT_HIGH, _OUTPUT_LOW)
+        self.last = self._table.now()
+        if self.held:
+            stream.pause_reading()
+        self.flush()
+
+    def data_received(self, data: bytes) -> None:
+        """Cut the octets into chunks and pass them on."""
+        if self.closing:
+            return
+        table = self._table
+        now = self.last = table.now()
+        framer = self._framer
+        framer.feed(data)
+        try:
+            while (chunk := framer.next()) is not None:
+                table.receive(chunk, self, now)
+        except FramingError as error:
+            table.stats.framing_errors += 1
+            self.close(error.reason)
+        table.flush()
+
+    def eof_received(self) -> bool:
+        """End with the peer; half a session is none."""
+        return False
+
+    def pause_writing(self) -> None:
+        """Read nothing more from this peer and from those who send to it."""
+        self.choked_since = self._table.now()
+        self.hold(self)
+        for leg in self.legs:
+            sender = leg.other.link
+            if isinstance(sender, Connection):
+                sender.hold(self)
+
+    def resume_writing(self) -> None:
+        """Read on."""
+        self.choked_since = 0.0
+        self.release(self)
+        self._table.released(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the sessions that used it."""
+        self.closing = True
+        self._table.lost(self, self.reason or ("closed" if exc is None else "reset"))
+
+    # -- flow control --------------------------------------------------------------------------
+
+    def hold(self, whom: object) -> None:
+        """Read nothing more until `whom` can take it."""
+        if not self.held and self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+        self.held.add(whom)
+        self._table.holding.add(self)
+
+    def release(self, whom: object) -> None:
+        """Read on unless somebody else has to be waited for."""
+        self.held.discard(whom)
+        if self.held:
+            return
+        self._table.holding.discard(self)
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def bound(self, leg: Leg) -> None:
+        """Carry an end from now on."""
+        self.legs.add(leg)
+        sender = leg.other.link
+        if isinstance(sender, Connection):
+            sender.release(leg)
+            if self.choked_since:
+                sender.hold(self)
+        if isinstance(sender, Connection) and sender.choked_since:
+            self.hold(sender)
+
+    # -- out -----------------------------------------------------------------------------------
+
+    @property
+    def connected(self) -> bool:
+        """True once the transport exists (for TLS: after the handshake)."""
+        return self._transport is not None
+
+    @property
+    def mid_chunk(self) -> bool:
+        """True while a chunk has begun and is not complete."""
+        return self._framer.mid_chunk
+
+    def write(self, data: bytes) -> None:
+        """Send with everything else that is written in this wake-up."""
+        if not self._out:
+            self._table.dirty.append(self)
+        self._out.append(data)
+
+    def flush(self) -> None:
+        """Hand over what was written; a peer that leaves too much unread is cut off."""
+        transport = self._transport
+        if transport is None or not self._out:
+            return
+        out = self._out
+        data = out[0] if len(out) == 1 else b"".join(out)
+        out.clear()
+        if transport.is_closing():
+            return
+        transport.write(data)
+        if transport.get_write_buffer_size() > self._table.limits.output_bytes:
+            self._table.stats.closed_output += 1
+            self.abort("too much unread")
+
+    def close(self, reason: str) -> None:
+        """Close after the output has left; nothing that arrives from now on is looked at."""
+        if self.closing:
+            return
+        self.flush()
+        self.closing = True
+        self.reason = reason
+        if self._transport is None:
+            self._table.lost(self, reason)
+        else:
+            self._transport.close()
+
+    def abort(self, reason: str) -> None:
+        """Close at once, whatever waits to be sent."""
+        self.closing = True
+        self.reason = self.reason or reason
+        if self._transport is None:
+            self._table.lost(self, self.reason)
+        else:
+            self._transport.abort()
+
+
+def _certificate(transport: asyncio.Transport) -> bytes:
+    tls = transport.get_extra_info("ssl_object")
+    return (tls.getpeercert(binary_form=True) or b"") if tls is not None else b""
+
+
+def _matches(certificate: bytes, fingerprint: bytes) -> bool:
+    """Hold a certificate against an a=fingerprint before anything is sent (RFC 8122 5)."""
+    name, _, value = fingerprint.partition(b" ")
+    method = _HASHES.get(name.lower())
+    if method is None or not certificate:
+        return False
+    seen = method(certificate).hexdigest().encode()
+    return hmac.compare_digest(seen, value.strip().replace(b":", b"").lower())

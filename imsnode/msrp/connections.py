@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All MSRP connections of a node: listening, connecting, their ends and their deadlines."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from socket import socket
+from typing import Any
+
+from session_msrp.anchor import Anchor, Leg, Link
+from session_msrp.chunk import Chunk
+from session_msrp.limits import Limits
+from sip.aio.listener import Bound, open_socket
+from sip.sources import source_of
+
+from .connection import Connection
+
+__all__ = ["ConnectionLimits", "ConnectionStats", "Connections"]
+
+log = logging.getLogger(__name__)
+
+_SWEEP_S = 1.0
+_ACCEPTS_PER_WAKE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """Bounds: counts, octets (`_bytes`) and seconds (`_s`).
+
+    unused_s: how long a connection may stand without a session. stall_s: how long a peer may read
+    nothing while something waits for it, and how long an end may take to connect.
+    """
+
+    connections: int = 10_000
+    per_source: int = 100
+    unused_s: float = 20.0
+    stall_s: float = 60.0
+    idle_s: float = 7200.0
+    output_bytes: int = 1 << 20
+    connect_s: float = 5.0
+    handshake_s: float = 10.0
+    handshakes: int = 200
+    msrp: Limits = field(default_factory=Limits)
+
+
+class ConnectionStats:
+    """Counters, plain ints."""
+
+    __slots__ = ("accepted", "closed_output", "connect_failed", "connects", "framing_errors",
+                 "handshake_failed", "handshaking", "refused_limit", "stalled")  # fmt: skip
+
+    def __init__(self) -> None:
+        self.accepted = 0
+        self.refused_limit = 0
+        self.connects = 0
+        self.connect_failed = 0
+        self.handshaking = 0
+        self.handshake_failed = 0
+        self.framing_errors = 0
+        self.closed_output = 0
+        self.stalled = 0
+
+
+class Connections:
+    """Carries chunks between connections and the anchor.
+
+    Args: may_connect(host, port): whether that may be a next hop (threats.md R2). ended: told of
+        each stream that a connection took with it, and why. client_tls: for connections we open.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        limits: ConnectionLimits,
+        new_tid: Callable[[], bytes],
+        client_tls: ssl.SSLContext,
+        may_connect: Callable[[str, int], bool],
+        ended: Callable[[Leg, str], None],
+    ) -> None:
+        self.loop = loop
+        self.limits = limits
+        self.stats = ConnectionStats()
+        self.anchor = Anchor(limits.msrp, new_tid, self._connect_to, self._hold)
+        self.live: set[Connection] = set()
+        self.dirty: list[Connection] = []
+        self.holding: set[Connection] = set()
+        self.bound: list[Bound] = []
+        self._client_tls = client_tls
+        self._may_connect = may_connect
+        self._ended = ended
+        self._per_source: dict[str, int] = {}
+        self._opened: dict[tuple[str, int, bool, bytes], Connection] = {}
+        self._sockets: list[tuple[socket, Bound, ssl.SSLContext | None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    @staticmethod
+    def now() -> float:
+        """Return monotonic seconds."""
+        return time.monotonic()
+
+    # -- listening -------------------------------------------------------------------------------
+
+    def listen(self, transport: str, host: str, port: int, context: ssl.SSLContext | None) -> Bound:
+        """Open a listener; nothing is accepted before ``start``. Raises: BindError."""
+        opened, bound = open_socket(transport, host, port, "msrp.listen")
+        self._sockets.append((opened, bound, context))
+        self.bound.append(bound)
+        return bound
+
+    def start(self) -> None:
+        """Accept from now on."""
+        for opened, bound, context in self._sockets:
+            self.loop.add_reader(opened.fileno(), self._accept, opened, bound, context)
+        self._sweeper = self.loop.call_later(_SWEEP_S, self._sweep)
+
+    def stop_accepting(self) -> None:
+        """Take no more connections; those that exist go on."""
+        for opened, _, _ in self._sockets:
+            self.loop.remove_reader(opened.fileno())
+            opened.close()
+        self._sockets.clear()
+
+    async def close(self) -> None:
+        """End all; what was written leaves first."""
+        self.stop_accepting()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for connection in list(self.live):
+            connection.close("node stops")
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(0)
+        for connection in list(self.live):
+            connection.abort("node stops")
+
+    def _accept(self, opened: socket, bound: Bound, context: ssl.SSLContext | None) -> None:
+        for _ in range(_ACCEPTS_PER_WAKE):
+            try:
+                accepted, remote = opened.accept()
+            except OSError:  # nobody more, or the peer has gone already
+                return
+            host = str(remote[0]).partition("%")[0]
+            source = source_of(host)
+            if not self._room(source, context is not None):
+                self.stats.refused_limit += 1
+                accepted.close()
+                continue
+            accepted.setblocking(False)
+            self.stats.accepted += 1
+            self._per_source[source] = self._per_source.get(source, 0) + 1
+            secure = context is not None
+            connection = Connection(self, (host, int(remote[1])), source, secure, True)
+            self.live.add(connection)
+            self._spawn(self._attach(accepted, connection, context))
+
+    def _room(self, source: str, secure: bool) -> bool:
+        limits = self.limits
+        return (
+            len(self.live) < limits.connections
+            and self._per_source.get(source, 0) < limits.per_source
+            and not (secure and self.stats.handshaking >= limits.handshakes)
+        )
+
+    async def _attach(
+        self, accepted: socket, connection: Connection, context: ssl.SSLContext | None
+    ) -> None:
+        if context is not None:
+            self.stats.handshaking += 1
+        try:
+            await self.loop.connect_accepted_socket(
+                lambda: connection,
+                accepted,
+                ssl=context,
+                ssl_handshake_timeout=None if context is None else self.limits.handshake_s,
+            )
+        except (OSError, ssl.SSLError):
+            self.stats.handshake_failed += context is not None
+        finally:
+            if context is not None:
+                self.stats.handshaking -= 1
+            if not connection.connected:
+                accepted.close()
+                connection.abort("not established")
+
+    # -- connecting ------------------------------------------------------------------------------
+
+    def _connect_to(self, leg: Leg) -> None:
+        """Reach an end over a connection of ours; one to the same peer is shared (RFC 4975 5.4)."""
+        if leg.target is None or not self._may_connect(*leg.target):
+            self.loop.call_soon(self._ended, leg, "this node may not connect to its address")
+            return
+        host, port = leg.target
+        secure = leg.own.startswith(b"msrps")
+        key = (host, port, secure, leg.fingerprint)
+        connection = self._opened.get(key)
+        if connection is None or connection.closing:
+            if len(self.live) >= self.limits.connections:
+                self.stats.refused_limit += 1
+                self.loop.call_soon(self._ended, leg, "too many connections")
+                return
+            connection = Connection(self, leg.target, source_of(host), secure, False)
+            connection.fingerprint = leg.fingerprint
+            self.live.add(connection)
+            self._opened[key] = connection
+            self.stats.connects += 1
+            self._spawn(self._dial(connection))
+        leg.bind(connection)
+
+    async def _dial(self, connection: Connection) -> None:
+        host, port = connection.remote
+        limits = self.limits
+        context = self._tls_for(connection.fingerprint) if connection.secure else None
+        reason = "not reached"
+        try:
+            async with asyncio.timeout(limits.connect_s + (limits.handshake_s if context else 0)):
+                await self.loop.create_connection(
+                    lambda: connection,
+                    host,
+                    port,
+                    ssl=context,
+                    server_hostname=host if context is not None else None,
+                )
+        except (ssl.SSLError, ssl.CertificateError) as error:
+            reason = "TLS failed"
+            log.warning("MSRP: TLS to %s failed: %s", host, error, extra={"source": host})
+        except TimeoutError:
+            reason = "no answer"
+        except OSError as error:
+            reason = (error.strerror or "unreachable").lower()
+        finally:
+            if not connection.connected:
+                self.stats.connect_failed += 1
+                connection.abort(reason)
+
+    def _tls_for(self, fingerprint: bytes) -> ssl.SSLContext:
+        """Trust whom the SDP's fingerprint names, else whom an authority vouches for (14.1)."""
+        if not fingerprint:
+            return self._client_tls
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE  # the certificate itself is compared (Connection)
+        return context
+
+    # -- chunks ----------------------------------------------------------------------------------
+
+    def receive(self, chunk: Chunk, connection: Connection, now: float) -> None:
+        """Take a chunk from a connection; the first of a session binds the session to it."""
+        if not self.anchor.receive(chunk, connection, now):
+            self.anchor.refuse(chunk, connection, 481)
+
+    def flush(self) -> None:
+        """Let everything that was written leave."""
+        while self.dirty:
+            dirty, self.dirty = self.dirty, []
+            for connection in dirty:
+                connection.flush()
+
+    def _hold(self, link: Link, leg: Leg) -> None:
+        assert isinstance(link, Connection)
+        link.hold(leg)
+
+    def released(self, connection: Connection) -> None:
+        """Read on from all who waited for a connection."""
+        for waiting in list(self.holding):
+            waiting.release(connection)
+
+    # -- ends ------------------------------------------------------------------------------------
+
+    def lost(self, connection: Connection, reason: str) -> None:
+        """Forget a connection; its sessions are over (RFC 4975 5.4). A second call does nothing."""
+        if connection not in self.live:
+            return
+        self.live.discard(connection)
+        self.holding.discard(connection)
+        self.released(connection)
+        if connection.inbound:
+            left = self._per_source.get(connection.source, 1) - 1
+            if left:
+                self._per_source[connection.source] = left
+            else:
+                self._per_source.pop(connection.source, None)
+        for key in [key for key, each in self._opened.items() if each is connection]:
+            del self._opened[key]
+        for leg in list(connection.legs):
+            self._ended(leg, reason)
+
+    def drop(self, leg: Leg) -> None:
+        """Let go of an end; a connection that nobody uses any more is closed."""
+        connection = leg.link
+        leg.link = None
+        for waiting in list(self.holding):
+            waiting.release(leg)
+        if isinstance(connection, Connection):
+            connection.legs.discard(leg)
+            if not connection.legs:
+                connection.close("session ended")
+
+    def _sweep(self) -> None:
+        self._sweeper = self.loop.call_later(_SWEEP_S, self._sweep)
+        now = self.now()
+        limits = self.limits
+        for connection in list(self.live):
+            if not connection.connected:
+                continue
+            if connection.choked_since and now - connection.choked_since > limits.stall_s:
+                self.stats.stalled += 1
+                connection.abort("did not read")
+            elif not connection.legs and now - connection.last > limits.unused_s:
+                connection.close("no session")
+            elif (
+                connection.mid_chunk
+                and not connection.held
+                and now - connection.last > limits.stall_s
+            ):
+                connection.close("half a chunk")
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,352 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sessions whose two ends talk to this node, which passes their chunks on.
+
+Each end sees the node as its peer: only the two path headers of a chunk change, and a transaction
+id stays what it was, so answers and reports are the far end's own and nothing is kept for them. A
+chunk that is too large to hold goes on in several, as RFC 4975 7.1.1 lets any hop do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from .chunk import CONTINUED, MORE, ByteRange, Chunk
+from .errors import BadChunk
+from .limits import Limits
+from .media import Description
+from .outbox import FAIR_BYTES
+from .printing import print_request, response_to
+from .uri import MsrpUri, parse_path
+
+__all__ = ["Anchor", "AnchorStats", "Leg", "Link", "Stream", "path_text"]
+
+#: What may wait for an end that has not connected yet; then its peer is not read any more.
+WAITING_BYTES: Final = 64 * 1024
+#: Pieces of one end's large chunks that may be unanswered.
+_MOST_PIECES: Final = 1024
+
+# Header lines that may be passed on unread; a Byte-Range among them is caught.
+_HEADERS: Final = re.compile(
+    rb"(?:(?!to-path:|from-path:|byte-range:)"
+    rb"[a-z][!#-'*+.0-9A-Z^-~-]*:[^\x00-\x08\x0a-\x1f\x7f]*\r\n"
+    rb"|byte-range: *([0-9]{1,18})-([0-9]{1,18}|\*)/([0-9]{1,18}|\*)\r\n)*",
+    re.IGNORECASE,
+)
+_RANGE_LINE: Final = re.compile(rb"byte-range:", re.IGNORECASE)
+
+
+class Link(Protocol):
+    """A connection, as the anchor needs it."""
+
+    def write(self, data: bytes) -> None:
+        """Send octets, or keep them until there is room."""
+        ...
+
+    def bound(self, leg: Leg) -> None:
+        """Know of an end that is reached over this connection from now on."""
+        ...
+
+
+class Leg:
+    """One end of a stream. own: the URI this end sends to, its single use per connection (M3).
+
+    path: the end's own, as its SDP has it; empty until that has come. connects: we open the
+    connection. link: the connection its SENDs come on, None while there is none.
+    """
+
+    __slots__ = ("chunks", "connects", "fingerprint", "first", "key", "link", "octets", "other",
+                 "own", "path", "pieces", "refused", "stream", "target", "uri",
+                 "waiting", "waiting_bytes")  # fmt: skip
+
+    other: Leg
+    stream: Stream
+
+    def __init__(self, own: MsrpUri) -> None:
+        self.uri = own
+        self.own = own.raw
+        self.key = own.key
+        self.path = b""
+        self.first = b""
+        self.target: tuple[str, int] | None = None
+        self.fingerprint = b""
+        self.connects = False
+        self.link: Link | None = None
+        self.waiting: list[bytes] = []
+        self.waiting_bytes = 0
+        self.pieces: dict[bytes, bytes] = {}
+        self.refused = b""
+        self.chunks = 0
+        self.octets = 0
+
+    def reached_by(self, described: Description, connects: bool) -> None:
+        """Take what the end's SDP says of it."""
+        self.path = path_text(described)
+        self.first = described.path[0].raw
+        self.target = described.target
+        self.fingerprint = described.fingerprint if described.secure else b""
+        self.connects = connects
+
+    def write(self, data: bytes) -> bool:
+        """Send to this end, or keep it until the end is connected; False when it is too much."""
+        link = self.link
+        if link is not None:
+            link.write(data)
+            return True
+        self.waiting.append(data)
+        self.waiting_bytes += len(data)
+        return self.waiting_bytes <= WAITING_BYTES
+
+    def bind(self, link: Link) -> None:
+        """Use a connection for this end from now on; what waited goes out."""
+        self.link = link
+        link.bound(self)
+        waiting, self.waiting, self.waiting_bytes = self.waiting, [], 0
+        if waiting:
+            link.write(b"".join(waiting))
+
+
+class Stream:
+    """An anchored session: a leg to the caller, one to the callee.
+
+    used: when something passed last. ended: why it is over, empty before. owner: its dialog, for
+    whoever made it.
+    """
+
+    __slots__ = ("callee", "caller", "ended", "owner", "used")
+
+    def __init__(self, caller: MsrpUri, callee: MsrpUri, now: float) -> None:
+        self.caller = Leg(caller)
+        self.callee = Leg(callee)
+        self.caller.other = self.callee
+        self.callee.other = self.caller
+        self.caller.stream = self.callee.stream = self
+        self.used = now
+        self.ended = ""
+        self.owner: object = None
+
+    def leg(self, caller: bool) -> Leg:
+        """Return the leg to one of the parties."""
+        return self.caller if caller else self.callee
+
+    @property
+    def legs(self) -> tuple[Leg, Leg]:
+        """Both ends."""
+        return (self.caller, self.callee)
+
+
+class AnchorStats:
+    """Counters, plain ints. refused: chunks answered with an error, or dropped."""
+
+    __slots__ = ("chunks", "octets", "refused", "streams")
+
+    def __init__(self) -> None:
+        self.chunks = 0
+        self.octets = 0
+        self.refused = 0
+        self.streams = 0
+
+
+class Anchor:
+    """All anchored streams, found by the URIs they gave out.
+
+    Args: connect: asked for a connection to an end, when there is something to send to it and it
+        will not connect itself; hold: asked not to read from a link until the leg has one.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        new_tid: Callable[[], bytes],
+        connect: Callable[[Leg], None],
+        hold: Callable[[Link, Leg], None],
+    ) -> None:
+        self._limits = limits
+        self._new_tid = new_tid
+        self._connect = connect
+        self._hold = hold
+        self._by_own: dict[bytes, Leg] = {}
+        self._by_key: dict[object, Leg] = {}
+        self.streams: set[Stream] = set()
+        self.stats = AnchorStats()
+
+    def add(self, stream: Stream) -> None:
+        """Serve a stream from now on."""
+        self.streams.add(stream)
+        for leg in stream.legs:
+            self._by_own[leg.own] = leg
+            self._by_key[leg.key] = leg
+        self.stats.streams = len(self.streams)
+
+    def end(self, stream: Stream, why: str) -> None:
+        """Serve a stream no more; a second call does nothing."""
+        if stream not in self.streams:
+            return
+        stream.ended = why
+        self.streams.discard(stream)
+        for leg in stream.legs:
+            self._by_own.pop(leg.own, None)
+            self._by_key.pop(leg.key, None)
+            leg.waiting.clear()
+        self.stats.streams = len(self.streams)
+
+    def gave_out(self, uri: MsrpUri) -> bool:
+        """Say whether a URI is one of ours: what passes here a second time is anchored already."""
+        return uri.key in self._by_key
+
+    # -- chunks ----------------------------------------------------------------------------------
+
+    def receive(self, chunk: Chunk, link: Link, now: float) -> bool:
+        """Pass a chunk on; False when it is for no stream of ours and nothing was done.
+
+        What cannot be passed on is answered here, on `link`.
+        """
+        leg = self._by_own.get(chunk.to_path)
+        if leg is None:
+            leg = self._find(chunk)
+            if leg is None:
+                return False
+        if leg.link is not link and not self._may_bind(leg, chunk, link):
+            return True
+        if chunk.status:
+            self._pass_answer(leg, chunk)
+            return True
+        if chunk.from_path != leg.path and not _same_path(chunk.from_path, leg.path):
+            self.refuse(chunk, link, 481)
+            return True
+        span = _HEADERS.match(chunk.raw, chunk.rest, chunk.head_end)
+        assert span is not None
+        if span.end() != chunk.head_end or (span[1] is not None and not _sound(span)):
+            self.refuse(chunk, link, 400)
+            return True
+        leg.stream.used = now
+        other = leg.other
+        size = chunk.body_end - chunk.body_at
+        leg.chunks += 1
+        leg.octets += size
+        stats = self.stats
+        stats.chunks += 1
+        stats.octets += size
+        if chunk.offset or chunk.flag is MORE:
+            octets = self._piece(leg, chunk, span)
+            if octets is None:
+                return True
+        else:
+            octets = b"MSRP %b %b\r\nTo-Path: %b\r\nFrom-Path: %b\r\n%b" % (
+                chunk.tid,
+                chunk.method,
+                other.path,
+                other.own,
+                chunk.raw[chunk.rest :],
+            )
+        out = other.link
+        if out is not None:
+            out.write(octets)
+        else:
+            self._wait(other, octets, link)
+        return True
+
+    def _wait(self, leg: Leg, octets: bytes, source: Link) -> None:
+        """Keep octets for an end without a connection, and see to it that it gets one."""
+        if not leg.waiting and leg.connects:
+            self._connect(leg)
+        if not leg.write(octets):
+            self._hold(source, leg)
+
+    def _find(self, chunk: Chunk) -> Leg | None:
+        """Find a leg by a To-Path that is written in another way than ours."""
+        try:
+            path = parse_path(chunk.to_path, self._limits.path_uris)
+        except BadChunk:
+            return None
+        return self._by_key.get(path[0].key) if len(path) == 1 else None
+
+    def _may_bind(self, leg: Leg, chunk: Chunk, link: Link) -> bool:
+        """Bind a leg to the connection its first SEND comes on (RFC 4975 5.4)."""
+        if leg.link is not None:
+            self.refuse(chunk, link, 506)
+            return False
+        if chunk.status or leg.connects or not _same_path(chunk.from_path, leg.path):
+            self.refuse(chunk, link, 481)
+            return False
+        leg.bind(link)
+        return True
+
+    def _pass_answer(self, leg: Leg, chunk: Chunk) -> None:
+        other = leg.other
+        tid = chunk.tid
+        if leg.pieces and tid in leg.pieces:
+            # Of a piece only bad news goes back, once for the chunk it was of.
+            tid = leg.pieces.pop(tid)
+            if chunk.status == 200 or other.refused == tid:
+                return
+            other.refused = tid
+        start = chunk.raw[6 + len(chunk.tid) : chunk.raw.index(b"\r\n")]
+        end = len(chunk.raw) - len(chunk.tid) - 10
+        other.write(
+            b"MSRP %b %b\r\nTo-Path: %b\r\nFrom-Path: %b\r\n%b-------%b$\r\n"
+            % (tid, start, other.first, other.own, chunk.raw[chunk.rest : end], tid)
+        )
+
+    def _piece(self, leg: Leg, chunk: Chunk, span: re.Match[bytes]) -> bytes | None:
+        """Make a chunk of its own of a piece; None when the far end refused the chunk already."""
+        if not chunk.offset:
+            leg.refused = b""
+        elif leg.refused == chunk.tid:
+            return None
+        other = leg.other
+        tid = chunk.tid
+        body = chunk.body
+        flag = chunk.flag
+        if flag is MORE:
+            flag = CONTINUED
+            tid = self._new_tid()
+            while b"-------" + tid in body:
+                tid = self._new_tid()
+            if len(other.pieces) >= _MOST_PIECES:  # who wants no answers gets none
+                del other.pieces[next(iter(other.pieces))]
+            other.pieces[tid] = chunk.tid
+        start = (int(span[1]) if span[1] is not None else 1) + chunk.offset
+        total = None if span[3] in (None, b"*") else int(span[3])
+        end = start + len(body) - 1 if len(body) <= FAIR_BYTES else None
+        lines = [
+            line for line in chunk.headers.split(b"\r\n")[:-1] if _RANGE_LINE.match(line) is None
+        ]
+        headers = [b"Byte-Range: " + ByteRange(start, end, total).print(), *lines]
+        return print_request(tid, chunk.method, other.path, other.own, headers, body, flag)
+
+    def refuse(self, chunk: Chunk, link: Link, status: int) -> None:
+        """Answer a request that is not passed on; of one in pieces the first piece is answered."""
+        self.stats.refused += 1
+        if chunk.status or chunk.offset:
+            return
+        try:
+            answer = response_to(chunk, status, chunk.to_path)
+        except BadChunk:
+            return
+        if answer is not None:
+            link.write(answer)
+
+
+def path_text(described: Description) -> bytes:
+    """Return a side's path as its From-Path will be, and the To-Path of what is sent to it."""
+    return b" ".join(uri.raw for uri in described.path)
+
+
+def _sound(span: re.Match[bytes]) -> bool:
+    """Say whether a Byte-Range can be true (rule M2)."""
+    start = int(span[1])
+    end = start - 1 if span[2] == b"*" else int(span[2])
+    return start > 0 and end >= start - 1 and (span[3] == b"*" or end <= int(span[3]))
+
+
+def _same_path(one: bytes, other: bytes) -> bool:
+    """Compare paths as RFC 4975 6.1 compares URIs."""
+    if one == other:
+        return True
+    try:
+        mine, theirs = parse_path(one, 8), parse_path(other, 8)
+    except BadChunk:
+        return False
+    return [uri.key for uri in mine] == [uri.key for uri in theirs]

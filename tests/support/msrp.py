@@ -1,0 +1,245 @@
+"""An MSRP client for tests against a real node: `session_msrp` on one blocking socket."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import socket
+import time
+
+from session_msrp.framer import Framer
+from session_msrp.limits import Limits
+from session_msrp.media import (
+    ACTIVE,
+    ACTPASS,
+    PASSIVE,
+    Description,
+    is_session,
+    new_media,
+    read_media,
+    we_connect,
+)
+from session_msrp.outbox import Outgoing
+from session_msrp.session import Event, Received, Session
+from session_msrp.uri import parse_uri
+from sip.bodies.sdp import Sdp, Section, parse_sdp
+from tests.support.phone import Phone, Reply
+
+_numbers = itertools.count(1)
+WAIT_S = 8.0
+
+
+class MsrpClient:
+    """One end of one session; it listens from the start, and connects where it has to.
+
+    Args: setup: what it offers or answers, "" knows no RFC 6135. host: in its path, which may be an
+        address nobody can reach.
+    """
+
+    def __init__(
+        self, setup: bytes = ACTPASS, host: str = "127.0.0.1", types: bytes = b"*"
+    ) -> None:
+        family = "::1" if ":" in host else "127.0.0.1"
+        self.listener = socket.create_server(
+            (family, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+        )
+        self.setup, self.types, self.host = setup, types, host
+        self.port = self.listener.getsockname()[1]
+        self.framer = Framer(Limits())
+        self.events: list[Event] = []
+        self.peer: Description | None = None
+        self.socket: socket.socket | None = None
+        self.connects = False
+        self.renew()
+
+    def renew(self) -> None:
+        """Take a URI that was never used."""
+        name = f"[{self.host}]" if ":" in self.host else self.host
+        self.own = parse_uri(f"msrp://{name}:{self.port}/{secrets.token_hex(10)};tcp".encode())
+
+    def __enter__(self) -> MsrpClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.hang_up()
+        self.listener.close()
+
+    def hang_up(self) -> None:
+        """End the connection."""
+        if self.socket is not None:
+            self.socket.close()
+            self.socket = None
+
+    # ---------------------------------------------------------------- SDP
+
+    def sdp(self, setup: bytes) -> bytes:
+        """Return this end's description."""
+        media = new_media(self.own, self.host, self.types, setup or b"-")
+        if not setup:
+            media.remove_attributes(b"setup")
+        session = Section(
+            [(b"v", b"0"), (b"o", b"- 1 1 IN IP4 127.0.0.1"), (b"s", b"-"), (b"t", b"0 0")]
+        )
+        return Sdp(session, [media]).print()
+
+    def offer(self) -> bytes:
+        return self.sdp(self.setup)
+
+    def answer(self, offer: bytes) -> bytes:
+        """Take an offer; return the answer."""
+        self.take(offer)
+        assert self.peer is not None
+        setup = self.setup
+        if setup == ACTPASS:
+            setup = ACTIVE if self.peer.setup == PASSIVE else PASSIVE
+        self.connects = we_connect(setup, self.peer.setup, offered=False)
+        return self.sdp(setup)
+
+    def accept_answer(self, answer: bytes) -> None:
+        self.take(answer)
+        assert self.peer is not None
+        self.connects = we_connect(self.setup, self.peer.setup, offered=True)
+
+    def take(self, body: bytes) -> None:
+        """Read the other side's description, with a new session when its path is new."""
+        sdp = parse_sdp(body)
+        [media] = [each for each in sdp.media if is_session(each)]
+        self.peer = read_media(sdp, media)
+        path = b" ".join(uri.raw for uri in self.peer.path)
+        self.session = Session(
+            self.own.raw, path, lambda: secrets.token_hex(8).encode(), Limits(), self.types.split()
+        )
+
+    # ------------------------------------------------------------- octets
+
+    def connect(self) -> None:
+        """Open the connection and say so with an empty SEND (RFC 4975 5.4)."""
+        assert self.peer is not None
+        self.framer = Framer(Limits())
+        self.socket = socket.create_connection(self.peer.path[0].address, timeout=WAIT_S)
+        self.send(None)
+
+    def accept(self) -> None:
+        """Wait for the other side to connect."""
+        self.framer = Framer(Limits())
+        self.listener.settimeout(WAIT_S)
+        self.socket = self.listener.accept()[0]
+
+    def open(self) -> None:
+        self.connect() if self.connects else self.accept()
+
+    def send(
+        self, body: bytes | None, content_type: bytes = b"text/plain", **wanted: bool
+    ) -> Outgoing:
+        message = Outgoing(
+            b"mid%d.%s" % (next(_numbers), secrets.token_hex(4).encode()),
+            content_type,
+            body,
+            **wanted,
+        )  # type: ignore[arg-type]
+        self.session.send(message)
+        self.pump()
+        return message
+
+    def pump(self) -> None:
+        """Send all there is to send."""
+        while self.socket is not None:
+            octets = self.session.take(time.monotonic())
+            if octets is None:
+                return
+            self.socket.sendall(octets)
+
+    def read(self, seconds: float = WAIT_S) -> bool:
+        """Take octets off the wire; False at its end, or when none came in time."""
+        assert self.socket is not None
+        self.socket.settimeout(seconds)
+        try:
+            data = self.socket.recv(65536)
+        except (TimeoutError, ConnectionError):
+            return False
+        self.framer.feed(data)
+        while (chunk := self.framer.next()) is not None:
+            self.events += self.session.receive(chunk, time.monotonic())
+        self.pump()
+        return bool(data)
+
+    def until(self, kind: type[Event], count: int = 1) -> list[Event]:
+        """Read until so many events of a kind have come."""
+        end = time.monotonic() + WAIT_S
+        while len(found := [event for event in self.events if isinstance(event, kind)]) < count:
+            assert time.monotonic() < end, self.events
+            assert self.read(), (kind, self.events)
+        return list(found)
+
+    def messages(self, count: int = 1) -> list[bytes]:
+        """Bodies of the first messages."""
+        return [
+            event.message.body
+            for event in self.until(Received, count)
+            if isinstance(event, Received)
+        ]
+
+    def ended(self) -> bool:
+        """Say whether the other side closes the connection."""
+        end = time.monotonic() + WAIT_S
+        while time.monotonic() < end:
+            if not self.read(0.5):
+                return True
+        return False
+
+
+SDP_LINE = "Content-Type: application/sdp"
+
+
+def final(phone: Phone) -> Reply:
+    """Return the next final response, or request."""
+    while (message := phone.receive(WAIT_S)) is not None:
+        if message.method or message.status >= 200:
+            return message
+    raise AssertionError(f"{phone.user} heard nothing")
+
+
+def invite(phone: Phone, to: str, body: bytes, lines: tuple[str, ...] = ()) -> Reply:
+    """Send an INVITE with an offer and answer its challenge; returns what was sent at last."""
+    uri = f"sip:{to}@{phone.domain}"
+    head = (
+        (f"Contact: <{phone.contact}>", SDP_LINE, *lines)
+        if body
+        else (f"Contact: <{phone.contact}>", *lines)
+    )
+    request = phone.request("INVITE", uri, None, head, body)
+    phone.send(request)
+    refusal = final(phone)
+    assert refusal.status == 407, refusal.data
+    phone.send(within(Reply(request), "ACK", refusal.get("to")))
+    again = phone.with_credentials(request, refusal)
+    phone.send(again)
+    return Reply(again)
+
+
+def within(
+    invite: Reply, method: str, to: str = "", target: str = "", routes: list[str] | None = None,
+    cseq: int = 0, body: bytes = b"",
+) -> bytes:  # fmt: skip
+    """Return a request of the dialog an INVITE set up, or the ACK of its refusal."""
+    number = cseq or int(invite.get("cseq").split()[0])
+    via = invite.get("via")
+    if routes is not None:
+        via = via.split(";branch=")[0] + f";branch=z9hG4bKw{time.monotonic_ns():x}"
+    lines = [
+        f"{method} {target or invite.start.split()[1]} SIP/2.0",
+        f"Via: {via}",
+        "Max-Forwards: 70",
+        *(f"Route: {route}" for route in routes or ()),
+        f"From: {invite.get('from')}",
+        f"To: {to or invite.get('to')}",
+        f"Call-ID: {invite.get('call-id')}",
+        f"CSeq: {number} {method}",
+        f"Contact: {invite.get('contact')}",
+        *((SDP_LINE,) if body else ()),
+        f"Content-Length: {len(body)}",
+    ]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

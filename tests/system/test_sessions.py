@@ -1,0 +1,240 @@
+"""MSRP sessions between two clients through the anchoring node (RFC 4975, 6135, 3264)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from session_msrp.media import ACTIVE, ACTPASS, PASSIVE
+from session_msrp.session import Delivered, Reported
+from tests.support.msrp import MsrpClient, final, invite, within
+from tests.support.phone import Phone, Reply
+from tests.support.running import RunningNode, eventually
+
+EXTRA = '[msrp]\nanchor = "always"\nlisten = ["tcp:127.0.0.1:0"]\n'
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
+    with RunningNode(tmp_path_factory.mktemp("sessions") / "node", extra=EXTRA) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def phones(node: RunningNode) -> Iterator[tuple[Phone, Phone]]:
+    server = ("127.0.0.1", node.ports["udp"])
+    with Phone(server, "alice") as alice, Phone(server, "bob") as bob:
+        assert bob.register().status == 200
+        yield alice, bob
+
+
+class Dialog:
+    """A call that stands, as its caller sees it."""
+
+    def __init__(self, caller: Phone, callee: Phone, near: MsrpClient, far: MsrpClient) -> None:
+        self.caller, self.callee, self.near, self.far = caller, callee, near, far
+        self.invite = invite(caller, callee.user, near.offer())
+        self.taken = final(callee)
+        assert self.taken.method == "INVITE"
+        self.answer(self.taken)
+
+    def answer(self, request: Reply) -> None:
+        answer = self.far.answer(request.body)
+        lines = (f"Contact: <{self.callee.contact}>", "Content-Type: application/sdp")
+        self.callee.respond(request, 200, lines, answer)
+        ok = final(self.caller)
+        assert ok.status == 200, ok.data
+        self.near.accept_answer(ok.body)
+        self.target = re.findall(r"<(.*)>", ok.get("contact"))[0]
+        self.routes = [part for value in ok.all("record-route") for part in value.split(", ")][::-1]
+        self.to = ok.get("to")
+        self.caller.send(
+            within(self.invite, "ACK", self.to, self.target, self.routes, self.caller.cseq)
+        )
+        assert final(self.callee).method == "ACK"
+
+    def send(self, method: str, body: bytes = b"") -> Reply:
+        """Send a request in the dialog; returns it as the callee gets it."""
+        self.caller.cseq += 1
+        self.caller.send(
+            within(self.invite, method, self.to, self.target, self.routes, self.caller.cseq, body)
+        )
+        return final(self.callee)
+
+    def hang_up(self) -> None:
+        bye = self.send("BYE")
+        assert bye.method == "BYE"
+        self.callee.respond(bye, 200)
+        assert final(self.caller).status == 200
+
+
+@pytest.mark.parametrize("answers", [ACTPASS, ACTIVE, b""])
+def test_a_session_from_the_first_word_to_the_bye(
+    node: RunningNode, phones: tuple[Phone, Phone], answers: bytes
+) -> None:
+    """Whoever has to connect, both sides see the node alone, and the far end's own answers."""
+    with MsrpClient() as near, MsrpClient(answers) as far:
+        dialog = Dialog(*phones, near, far)
+        port = node.msrp["msrp"]
+        for end, other in ((near, far), (far, near)):
+            assert end.peer is not None
+            [uri] = end.peer.path
+            assert uri.address == ("127.0.0.1", port)
+            assert end.peer.port == port
+            assert len(uri.session) >= 20
+            assert other.own.raw not in end.session.path
+        assert near.peer is not None
+        assert near.peer.setup == PASSIVE
+        near.open()
+        far.open()
+        sent = near.send(b"hello", success_report=True)
+        assert far.messages() == [b"hello"]
+        near.until(Reported)
+        assert Delivered(sent) in near.events
+        far.send(b"hello yourself")
+        assert near.messages() == [b"hello yourself"]
+        dialog.hang_up()
+        assert near.ended()
+        assert far.ended()
+
+
+def test_a_file_and_a_word_go_both_ways_at_once(
+    node: RunningNode, phones: tuple[Phone, Phone]
+) -> None:
+    """A chunk larger than the node holds goes on in several, and arrives whole."""
+    with MsrpClient() as near, MsrpClient() as far:
+        dialog = Dialog(*phones, near, far)
+        near.open()
+        far.open()
+        near.session._outbox._chunk_bytes = 1 << 20  # one chunk, whatever its size
+        body = bytes(range(256)) * 2048
+        sent = near.send(body, b"application/octet-stream")
+        far.send(b"meanwhile")
+        assert far.messages() == [body]
+        assert near.messages() == [b"meanwhile"]
+        near.until(Delivered, 2)
+        assert Delivered(sent) in near.events
+        dialog.hang_up()
+
+
+def test_a_new_offer_moves_the_session_and_the_same_one_keeps_it(
+    node: RunningNode, phones: tuple[Phone, Phone]
+) -> None:
+    """Hold with the same path; resume elsewhere with new URIs (MS-13)."""
+    with MsrpClient() as near, MsrpClient() as far:
+        dialog = Dialog(*phones, near, far)
+        near.open()
+        far.open()
+        near.send(b"one")
+        assert far.messages() == [b"one"]
+        shown = far.session.path
+        hold = dialog.send("INVITE", near.offer() + b"a=sendonly\r\n")
+        assert b"a=sendonly" in hold.body
+        dialog.answer(hold)
+        assert far.session.path == shown
+        near.send(b"two")
+        assert far.messages(2) == [b"one", b"two"]
+        near.renew()
+        far.renew()
+        dialog.answer(dialog.send("INVITE", near.offer()))
+        assert far.session.path != shown
+        assert near.ended()
+        near.hang_up()
+        far.hang_up()
+        near.open()
+        far.open()
+        near.send(b"three")
+        assert far.messages(3)[2:] == [b"three"]
+        dialog.hang_up()
+
+
+def test_what_is_no_session_of_ours(node: RunningNode, phones: tuple[Phone, Phone]) -> None:
+    """481 for an unknown URI, 506 for one in use, a close for what is not MSRP; a refused call
+    leaves nothing behind."""
+    with MsrpClient() as near, MsrpClient() as far, MsrpClient() as thief:
+        dialog = Dialog(*phones, near, far)
+        near.open()
+        far.open()
+        near.send(b"one")
+        assert far.messages() == [b"one"]
+        thief.own = near.own
+        thief.take(far.answer(near.offer()))
+        thief.peer, thief.session.path = near.peer, near.session.path
+        thief.connect()
+        assert thief.read()
+        assert thief.events[0].status == 506  # type: ignore[union-attr]
+        thief.session.path = thief.session.path[:-8] + b"nope;tcp"
+        thief.send(b"x")
+        assert thief.read()
+        assert thief.events[1].status == 481  # type: ignore[union-attr]
+        assert thief.socket is not None
+        thief.socket.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert thief.ended()
+        near.send(b"two")
+        assert far.messages(2) == [b"one", b"two"]
+        dialog.hang_up()
+    alice, bob = phones
+    with MsrpClient() as near:
+        sent = invite(alice, "bob", near.offer())
+        bob.respond(final(bob), 486)
+        refusal = final(alice)
+        assert refusal.status == 486
+        alice.send(within(sent, "ACK", refusal.get("to")))
+        assert final(bob).method == "ACK"
+    eventually(lambda: node.metric("imsnode_msrp_sessions") == 0)
+
+
+def test_the_loss_of_one_connection_ends_the_other_and_the_ledger_says_why(
+    node: RunningNode, phones: tuple[Phone, Phone]
+) -> None:
+    with MsrpClient() as near, MsrpClient() as far:
+        dialog = Dialog(*phones, near, far)
+        near.open()
+        far.open()
+        near.send(b"one")
+        assert far.messages() == [b"one"]
+        [row] = json.loads(node.command("session", "list", "--format", "json").stdout)
+        assert row["call_id"] == dialog.invite.get("call-id")
+        assert (row["caller"], row["callee"]) == ("sip:alice@ims.test", "sip:bob@ims.test")
+        assert (row["state"], row["octets"]) == ("connected", 3)
+        far.hang_up()
+        assert near.ended()
+        told = node.command("why", dialog.invite.get("call-id")).stdout
+        assert "callee: " in told
+        dialog.hang_up()
+
+
+def test_an_offer_in_the_200_is_answered_in_the_ack(
+    node: RunningNode, phones: tuple[Phone, Phone]
+) -> None:
+    alice, bob = phones
+    with MsrpClient() as near, MsrpClient() as far:
+        sent = invite(alice, "bob", b"")
+        taken = final(bob)
+        bob.respond(
+            taken, 200, (f"Contact: <{bob.contact}>", "Content-Type: application/sdp"), far.offer()
+        )
+        ok = final(alice)
+        answer = near.answer(ok.body)
+        target = re.findall(r"<(.*)>", ok.get("contact"))[0]
+        routes = [part for value in ok.all("record-route") for part in value.split(", ")][::-1]
+        alice.send(within(sent, "ACK", ok.get("to"), target, routes, alice.cseq, answer))
+        ack = final(bob)
+        assert ack.method == "ACK"
+        far.accept_answer(ack.body)
+        assert near.peer is not None
+        assert far.peer is not None
+        assert far.connects
+        assert {near.peer.port, far.peer.port} == {node.msrp["msrp"]}
+        far.open()
+        near.open()
+        far.send(b"hello")
+        assert near.messages() == [b"hello"]
+        alice.cseq += 1
+        alice.send(within(sent, "BYE", ok.get("to"), target, routes, alice.cseq))
+        bob.respond(final(bob), 200)
+        assert final(alice).status == 200
+        assert near.ended()
