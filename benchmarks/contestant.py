@@ -3,9 +3,10 @@
     python benchmarks/contestant.py --port 7100 --agent 7890 --dir DIR --scenario relay [--pure] [--digest]
 
 DIR gets a configuration, a database and the accounts that the load generator uses
-(``u000000``... with password ``secret``). In relay and offline runs the generator's address is a trusted peer, so that both
-contestants do the same work; with ``--digest`` it is not, and every MESSAGE is challenged. ``--pure`` runs the interpreted
-sources even where the compiled modules exist.
+(``u000000``... with password ``secret``; the presentities ``p000000``... in presence runs). In relay, offline and presence
+runs the generator's address is a trusted peer, so that both contestants do the same work; with ``--digest`` it is not, and
+every MESSAGE is challenged. In presence runs every watcher is let in, as Kamailio's ``force_active`` does, and told of every
+change at once. ``--pure`` runs the interpreted sources even where the compiled modules exist.
 """
 
 from __future__ import annotations
@@ -42,6 +43,10 @@ register_burst = 1000000
 
 [pager]
 mailbox_messages = 1000000
+
+[presence]
+strangers = "allow"
+notify_interval = 0
 {peer}
 """
 PEER = """
@@ -59,15 +64,20 @@ def command(pure: bool) -> list[str]:
     return [sys.executable, "-m", "imsnode"]
 
 
-def prepare(directory: Path, port: int, trusted: bool, users: int, imsnode: list[str]) -> Path:
+def accounts(scenario: str, users: int) -> list[str]:
+    """Return the names of the users that the generator plays."""
+    if scenario == "presence":
+        return [f"p{n:06d}" for n in range(users)]
+    return [f"u{n:06d}" for base in (0, 500000) for n in range(base, base + users)]
+
+
+def prepare(
+    directory: Path, port: int, trusted: bool, names: list[str], imsnode: list[str]
+) -> Path:
     """Write configuration and accounts; returns the configuration file."""
     config = directory / "imsnode.toml"
     config.write_text(CONFIG.format(port=port, peer=PEER if trusted else ""))
-    rows = [
-        f"sip:u{n:06d}@ims.test,secret,,true"
-        for base in (0, 500000)
-        for n in range(base, base + users)
-    ]
+    rows = [f"sip:{name}@ims.test,secret,,true" for name in names]
     csv = directory / "users.csv"
     csv.write_text("\n".join(["aor,password,display_name,enabled", *rows]) + "\n")
     subprocess.run(
@@ -84,14 +94,16 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--agent", type=int, help="the generator's receiving port (not needed)")
     parser.add_argument("--dir", type=Path, required=True)
-    parser.add_argument("--scenario", choices=("relay", "register", "offline"), required=True)
+    parser.add_argument(
+        "--scenario", choices=("relay", "register", "offline", "presence"), required=True
+    )
     parser.add_argument("--users", type=int, default=1000)
     parser.add_argument("--pure", action="store_true")
     parser.add_argument("--digest", action="store_true")
     opts = parser.parse_args()
     imsnode = command(opts.pure)
     trusted = opts.scenario != "register" and not opts.digest
-    config = prepare(opts.dir, opts.port, trusted, opts.users, imsnode)
+    config = prepare(opts.dir, opts.port, trusted, accounts(opts.scenario, opts.users), imsnode)
     os.chdir(ROOT)
     os.execv(imsnode[0], [*imsnode, "serve", "--config", str(config)])
 

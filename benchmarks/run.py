@@ -1,10 +1,12 @@
 """Measure imsnode beside Kamailio in one run and write the table.
 
-    python benchmarks/run.py [--rounds 5] [--duration 4] [--only relay,register,offline,digest,receipts,scale,many,history,xcap]
+    python benchmarks/run.py [--rounds 5] [--duration 4] [--only PART,...]
 
-Every figure is per CPU second of the server's process tree; the generator's own CPU time is never counted. The server is
+PART is one of relay, register, offline, digest, presence, receipts, scale, many, history, xcap, watchers, lists; all
+without ``--only``. Every figure is per CPU second of the server's process tree; the generator's own CPU time is never counted. The server is
 pinned to one core and the generator to another when there are two. Single results go to
-``benchmarks/results.json``, the table into ``docs/explanation/performance.md``; needs a C compiler and, for the comparison, Debian's kamailio kamailio-sqlite-modules.
+``benchmarks/results.json``, the table into ``docs/explanation/performance.md``; needs a C compiler and, for the comparison, Debian's kamailio
+kamailio-presence-modules kamailio-sqlite-modules.
 """
 
 from __future__ import annotations
@@ -37,7 +39,11 @@ COMPARISONS = (
     ("offline", (), 3.0, None),
     ("relay", ("--digest",), None, None),
     ("offline", ("--digest",), None, None),
+    ("presence", (), 1.5, None),
 )
+#: What a presence server is also held against: one that keeps its state in SQLite, as ours does.
+DURABLE_PEER, DURABLE_MARK = "kamailio-db", 10.0
+PARTS = "relay,register,offline,digest,presence,receipts,scale,many,history,xcap,watchers,lists"
 #: message/cpim that asks for notifications, against the same server's plain figure.
 ASKED = "positive-delivery, negative-delivery, display"
 RECEIPTS = (
@@ -50,6 +56,7 @@ PEERS = {
     "relay": ("kamailio", "kamailio-shortwait"),
     "register": ("kamailio",),
     "offline": ("kamailio",),
+    "presence": ("kamailio", DURABLE_PEER),
 }
 
 
@@ -108,6 +115,26 @@ def compare(
         return json.loads(Path(file.name).read_text())
 
 
+def beside_durable(
+    label: str, results: dict[str, list[dict[str, float]]]
+) -> list[tuple[str, str, list[dict[str, float]], float | None, float | None]]:
+    """Return rows with ratios to the peer that keeps its state in SQLite, where it took part."""
+    if not results.get(DURABLE_PEER):
+        return []
+    base = median(results[DURABLE_PEER], "per_cpu_s")
+    return [
+        (
+            f"{label}, ratio to {DURABLE_PEER}",
+            name,
+            single,
+            median(single, "per_cpu_s") / base,
+            DURABLE_MARK if name == "imsnode-compiled" else None,
+        )
+        for name, single in results.items()
+        if single and name.startswith("imsnode")
+    ]
+
+
 def receipts(
     kept: dict[str, object], opts: argparse.Namespace
 ) -> list[tuple[str, str, list[dict[str, float]], float | None, float | None]]:
@@ -151,7 +178,7 @@ def main() -> int:
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--duration", type=float, default=4.0)
-    parser.add_argument("--only", default="relay,register,offline,digest,receipts,scale,many,history,xcap")
+    parser.add_argument("--only", default=PARTS)
     opts = parser.parse_args()
     wanted = set(opts.only.split(","))
     if shutil.which("cc") is None:
@@ -159,7 +186,7 @@ def main() -> int:
         return 1
     if shutil.which("kamailio") is None:
         print(
-            "kamailio is missing (Debian: kamailio kamailio-sqlite-modules): no comparison, "
+            "kamailio is missing (Debian: kamailio kamailio-presence-modules kamailio-sqlite-modules): no comparison, "
             "only imsnode's own figures",
             file=sys.stderr,
         )
@@ -179,6 +206,7 @@ def main() -> int:
             ratio = median(single, "per_cpu_s") / base if base else None
             mark = {"imsnode-compiled": compiled_mark, "imsnode-interpreted": pure_mark}.get(name)
             rows.append((label, name, single, ratio, mark))
+        rows += beside_durable(label, results)
     if "receipts" in wanted:
         rows += receipts(kept, opts)
     text = table(rows) if rows else ""
@@ -206,6 +234,18 @@ def main() -> int:
         rates = xcap.measure(opts.duration, opts.rounds)
         kept["xcap"] = rates
         text += "\n\n" + xcap.table(rates)
+    if "watchers" in wanted:
+        from benchmarks import watchers
+
+        sizes = watchers.measure()
+        kept["watchers"] = sizes
+        text += "\n\n" + watchers.table(sizes)
+    if "lists" in wanted:
+        from benchmarks import resource_lists
+
+        firsts = resource_lists.measure()
+        kept["lists"] = firsts
+        text += "\n\n" + resource_lists.table(firsts)
     head = (
         f"{datetime.date.today()}, {platform.machine()}, Python {platform.python_version()}, "
         f"{os.cpu_count()} cores; `make bench` ({opts.rounds} rounds of {opts.duration:g} s, medians)\n\n"

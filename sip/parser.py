@@ -251,6 +251,8 @@ def _read_headers(message: Message, lines: list[bytes], limits: Limits, size: in
     else:
         message.cseq = parse_uint(whole[cuts[at] : blank], _MAX_CSEQ, "CSeq")
         message.method = method
+        # A NOTIFY may be known by nothing but the answers to it.
+        learn_method(whole[blank + 1 : len(line)], method)
     return lines
 
 

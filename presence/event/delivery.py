@@ -7,6 +7,7 @@ so a watcher that is slow or gone delays nobody but itself.
 
 from __future__ import annotations
 
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Final
 
@@ -38,6 +39,11 @@ _ENDING: Final = frozenset({404, 405, 410, 416, *range(480, 486), 489, 501, 604}
 _CSEQ_RESERVE: Final = 1_000  # NOTIFYs between two notes of the CSeq in the store
 _DATAGRAM: Final = 65_000  # octets no datagram can exceed
 
+# An enumeration's member costs a look-up each time.
+_PENDING: Final = WatcherState.PENDING
+_ACTIVE: Final = WatcherState.ACTIVE
+_TERMINATED: Final = WatcherState.TERMINATED
+
 
 class Delivery:
     """Sends NOTIFYs in their transactions.
@@ -64,13 +70,14 @@ class Delivery:
         """Send what is due, now or as soon as its turn comes."""
         if sub.busy or not sub.kept or not sub.due:
             return
-        if sub.state is WatcherState.PENDING and not sub.due & NOW:
+        at_once = sub.due != NEWS
+        if sub.state is _PENDING and not at_once:
             sub.due = 0  # it is shown nothing that could have changed
-        elif sub.due & NOW or now >= sub.not_before:
-            if not sub.due & NOW and sub.etag and self._unchanged(sub):
+        elif at_once or now >= sub.not_before:
+            if not at_once and sub.etag and self._unchanged(sub):
                 sub.due = 0
             else:
-                self._send(sub, now, self._state(sub, now))
+                self._send(sub, now, state_value(sub, sub.state, now))
         else:
             self._arm(sub, now)
 
@@ -79,9 +86,9 @@ class Delivery:
         if sub.busy or not sub.kept:
             sub.due = NOW
             return
-        shown = sub.state is WatcherState.ACTIVE and sub.event is WatcherEvent.TIMEOUT
+        shown = sub.state is _ACTIVE and sub.event is WatcherEvent.TIMEOUT
         sub.memo = None
-        self._send(sub, now, state_value(sub, WatcherState.TERMINATED, now), shown)
+        self._send(sub, now, state_value(sub, _TERMINATED, now), shown)
 
     def on_rate(self, sub: Subscription, now: float) -> None:
         """Send what the rate held back, or what a least rate demands (RFC 6446)."""
@@ -133,9 +140,6 @@ class Delivery:
         """Tell whether the watcher has exactly this state: what changed is not shown to it."""
         return sub.package.etag(sub, self._clock.wall()) == sub.etag
 
-    def _state(self, sub: Subscription, now: float) -> bytes:
-        return state_value(sub, sub.state, now)
-
     def _send(self, sub: Subscription, now: float, state: bytes, shown: bool = True) -> None:
         """Render the state and send it, after the store has what must not be used twice."""
         sub.due = 0
@@ -147,7 +151,7 @@ class Delivery:
             sub.adaptive.sent(now)
         version = sub.version
         body: Body | None = None
-        if shown and sub.state is WatcherState.ACTIVE:
+        if shown and sub.state is _ACTIVE:
             body = sub.package.render(sub, self._clock.wall())
         sub.etag = b"" if body is None else body.etag
         dialog = sub.dialog
@@ -155,12 +159,13 @@ class Delivery:
         sub.busy = True
         if sub.version == version and dialog.local_cseq <= sub.cseq_limit:
             self._transmit(sub, body, state, now)
-        elif sub.state is WatcherState.TERMINATED or not shown:
+        elif sub.state is _TERMINATED or not shown:
             self._transmit(sub, body, state, now)  # nothing follows
         else:
-            self.notifier.keep(sub, lambda kept: self._written(sub, body, state, kept))
+            self.notifier.keep(sub, partial(self.written, sub, body, state))
 
-    def _written(self, sub: Subscription, body: Body | None, state: bytes, kept: bool) -> None:
+    def written(self, sub: Subscription, body: Body | None, state: bytes, kept: bool) -> None:
+        """Send a NOTIFY whose version and number are in the store now."""
         now = self._clock.now()
         if kept:
             self._transmit(sub, body, state, now)
@@ -168,17 +173,17 @@ class Delivery:
             self._answered(sub, 500, None, now)
 
     def _transmit(self, sub: Subscription, body: Body | None, state: bytes, now: float) -> None:
-        dialog = sub.dialog
-        uri, routes = request_route(dialog)
         if not self._has_way(sub, now):
             self._answered(sub, 503, None, now)
             return
         flow = sub.flow
         assert flow is not None
-        if body is not None and sub.suppress in (b"*", body.etag) and sub.suppress:
-            body = Body(b"", b"", body.etag)
-        sub.suppress = b""
+        if sub.suppress:
+            if body is not None and sub.suppress in (b"*", body.etag):
+                body = Body(b"", b"", body.etag)
+            sub.suppress = b""
         self.stats.notifies += 1
+        uri, routes = request_route(sub.dialog)
         branch = self._endpoint.ids.branch()
         data = notify(sub, uri, routes, flow.via_line(branch), state, body)
         if flow.reliable or sub.bound or len(data) <= self._proxy.config.udp_octets:
@@ -201,7 +206,7 @@ class Delivery:
     def _strand(self, sub: Subscription, now: float) -> None:
         """Wait until the watcher comes back or there is news; nothing was told meanwhile."""
         self.stats.unreachable += 1
-        if sub.state is not WatcherState.TERMINATED:
+        if sub.state is not _TERMINATED:
             sub.memo = None
             sub.etag = b""
             sub.not_before = now + sub.gap_s
@@ -253,9 +258,9 @@ class Delivery:
         self, sub: Subscription, status: int, response: Response | None, now: float
     ) -> None:
         sub.busy = False
-        if sub.state is WatcherState.TERMINATED:
+        if sub.state is _TERMINATED:
             if sub.due and status not in _ENDING and status != 408:
-                self._send(sub, now, self._state(sub, now))
+                self._send(sub, now, state_value(sub, _TERMINATED, now))
             return
         if status < 300:
             if response is not None and response.has("contact"):

@@ -53,7 +53,7 @@ class Notifier:
         self.by_watcher: dict[str, int] = {}
         self.next_number = 1
         self._tables: dict[str, Table] = {}
-        self._rounds = Rounds(timers, clock, delivery.push)
+        self._rounds = Rounds(timers, clock, delivery)
         self._reviews = Reviews(timers, clock, self._decide, self._reviewed)
         delivery.notifier = self
         for package in packages:

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
 
 from .package import Body
 from .states import EVENTS, STATES, WatcherState
@@ -11,16 +13,23 @@ from .subscription import Subscription
 
 __all__ = ["draft_fields", "notify", "state_value"]
 
+_TERMINATED: Final = WatcherState.TERMINATED
+
 
 def state_value(sub: Subscription, state: WatcherState, now: float) -> bytes:
     """Return the value of Subscription-State."""
-    if state is not WatcherState.TERMINATED:
-        left = max(0, int(sub.expires_at - now + 0.5))
-        return b"%b;expires=%d%b" % (STATES[state], left, sub.rates)
+    if state is not _TERMINATED:
+        left = int(sub.expires_at - now + 0.5)
+        return _lasting(state, left if left > 0 else 0, sub.rates)
     value = b"terminated;reason=" + EVENTS[sub.event]
     if sub.retry_after >= 0:
         value += b";retry-after=%d" % sub.retry_after
     return value
+
+
+@lru_cache(maxsize=4096)
+def _lasting(state: WatcherState, left: int, rates: bytes) -> bytes:
+    return b"%b;expires=%d%b" % (STATES[state], left, rates)
 
 
 def notify(
@@ -33,26 +42,35 @@ def notify(
 ) -> bytes:
     """Return a whole NOTIFY. What does not depend on the watcher is only copied."""
     dialog = sub.dialog
+    end = b"Content-Length: 0\r\n\r\n" if body is None else body.tail or _tail(body)
+    lines = sub.package.lines
+    if lines:
+        end = b"".join([line + b"\r\n" for line in lines]) + end
     way = b"" if not routes else b"".join([b"Route: %b\r\n" % route for route in routes])
-    head = (
-        b"NOTIFY %b SIP/2.0\r\n%b\r\nMax-Forwards: 70\r\n%bFrom: %b;tag=%b\r\nTo: %b;tag=%b\r\n"
-        b"Call-ID: %b\r\nCSeq: %d NOTIFY\r\nContact: %b\r\nEvent: %b\r\nSubscription-State: %b\r\n"
-    ) % (
-        uri, via, way, dialog.local_uri, dialog.local_tag, dialog.remote_uri, dialog.remote_tag,
-        dialog.call_id, dialog.local_cseq, sub.contact, _event(sub), state,
+    # One join of pieces takes a third of the time that a format of so many does.
+    return b"".join(
+        (
+            b"NOTIFY ", uri, b" SIP/2.0\r\n", via, b"\r\nMax-Forwards: 70\r\n", way,
+            b"From: ", dialog.local_uri, b";tag=", dialog.local_tag,
+            b"\r\nTo: ", dialog.remote_uri, b";tag=", dialog.remote_tag,
+            b"\r\nCall-ID: ", dialog.call_id, b"\r\nCSeq: ", b"%d" % dialog.local_cseq,
+            b" NOTIFY\r\nContact: ", sub.contact, b"\r\nEvent: ", _event(sub),
+            b"\r\nSubscription-State: ", state, b"\r\n", end,
+        )
     )  # fmt: skip
-    if sub.package.lines:
-        head += b"".join([line + b"\r\n" for line in sub.package.lines])
-    if body is None:
-        return head + b"Content-Length: 0\r\n\r\n"
-    if body.etag:
-        head = b"%bSIP-ETag: %b\r\n" % (head, body.etag)
+
+
+def _tail(body: Body) -> bytes:
+    """Return the end of a NOTIFY that every watcher of this body is sent."""
+    etag = b"SIP-ETag: %b\r\n" % body.etag if body.etag else b""
     content = body.content
-    if not content:
-        return head + b"Content-Length: 0\r\n\r\n"
-    return b"%bContent-Type: %b\r\nContent-Length: %d\r\n\r\n%b" % (
-        head, body.content_type, len(content), content,
-    )  # fmt: skip
+    if content:
+        body.tail = b"%bContent-Type: %b\r\nContent-Length: %d\r\n\r\n%b" % (
+            etag, body.content_type, len(content), content,
+        )  # fmt: skip
+    else:
+        body.tail = etag + b"Content-Length: 0\r\n\r\n"
+    return body.tail
 
 
 def draft_fields(sub: Subscription, state: bytes, body: Body | None) -> list[tuple[bytes, bytes]]:
@@ -78,5 +96,10 @@ def draft_fields(sub: Subscription, state: bytes, body: Body | None) -> list[tup
 
 
 def _event(sub: Subscription) -> bytes:
-    name = sub.package.name.encode("ascii")
+    name = _octets(sub.package.name)
     return b"%b;id=%b" % (name, sub.event_id) if sub.event_id else name
+
+
+@lru_cache(maxsize=64)
+def _octets(name: str) -> bytes:
+    return name.encode("ascii")

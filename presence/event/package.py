@@ -47,15 +47,17 @@ class Decision:
 class Body:
     """The content of a NOTIFY; never changed and shared by all who see the same.
 
-    etag: of the state it shows, equal for equal states (RFC 5839); b"" when there is none.
+    etag: of the state it shows, equal for equal states (RFC 5839); b"" when there is none. tail:
+    the end of its NOTIFYs, made at the first.
     """
 
-    __slots__ = ("content", "content_type", "etag")
+    __slots__ = ("content", "content_type", "etag", "tail")
 
     def __init__(self, content_type: bytes, content: bytes, etag: bytes = b"") -> None:
         self.content_type = content_type
         self.content = content
         self.etag = etag
+        self.tail = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from sip.timers import TimerQueue
 
+from .delivery import Delivery
 from .ports import Clock
 from .subscription import Subscription
 
@@ -19,14 +20,12 @@ _SLICE_S: Final = 0.02  # for how long they may be served
 
 
 class Rounds:
-    """Walks through subscriptions and hands each to `push`."""
+    """Walks through subscriptions and pushes each."""
 
-    def __init__(
-        self, timers: TimerQueue, clock: Clock, push: Callable[[Subscription, float], None]
-    ) -> None:
+    def __init__(self, timers: TimerQueue, clock: Clock, delivery: Delivery) -> None:
         self._timers = timers
         self._clock = clock
-        self._push = push
+        self._delivery = delivery
 
     def run(self, subs: Sequence[Subscription], due: int, now: float, paced: int = 0) -> None:
         """Mark all of `subs` as due, and push them; `paced` are so many in a tenth of a second."""
@@ -36,10 +35,10 @@ class Rounds:
 
     def serve(self, subs: Sequence[Subscription], start: int, end: int, now: float) -> int:
         """Push some, fewer than asked for when they take long; returns where to go on."""
-        push, clock = self._push, self._clock
+        delivery, clock = self._delivery, self._clock
         begun = clock.now()
         while start < end:
-            push(subs[start], now)
+            delivery.push(subs[start], now)
             start += 1
             if clock.now() - begun > _SLICE_S:
                 break

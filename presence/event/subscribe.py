@@ -16,6 +16,7 @@ from sip.flow import Flow
 from sip.forward import is_bound
 from sip.message import Request, build_response
 from sip.transaction.server import ServerTransaction
+from sip.uri import parse_uri
 
 from .delivery import Delivery
 from .fields import Event, accepted_types, expires_of, parse_event
@@ -109,7 +110,7 @@ class SubscribeServer:
             now,
         )
         sub.suppress = request.get("suppress-if-match") or b""
-        self._take_way(sub, request, flow)
+        self._take_way(sub, request, flow, now)
         package.open(sub, wall)
         self._delivery.pace(sub, event)
         transaction = self._endpoint.accept(request, flow, now)
@@ -181,7 +182,7 @@ class SubscribeServer:
         wall = self._clock.wall()
         self._renegotiate(sub, request, event, wall)
         self._stats.refreshed += 1
-        self._take_way(sub, request, flow)
+        self._take_way(sub, request, flow, now)
         transaction = self._endpoint.accept(request, flow, now)
         if expires == 0:
             self._answer(transaction, sub, 200, 0, now)
@@ -233,16 +234,23 @@ class SubscribeServer:
 
     # ------------------------------------------------------------------- parts
 
-    def _take_way(self, sub: Subscription, request: Request, flow: Flow) -> None:
+    def _take_way(self, sub: Subscription, request: Request, flow: Flow, now: float) -> None:
         """Send NOTIFYs to where the SUBSCRIBE came from, whatever its Contact and routes say.
 
         They lead elsewhere only for a peer that is trusted: with them anybody could have NOTIFYs
-        sent to whom they like (threats.md R2, R3).
+        sent to whom they like (threats.md R2, R3). Over UDP it is the address that counts, and the
+        port is the Contact's, as for a binding (design D7); behind a NAT it is the source's.
         """
-        if request.via_count == 1 or not self._trusts(flow):
-            sub.flow = flow
-            sub.origin = (flow.transport, *flow.remote)
-            sub.bound = is_bound(request, flow)
+        if request.via_count > 1 and self._trusts(flow):
+            return
+        sub.flow, sub.bound = flow, is_bound(request, flow)
+        if sub.bound and not flow.reliable:
+            contact = parse_uri(sub.dialog.remote_target)
+            if contact.host == flow.remote[0]:
+                direct = self._endpoint.transport.flow_to("UDP", *contact.hostport(5060), now)
+                if direct is not None:
+                    sub.flow, sub.bound = direct, False
+        sub.origin = (flow.transport, *sub.flow.remote)
 
     def _package(self, request: Request) -> tuple[Event, EventPackage]:
         value = request.get("event")

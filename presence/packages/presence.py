@@ -32,6 +32,7 @@ _OWN: Final = Decision(Standing.ALLOW, EVERYTHING, "own presence")
 _STATES: Final = 4_096  # presentities whose document is kept between changes
 _DIFFS: Final = 8  # differences of one view that are made
 _VIEWS: Final = 64  # views of one presentity that are kept
+_ALLOW: Final = Standing.ALLOW
 
 
 class Authority(Protocol):
@@ -56,9 +57,6 @@ class PresencePackage:
 
     key = "presence"
     name = "presence"
-    lines: tuple[bytes, ...] = ()
-    types: tuple[bytes, ...] = (pidf.MEDIA_TYPE, partial.MEDIA_TYPE)
-    published: tuple[bytes, ...] = (pidf.MEDIA_TYPE, partial.MEDIA_TYPE)
 
     def __init__(
         self,
@@ -69,6 +67,9 @@ class PresencePackage:
         interval_s: float = 5.0,
         hard: Callable[[str], bytes | None] = _no_hard_state,
     ) -> None:
+        self.lines: tuple[bytes, ...] = ()
+        self.types: tuple[bytes, ...] = (pidf.MEDIA_TYPE, partial.MEDIA_TYPE)
+        self.published: tuple[bytes, ...] = self.types
         self._known = known
         self._hard = hard
         self.expires_default, self.expires_min, self.expires_max = expires
@@ -219,7 +220,7 @@ class _Wanted:
 
 def _filter_of(sub: Subscription) -> Filter | None:
     wanted = sub.interest
-    if not isinstance(wanted, _Wanted):
+    if wanted is None or not isinstance(wanted, _Wanted):
         return None
     return wanted.wishes.filters.about(sub.resource, sub.resource)
 
@@ -227,9 +228,12 @@ def _filter_of(sub: Subscription) -> Filter | None:
 class _State:
     """The composed document of one presentity and the views of it that somebody has."""
 
-    __slots__ = ("_resource", "_views", "document", "sphere")
+    __slots__ = ("_last", "_resource", "_shown", "_views", "document", "sphere")
 
     def __init__(self, resource: str, document: Document) -> None:
+        # What was asked for last, and its view: watchers in a row mostly see the same.
+        self._shown: Hashable = None
+        self._last: _View | None = None
         self.document = document
         self.sphere = pidf.sphere_of(document)
         self._resource = resource
@@ -237,8 +241,9 @@ class _State:
 
     def view(self, decision: Decision, wanted: Filter | None = None) -> _View:
         """Return what a decision lets see and a filter leaves of it, built at the first call."""
-        allowed = decision.standing is Standing.ALLOW
-        shown = decision.view if allowed else None
+        shown = decision.view if decision.standing is _ALLOW else None
+        if wanted is None and shown is self._shown and self._last is not None:
+            return self._last
         view = self._views.get((shown, wanted))
         if view is None:
             if wanted is not None:
@@ -251,6 +256,8 @@ class _State:
             # A filter of each watcher's own must not make a document of each watcher's own stay.
             if wanted is None or len(self._views) < _VIEWS:
                 self._views[shown, wanted] = view
+        if wanted is None:
+            self._shown, self._last = shown, view
         return view
 
 

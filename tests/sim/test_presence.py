@@ -553,3 +553,20 @@ def test_a_watcher_without_a_way_is_told_when_it_comes_back() -> None:
     world.run(1)
     assert b"gone" in bob.bodies()[-1]
     assert sub.live
+
+
+def test_over_udp_a_notify_goes_to_the_contact_unless_a_nat_hides_it() -> None:
+    world = World()
+    cases = (
+        (b"<sip:bob@192.0.2.20:5070>", ("192.0.2.20", 5070), False),
+        (b"<sip:bob@10.0.0.1>", ("192.0.2.21", 5060), True),
+    )
+    for place, (contact, remote, bound) in enumerate(cases):
+        watcher = Client(world, f"bob{place}", f"192.0.2.2{place}", BOB)
+        fields = [(b"Contact", contact), (b"Event", b"presence"), (b"Expires", b"600")]
+        answer = watcher._request("SUBSCRIBE", ALICE.encode(), fields, b"", True)
+        assert answer is not None
+        assert answer.status == 200
+        sub = max(world.notifier, key=lambda one: one.number)
+        assert sub.flow is not None
+        assert (sub.flow.remote, sub.origin, sub.bound) == (remote, ("UDP", *remote), bound)

@@ -1,0 +1,14 @@
+# Types for the compiled form of notify.py; the interpreter never reads this file.
+
+cimport cython
+
+from .subscription cimport Subscription
+
+
+cpdef bytes state_value(Subscription sub, object state, double now)
+@cython.locals(end=bytes, way=bytes)
+cpdef bytes notify(
+    Subscription sub, bytes uri, object routes, bytes via, bytes state, object body
+)
+cdef bytes _tail(object body)
+cdef bytes _event(Subscription sub)
