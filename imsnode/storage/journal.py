@@ -40,6 +40,9 @@ class JournalLane:
         dialect = database.engine.dialect
         self._seq = seq = table.c.seq
         self._insert = InsertRows(table, table.c.keys(), dialect)
+        _, key, *_, data = table.c
+        unseen = select(seq, key, data).where(seq > bindparam("last")).order_by(seq)
+        self._unseen = Query(unseen, dialect)
         self._delete = PerCount(lambda values: delete(table).where(seq.in_(values)), dialect)
         self._delete_run = Query(
             delete(table).where(seq >= bindparam("first"), seq <= bindparam("last")),
@@ -56,9 +59,17 @@ class JournalLane:
         self._index = index
 
     def attach(self, connection: Connection) -> None:
+        """Go on behind the newest entry and behind those that were removed meanwhile.
+
+        Entries whose commit was never heard of count like the others.
+        """
         last = connection.execute(select(func.max(self._seq))).scalar()
-        self._next = (last or 0) + 1
+        self._next = max(self._next, (last or 0) + 1)
         self._planned = ()
+        index = self._index
+        if index is not None:
+            for seq, key, data in self._unseen.run(connection, index.last):
+                index.add(seq, key, bytes(data))
 
     def execute(self, connection: Connection, items: Sequence[Entry]) -> list[bool]:
         first = self._next
@@ -115,16 +126,19 @@ class JournalIndex:
 
     An empty state does not count either, but hides those before it. They are in front of it in
     ``worthless``, which is worked off in order: it is never the first of them to be removed.
+    ``last`` is the newest of all.
     """
 
-    __slots__ = ("_newest", "worthless")
+    __slots__ = ("_newest", "last", "worthless")
 
     def __init__(self) -> None:
+        self.last = 0
         self._newest: dict[Any, int] = {}
         self.worthless: list[int] = []
 
     def add(self, seq: int, key: Any, data: bytes) -> None:
         """Take note of an entry that is newer than all before."""
+        self.last = seq
         before = self._newest.pop(key, None)
         if before is not None:
             self.worthless.append(before)
