@@ -13,9 +13,10 @@ from sip.transaction.server cimport ServerTransaction
 from sip.uri cimport Uri, parse_uri
 
 from .identity.accounts cimport Directory, LocalNames
-from .identity.authenticator cimport Authenticator, Principal
+from .identity.authenticator cimport Authenticator
 from .identity.peers cimport Peer as _Peer
 from .identity.peers cimport PeerTable
+from .identity.principal cimport Principal
 from .identity.rates cimport UserLimiter
 from .location cimport Location
 from .registration cimport Registrar
@@ -51,6 +52,7 @@ cdef class Node:
     cdef public UserLimiter users
 
     cpdef on_request(self, Request request, Flow flow, double now)
+    cpdef _refuse(self, Request request, Flow flow, Refusal refusal, double now)
     cdef bint _is_local(self, Uri uri) except -1
     cdef bint _is_party(self, Routed routed, Uri uri, Flow flow) except -1
     cdef bint _all_secure(self, str aor, double now) except -1
@@ -69,3 +71,6 @@ cdef class Node:
         double now,
         double wall,
     )
+
+
+cdef Refusal _require(Request request)

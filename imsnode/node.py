@@ -22,8 +22,9 @@ from sip.transaction.server import ServerTransaction
 from sip.uri import Uri, parse_uri
 
 from .identity.accounts import Directory, LocalNames
-from .identity.authenticator import UNTRUSTED_HEADERS, Authenticator, Principal
+from .identity.authenticator import Authenticator
 from .identity.peers import ASSERTED, Peer, PeerTable
+from .identity.principal import UNTRUSTED_HEADERS, Principal
 from .identity.rates import UserLimiter
 from .location import Location
 from .msrp.calls import Calls, Exchange

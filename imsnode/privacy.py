@@ -18,8 +18,8 @@ from sip.proxy import Fork
 from sip.routing import Refusal
 from sip.transaction.server import ServerTransaction
 
-from .identity.authenticator import Principal
 from .identity.peers import PeerTable
+from .identity.principal import Principal
 from .receipts import Errand
 
 __all__ = ["Privacy", "limit_identities"]

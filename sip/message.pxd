@@ -3,6 +3,7 @@
 cimport cython
 
 from . cimport octets
+from .headers.address cimport parse_addresses, parse_contacts
 from .headers.layout cimport Layout
 from .headers.via cimport Via, copy_via, source_text
 from .octets cimport Marks
@@ -51,6 +52,8 @@ cdef class Message:
     cpdef bint has(self, str name) except -1
     cpdef bint repeats(self, str name) except -1
     cpdef bytes get(self, str name)
+    cpdef list get_all(self, str name)
+    cpdef contacts(self)
 
 
 cdef class Request(Message):

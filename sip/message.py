@@ -237,6 +237,8 @@ class Message:
         first = self._layout.at.get(name)
         if first is None:
             return []
+        if name not in self._layout.repeated:
+            return [self._value(first)]
         names = self.names
         return [self._value(at) for at in range(first, len(names)) if names[at] == name]
 

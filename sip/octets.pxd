@@ -116,6 +116,39 @@ cdef inline long long number_in(bytes text, Py_ssize_t start, Py_ssize_t stop) n
     return value
 
 
+cdef inline long long hex_number(bytes text, Py_ssize_t start, Py_ssize_t stop) noexcept:
+    cdef const unsigned char* octets = <const unsigned char*>PyBytes_AS_STRING(text)
+    cdef long long value = 0
+    cdef unsigned char octet
+    if stop > PyBytes_GET_SIZE(text):
+        stop = PyBytes_GET_SIZE(text)
+    if start >= stop:
+        return -1
+    while start < stop:
+        octet = octets[start]
+        if 0x30 <= octet <= 0x39:
+            octet -= 0x30
+        elif 0x61 <= (octet | 0x20) <= 0x66:
+            octet = (octet | 0x20) - 0x57
+        else:
+            return -1
+        value = value << 4 | octet
+        start += 1
+    return value
+
+
+cdef inline bint same_secret(bytes one, bytes other) noexcept:
+    cdef const unsigned char* first = <const unsigned char*>PyBytes_AS_STRING(one)
+    cdef const unsigned char* second = <const unsigned char*>PyBytes_AS_STRING(other)
+    cdef unsigned char difference = 0
+    cdef Py_ssize_t at
+    if PyBytes_GET_SIZE(one) != PyBytes_GET_SIZE(other):
+        return False
+    for at in range(PyBytes_GET_SIZE(one)):
+        difference |= first[at] ^ second[at]
+    return difference == 0
+
+
 cdef inline Marks mark_lines(bytes data) noexcept:
     cdef Marks marks
     cdef const char* base = PyBytes_AS_STRING(data)

@@ -7,6 +7,7 @@ in line, where calling the method would cost more than its work. Import the modu
 
 from __future__ import annotations
 
+from hmac import compare_digest
 from itertools import accumulate
 from typing import Final
 from zlib import crc32
@@ -20,6 +21,8 @@ _TEXT: Final = bytes(
     octet if octet == 0x09 or (octet >= 0x20 and octet != 0x7F) else octet ^ 0x80
     for octet in range(256)
 )
+
+_HEX_DIGITS: Final = b"0123456789abcdefABCDEF"
 
 
 #: Room for marks: so many lines are too many for `mark_lines`.
@@ -64,6 +67,17 @@ def only_in(text: bytes, table: bytes, start: int, stop: int) -> bool:
 def number_in(text: bytes, start: int, stop: int) -> int:
     """Return ``number`` of what stands between ``start`` and ``stop``, behind blanks if any."""
     return number(text[start:stop].lstrip(b" "))
+
+
+def hex_number(text: bytes, start: int, stop: int) -> int:
+    """Return the number that up to 15 hexadecimal digits are, -1 when there is anything else."""
+    digits = text[start:stop]
+    return -1 if not digits or digits.translate(None, _HEX_DIGITS) else int(digits, 16)
+
+
+def same_secret(one: bytes, other: bytes) -> bool:
+    """Say whether two texts are equal, in a time that only their length tells about."""
+    return compare_digest(one, other)
 
 
 def mark_lines(data: bytes) -> Marks:

@@ -3,19 +3,14 @@
 
 from __future__ import annotations
 
+from sip.routing import Refusal
+
 from .accounts import Account, Directory, LocalNames, make_account
-from .authenticator import (
-    AUTH_LINES,
-    DROP,
-    UNTRUSTED_HEADERS,
-    Authenticator,
-    AuthSettings,
-    AuthStats,
-    Principal,
-    Refusal,
-    challenge_status,
-)
+from .authenticator import DROP, Authenticator, AuthStats, challenge_status
+from .offers import AuthSettings
 from .peers import Peer, PeerTable
+from .presented import AUTH_LINES
+from .principal import UNTRUSTED_HEADERS, Principal
 from .rates import Buckets, Rate, RateSettings, SourceLimiter, UserLimiter
 from .throttle import FailureThrottle, ThrottleSettings
 

@@ -3,7 +3,7 @@
 cimport cython
 
 from sip.digest.algorithms cimport algorithm_name, verify
-from sip.digest.credentials cimport Credentials, nonce_count, parse_credentials
+from sip.digest.credentials cimport Credentials, nonce_count
 from sip.digest.nonce cimport NonceCounter, NonceSource
 from sip.flow cimport Flow
 from sip.message cimport Request
@@ -11,17 +11,13 @@ from sip.routing cimport Refusal as _Refusal
 from sip.uri cimport Uri, parse_uri
 
 from .accounts cimport Account, Directory, LocalNames
+from .offers cimport Offers
 from .peers cimport Peer as _Peer
 from .peers cimport PeerTable
+from .presented cimport Presented
+from .principal cimport Principal
 from .rates cimport SourceLimiter
 from .throttle cimport FailureThrottle
-
-
-cdef class Principal:
-    cdef public str aor
-    cdef public bint hidden
-    cdef public str how
-    cdef public str peer
 
 
 cdef class AuthStats:
@@ -39,14 +35,11 @@ cdef class Authenticator:
     cdef public AuthStats stats
     cdef public FailureThrottle throttle
     cdef NonceCounter _counter
-    cdef tuple _default_offer
-    cdef dict _frames
-    cdef Credentials _last
-    cdef bytes _last_value
     cdef set _listeners
     cdef Account _nobody
+    cdef Offers _offers
     cdef str _one_realm
-    cdef frozenset _realm_names
+    cdef Presented _presented
     cdef dict _realms
     cdef set _resends
     cdef double _resends_until
@@ -81,7 +74,6 @@ cdef class Authenticator:
     )
     cdef bytes _problem(self, Request request, Credentials credentials, long long count)
     cdef _authorise(self, Request request, Account account)
-    @cython.locals(account=Account, offer=tuple, frames=tuple, nonce=bytes)
     cdef _Refusal _challenge(
         self,
         Request request,
@@ -92,14 +84,10 @@ cdef class Authenticator:
         int status,
         bint stale,
     )
+    cdef _Refusal _refuse(self, Flow flow, double now, _Refusal refusal)
     cdef bint _admit(self, Flow flow, double now) except -1
-    cdef tuple _offer(self, Account account, str realm, Flow flow)
     cdef str _realm_of(self, Request request)
-    @cython.locals(
-        first=str, second=str, wanted=bytes, left=Py_ssize_t, values=list, ours=Credentials,
-        credentials=Credentials,
-    )
-    cdef Credentials _find_credentials(self, Request request, str realm, int status)
-    cdef Credentials _parse(self, bytes value)
     cdef str _asserted_identity(self, Request request)
-    cdef bint _is_ours(self, bytes value) except -1
+
+
+cpdef int challenge_status(str method, bint served_here) except -1

@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
-from sip.digest.algorithms import MD5, algorithm_name, verify
-from sip.digest.challenge import challenge_frame
-from sip.digest.credentials import Credentials, nonce_count, parse_credentials
+from sip.digest.algorithms import algorithm_name, verify
+from sip.digest.credentials import Credentials, nonce_count
 from sip.digest.nonce import FRESH, STALE, NonceCounter, NonceSource
 from sip.errors import BadMessage
 from sip.flow import Flow
@@ -20,82 +18,20 @@ from sip.routing import Refusal
 from sip.uri import Uri, parse_uri
 
 from .accounts import Account, Directory, LocalNames
-from .peers import ASSERTED, Peer, PeerTable
+from .offers import AuthSettings, Offers
+from .peers import ASSERTED, PeerTable
+from .presented import Presented
+from .principal import Principal
 from .rates import SourceLimiter
 from .throttle import FailureThrottle
 
-AUTH_LINES = frozenset({"authorization", "proxy-authorization"})
-"""Headers that carry credentials."""
-
-UNTRUSTED_HEADERS = frozenset(
-    {
-        "imsnode-carbon",
-        "p-asserted-identity",
-        "p-asserted-service",
-        "p-charging-function-addresses",
-        "p-charging-vector",
-        "p-preferred-identity",
-        "p-served-user",
-        "p-visited-network-id",
-        "remote-party-id",
-        "service-route",
-        "x-asserted-identity",
-        "x-identity",
-        "x-p-asserted-identity",
-        "x-preferred-identity",
-    }
-)
-"""Headers to drop from a request of a sender that is no trusted peer.
-
-They claim what only a trusted server or this node may say (RFC 3325 section 5, RFC 7315). Path is
-not among them: it means something in REGISTER only, and there the registrar judges it.
-"""
+__all__ = ["DROP", "AuthStats", "Authenticator", "challenge_status"]
 
 DROP = Refusal(0)
 """No answer at all: the source asks too often."""
 
-CREDENTIAL_LINES = 2  # header lines looked at in one request
 RESENDS = 1 << 16  # requests of the run before this one that are accepted
 _ONCE = 0xFFFFFFFF
-
-
-class Principal:
-    """Who a request is from. ``how``: "digest" or "asserted" (stated by the peer ``peer``).
-
-    hidden: From does not say so, it names nobody.
-    """
-
-    __slots__ = ("aor", "hidden", "how", "peer")
-
-    def __init__(self, aor: str, how: str, peer: str = "", hidden: bool = False) -> None:
-        self.aor = aor
-        self.hidden = hidden
-        self.how = how
-        self.peer = peer
-
-    def __repr__(self) -> str:
-        return f"Principal({self.aor!r}, {self.how!r}, {self.peer!r})"
-
-
-@dataclass(frozen=True, slots=True)
-class AuthSettings:
-    """What is offered and for how long.
-
-    algorithms: names of ``sip.digest``, strongest first, one challenge each. domain_algorithms: by
-    domain. listener_algorithms: by (transport, host, port) of the listener; "0.0.0.0" and "::"
-    stand for every address. An account's own choice comes first, then domain, listener, default.
-    nonce_memory: nonces whose count is remembered. listener_uri: whether a digest uri that is the
-    address and port of a listener, without a user, passes for any Request-URI; SIPp writes that.
-    """
-
-    algorithms: tuple[str, ...] = (MD5,)
-    domain_algorithms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    listener_algorithms: Mapping[tuple[str, str, int], tuple[str, ...]] = field(
-        default_factory=dict
-    )
-    nonce_lifetime_s: float = 300.0
-    nonce_memory: int = 1 << 18
-    listener_uri: bool = True
 
 
 class AuthStats:
@@ -143,7 +79,6 @@ class Authenticator:
         self.peers = peers
         self.names = names
         self.settings = settings or AuthSettings()
-        self._default_offer = _only_offer(self.settings)
         self.throttle = throttle
         self.sources = sources
         self.stats = AuthStats()
@@ -151,23 +86,18 @@ class Authenticator:
         self._counter = NonceCounter(self.settings.nonce_memory)
         self._listeners = listeners if isinstance(listeners, set) else set(listeners)
         self._realms: dict[str, bytes] = {name: name.encode() for name in names.domains}
-        self._realm_names = frozenset(self._realms.values())
         self._one_realm = names.first if len(names.domains) == 1 else ""
-        self._frames: dict[
-            tuple[str, tuple[str, ...], int, bool], tuple[tuple[bytes, bytes], ...]
-        ] = {}
+        self._offers = Offers(self.settings, directory, names, self._realms, self.nonces)
+        self._presented = Presented(self._realms)
         self._nobody = _dummy_account(secret)
-        self._last_value = b""
-        self._last: Credentials | None = None
         self._resends_until = resends_until
         self._resends: set[tuple[bytes, int]] = set()
 
     def configure(self, settings: AuthSettings) -> None:
         """Take new settings; nonces made before stay good. ``nonce_memory`` is not changed."""
         self.settings = settings
-        self._default_offer = _only_offer(settings)
         self.nonces.lifetime_s = settings.nonce_lifetime_s
-        self._frames.clear()
+        self._offers.configure(settings)
 
     def check(
         self, request: Request, flow: Flow, now: float, wall: float, served_here: bool = False
@@ -196,7 +126,7 @@ class Authenticator:
         status = challenge_status(method, served_here)
         realm = self._realm_of(request)
         try:
-            credentials = self._find_credentials(request, realm, status)
+            credentials = self._presented.find(request, realm, status)
         except BadMessage as error:
             self.stats.malformed += 1
             return self._refuse(flow, now, Refusal(400, error.phrase))
@@ -211,20 +141,7 @@ class Authenticator:
         """
         if not (request.has("authorization") or request.has("proxy-authorization")):
             return ()
-        places: list[int] = []
-        for header in AUTH_LINES:
-            if not request.has(header):
-                continue
-            if not request.repeats(header):
-                if self._is_ours(request.get(header) or b""):
-                    places.append(request.names.index(header))
-                continue
-            values = iter(request.get_all(header))
-            for place, name in enumerate(request.names):
-                if name == header and self._is_ours(next(values)):
-                    places.append(place)
-        places.sort()
-        return tuple(places)
+        return self._presented.consumed(request)
 
     # ------------------------------------------------------------- decisions
 
@@ -264,7 +181,7 @@ class Authenticator:
             and account is not None
             and bool(secret)  # without a secret of that kind anybody could have computed it
             and (bool(credentials.qop) or account.rfc2069)
-            and algorithm in self._offer(account, realm, flow)
+            and algorithm in self._offers.algorithms(account, realm, flow)
         )
         if not right or account is None:
             self.stats.failed += 1
@@ -337,26 +254,15 @@ class Authenticator:
         status: int,
         stale: bool,
     ) -> Refusal:
-        """Ask for credentials: one challenge for each algorithm, strongest first (RFC 8760 2.3)."""
+        """Ask for credentials, unless the source asks too often."""
         if not self._admit(flow, now):
             return DROP
         self.stats.challenged += 1
-        account: Account | None = None
-        if self.directory.choosing:
-            claimed = request.to_uri if request.method == "REGISTER" else request.from_uri
-            account = self.directory.get(self.names.aor_of(claimed))
-        offer = self._offer(account, realm, flow)
-        key = (realm, offer, status, stale)
-        frames = self._frames.get(key)
-        if frames is None:
-            frames = self._frames[key] = tuple(
-                [
-                    challenge_frame(realm, algorithm, b"auth", stale, status == 407)
-                    for algorithm in offer
-                ]
-            )
-        nonce = self.nonces.make(wall, self._realms[realm])
-        return Refusal(status, None, tuple([head + nonce + tail for head, tail in frames]))
+        return Refusal(
+            status,
+            None,
+            self._offers.challenges(request, flow, wall, realm, status, stale),
+        )
 
     def _refuse(self, flow: Flow, now: float, refusal: Refusal) -> Refusal:
         return refusal if self._admit(flow, now) else DROP
@@ -369,26 +275,6 @@ class Authenticator:
 
     # ----------------------------------------------------------------- facts
 
-    def _offer(self, account: Account | None, realm: str, flow: Flow) -> tuple[str, ...]:
-        """The algorithms that are good for this account, domain and listener."""
-        if account is not None and account.algorithms:
-            return account.algorithms
-        if self._default_offer:
-            return self._default_offer
-        settings = self.settings
-        if settings.domain_algorithms:
-            chosen = settings.domain_algorithms.get(realm)
-            if chosen:
-                return chosen
-        if settings.listener_algorithms:
-            host, port = flow.local
-            anywhere = "::" if ":" in host else "0.0.0.0"  # noqa: S104 - a key, nothing is bound
-            for address in (host, anywhere):
-                chosen = settings.listener_algorithms.get((flow.transport, address, port))
-                if chosen:
-                    return chosen
-        return settings.algorithms
-
     def _realm_of(self, request: Request) -> str:
         """The domain whose user the sender claims to be, else the one that is addressed."""
         if self._one_realm:
@@ -396,49 +282,6 @@ class Authenticator:
         names = self.names
         claimed = request.to_uri if request.method == "REGISTER" else request.from_uri
         return names.domain_of(claimed.host) or names.domain_of(request.ruri().host) or names.first
-
-    def _find_credentials(self, request: Request, realm: str, status: int) -> Credentials | None:
-        """The credentials for ``realm``; None without any.
-
-        The header that answers our kind of challenge is looked at first, then the other one:
-        clients reuse what the registrar asked for. Two for one realm are refused unless they are of
-        one user and differ in algorithm (RFC 8760 2.4); then the first counts, whatever it is.
-        Raises: BadMessage.
-        """
-        first, second = "authorization", "proxy-authorization"
-        if status == 407:
-            first, second = second, first
-        wanted = self._realms[realm]
-        left = CREDENTIAL_LINES
-        for name in (first, second):
-            if left <= 0 or not request.has(name):
-                continue
-            if not request.repeats(name):
-                values = [request.get(name) or b""]
-            else:
-                values = request.get_all(name)[:left]
-            left -= len(values)
-            ours: Credentials | None = None
-            for value in values:
-                credentials = self._parse(value)
-                if credentials is None or credentials.realm != wanted:
-                    continue
-                if ours is None:
-                    ours = credentials
-                elif ours.username != credentials.username or algorithm_name(
-                    ours.algorithm
-                ) == algorithm_name(credentials.algorithm):
-                    raise BadMessage(name, "two credentials for one realm")
-            if ours is not None:
-                return ours
-        return None
-
-    def _parse(self, value: bytes) -> Credentials | None:
-        """Parse one header value; the same one is asked for twice, by check and by consumed."""
-        if value != self._last_value:
-            self._last = parse_credentials(value)
-            self._last_value = value
-        return self._last
 
     def _same_target(self, request: Request, text: bytes) -> bool:
         """Say whether a digest uri that differs in its octets still means the Request-URI."""
@@ -482,13 +325,6 @@ class Authenticator:
                 return self.names.aor_of(request.from_uri)
         return self.names.aor_of(request.from_uri)
 
-    def _is_ours(self, value: bytes) -> bool:
-        try:
-            credentials = self._parse(value)
-        except BadMessage:
-            return True  # nobody behind us could use it either
-        return credentials is not None and credentials.realm in self._realm_names
-
 
 def challenge_status(method: str, served_here: bool) -> int:
     """401 where the node is registrar or user agent server, 407 where it is a proxy.
@@ -499,13 +335,6 @@ def challenge_status(method: str, served_here: bool) -> int:
     if method == "REGISTER":
         return 401
     return 401 if served_here and method != "MESSAGE" else 407
-
-
-def _only_offer(settings: AuthSettings) -> tuple[str, ...]:
-    """What is offered wherever an account does not choose; () when that depends on where."""
-    if settings.domain_algorithms or settings.listener_algorithms:
-        return ()
-    return settings.algorithms
 
 
 def _login(account: Account | None, credentials: Credentials, realm: str) -> str:
@@ -519,18 +348,3 @@ def _dummy_account(secret: bytes) -> Account:
     """An account nobody can prove to be, for the work that an unknown user costs."""
     noise = hashlib.sha512(b"nobody" + secret).hexdigest()
     return Account("", "", "", noise[:32], noise[:64], noise[64:])
-
-
-__all__ = [
-    "AUTH_LINES",
-    "CREDENTIAL_LINES",
-    "DROP",
-    "UNTRUSTED_HEADERS",
-    "AuthSettings",
-    "AuthStats",
-    "Authenticator",
-    "Peer",
-    "Principal",
-    "Refusal",
-    "challenge_status",
-]

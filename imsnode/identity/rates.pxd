@@ -1,5 +1,8 @@
 # Types for the compiled form of rates.py; the interpreter never reads this file.
 
+cimport cython
+
+
 cdef class Buckets:
     cdef double _full_s
     cdef double _horizon_s
@@ -30,4 +33,5 @@ cdef class SourceLimiter:
 cdef class UserLimiter:
     cdef dict _buckets
 
+    @cython.locals(buckets=Buckets)
     cpdef double allow(self, str method, str aor, double now) except -1.0

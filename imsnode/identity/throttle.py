@@ -145,13 +145,14 @@ class FailureThrottle:
         if self._is_friend(source, user):
             # Known, but guessing now: from here on the delays apply to it as to anybody.
             mark = hash((source, user))
-            self._friends[mark % _FRIENDS] = 0
+            self._friends[mark & (_FRIENDS - 1)] = 0
 
     def succeeded(self, source: str, user: str) -> None:
         """Note that credentials were right."""
         mark = hash((source, user))
-        self._friends[mark % _FRIENDS] = mark
+        self._friends[mark & (_FRIENDS - 1)] = mark
 
     def _is_friend(self, source: str, user: str) -> bool:
         mark = hash((source, user))
-        return self._friends[mark % _FRIENDS] == mark
+        known: int = self._friends[mark & (_FRIENDS - 1)]
+        return known == mark

@@ -2,6 +2,7 @@
 
 cimport cython
 
+from .. cimport octets
 from .fields cimport FieldTable, scheme_rest, unescape
 
 
@@ -21,6 +22,6 @@ cdef class Credentials:
     cdef public bytes username
 
 
-@cython.locals(rest=bytes, values=tuple, seen=int, credentials=Credentials)
+@cython.locals(rest=bytes, values=list, seen=int, credentials=Credentials)
 cpdef Credentials parse_credentials(bytes value)
 cpdef long long nonce_count(bytes value) except -1

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from .. import octets
 from ..errors import ParseError
 from .fields import BACKSLASH, FieldTable, scheme_rest, unescape
 
@@ -21,6 +22,7 @@ _TABLE = FieldTable(
         b"opaque",
         b"username*",
     ),
+    count=b"nc",
 )
 _USERNAME = 1
 _EXTENDED = 1 << 10
@@ -91,20 +93,17 @@ def parse_credentials(value: bytes) -> Credentials | None:
     if seen & _EXTENDED and seen & _USERNAME:
         raise ParseError("Authorization", "username and username* together")
     credentials = Credentials.__new__(Credentials)
-    (
-        credentials.username,
-        credentials.realm,
-        credentials.nonce,
-        credentials.uri,
-        credentials.response,
-        credentials.algorithm,
-        credentials.qop,
-        credentials.nc,
-        credentials.cnonce,
-        credentials.opaque,
-        _,
-    ) = values
-    if BACKSLASH in rest:
+    credentials.username = values[0]
+    credentials.realm = values[1]
+    credentials.nonce = values[2]
+    credentials.uri = values[3]
+    credentials.response = values[4]
+    credentials.algorithm = values[5]
+    credentials.qop = values[6]
+    credentials.nc = values[7]
+    credentials.cnonce = values[8]
+    credentials.opaque = values[9]
+    if BACKSLASH in credentials.username or BACKSLASH in credentials.realm:
         credentials.username = unescape(credentials.username)
         credentials.realm = unescape(credentials.realm)
     return credentials
@@ -115,7 +114,4 @@ def nonce_count(value: bytes) -> int:
 
     Spec: RFC 7616 section 3.4 (nc is exactly 8 LHEX; the first count is 1, so 0 is never valid).
     """
-    # int() alone would take signs, underscores, blanks and a 0x prefix.
-    if len(value) != 8 or value.translate(None, b"0123456789abcdefABCDEF"):
-        return 0
-    return int(value, 16)
+    return max(octets.hex_number(value, 0, 8), 0) if len(value) == 8 else 0

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from array import array
 from hashlib import blake2b
-from hmac import compare_digest
 
+from .. import octets
 from ..errors import LocalProtocolError
 
 FRESH = 0
@@ -21,12 +21,12 @@ STALE = 1
 FOREIGN = 2
 """The nonce was never made with our secret for this realm."""
 
-_MASK = (1 << 64) - 1
-_HALF = 1 << 63
+_MASK = 0xFFFFFFFFFFFFFFFF
+_HALF = 0x8000000000000000
 _HEAD = 24  # hexadecimal digits: 8 of time, 16 of the series
 _SIZE = 40
 _BLOCK = 8  # nonces one hash is enough for
-_BLOCKS = 512  # remembered of those made last
+_LAST = 4096  # nonces that are remembered, those made last
 _DIGITS = b"0123456789abcdef"
 _SKEW_S = 5.0  # how far a clock that was set back may make a nonce come from the future
 
@@ -39,12 +39,12 @@ class NonceSource:
     challenges were made between them, nothing else.
 
     The hash over time and number gives 64 octets, so it is taken once for eight numbers in a row,
-    each of which has eight octets of it for its own. The last blocks are remembered: most nonces
-    come back while they are.
+    each of which has eight octets of it for its own. The last nonces are remembered: most come
+    back while they are.
     Spec: RFC 7616 section 3.3 (nonce) and 5.4.
     """
 
-    __slots__ = ("_blocks", "_made", "_ready", "_realm", "_second", "_secret", "_start", "_states",
+    __slots__ = ("_last", "_made", "_realm", "_realms", "_second", "_secret", "_start", "_states",
                  "lifetime_s")  # fmt: skip
 
     def __init__(self, secret: bytes, start: int, lifetime_s: float = 300.0) -> None:
@@ -55,38 +55,43 @@ class NonceSource:
         self._made = 0
         self.lifetime_s = lifetime_s
         self._states: dict[bytes, blake2b] = {}  # one per realm of the configuration
-        self._blocks: dict[bytes, list[bytes]] = {}  # by realm and first number
-        self._ready: list[bytes] = []  # the next ones, for this second and realm, the last first
+        # By number: the last nonces made, and those of the block begun for this second and realm.
+        self._last: list[bytes] = [b""] * _LAST
+        self._realms: list[bytes] = [b""] * _LAST
         self._second = -1
         self._realm = b""
 
     def make(self, wall: float, realm: bytes) -> bytes:
         """Return a new nonce of 40 hexadecimal digits for ``realm``; ``wall`` in epoch seconds."""
         second = int(wall)
-        if not self._ready or second != self._second or realm != self._realm:
-            self._prepare(second, realm)
+        number = (self._start + self._made) & _MASK
+        if number % _BLOCK == 0 or second != self._second or realm != self._realm:
+            self._prepare(number, second, realm)
         self._made += 1
-        return self._ready.pop()
+        return self._last[number % _LAST]
 
     def check(self, nonce: bytes, realm: bytes, wall: float) -> int:
         """Classify a nonce that came with credentials for ``realm``: FRESH, STALE or FOREIGN."""
-        if len(nonce) != _SIZE:
+        second = octets.hex_number(nonce, 0, 8)
+        if len(nonce) != _SIZE or second < 0 or octets.hex_number(nonce, 8, 16) < 0:
             return FOREIGN
-        place = _DIGITS.find(nonce[_HEAD - 1])
-        if place < 0:
+        if octets.hex_number(nonce, 16, _HEAD) < 0:
             return FOREIGN
-        first = nonce[: _HEAD - 1] + (b"8" if place >= _BLOCK else b"0")
-        known = self._blocks.get(realm + first)
-        block = known if known is not None else self._block(first, realm)
-        if not compare_digest(block[place % _BLOCK], nonce):
+        number = self.sequence(nonce)
+        place = (number - self._start) & _MASK
+        ours = place < self._made
+        if ours and self._made - place <= _LAST - _BLOCK:
+            expected = self._last[number % _LAST]
+            if realm != self._realms[number % _LAST]:
+                return FOREIGN
+        else:
+            expected = self._block(number - number % _BLOCK, second, realm)[number % _BLOCK]
+        if not octets.same_secret(expected, nonce):
             return FOREIGN
-        age = wall - int(nonce[:8], 16)
+        age = wall - second
         if age >= self.lifetime_s or age < -_SKEW_S:
             return STALE
-        # A block that is remembered is of our own series.
-        if known is None and (self.sequence(nonce) - self._start) & _MASK >= self._made:
-            return STALE
-        return FRESH
+        return FRESH if ours else STALE
 
     def of_another_run(self, nonce: bytes, wall: float) -> bool:
         """Say of a STALE nonce that its age is good and only its series is not ours."""
@@ -95,34 +100,42 @@ class NonceSource:
 
     def sequence(self, nonce: bytes) -> int:
         """Number of a nonce that ``check`` found FRESH; the key for NonceCounter."""
-        return int(nonce[8:_HEAD], 16)
+        front = octets.hex_number(nonce, 8, 16)
+        return front << 32 | octets.hex_number(nonce, 16, _HEAD)
 
-    def _prepare(self, second: int, realm: bytes) -> None:
-        """Make what is left of the block the next number is in."""
-        number = (self._start + self._made) & _MASK
-        first = b"%08x%016x" % (second & 0xFFFFFFFF, number - number % _BLOCK)
-        blocks = self._blocks
-        block = blocks.get(realm + first)
-        if block is None:
-            if len(blocks) >= _BLOCKS:
-                del blocks[next(iter(blocks))]
-            block = blocks[realm + first] = self._block(first, realm)
-        self._ready = block[number % _BLOCK :][::-1]
+    def _prepare(self, number: int, second: int, realm: bytes) -> None:
+        """Make what is left of the block that ``number`` is in."""
+        block = self._block(number - number % _BLOCK, second, realm)
+        for place in range(number % _BLOCK, _BLOCK):
+            self._last[number % _LAST] = block[place]
+            self._realms[number % _LAST] = realm
+            number += 1
         self._second = second
         self._realm = realm
 
-    def _block(self, first: bytes, realm: bytes) -> list[bytes]:
-        """The eight nonces of the block whose first number ends ``first``."""
+    def _block(self, first: int, second: int, realm: bytes) -> list[bytes]:
+        """The eight nonces of a second and a realm whose numbers begin with ``first``."""
         state = self._states.get(realm)
         if state is None:
             state = self._states[realm] = blake2b(realm, key=self._secret, digest_size=64)
         state = state.copy()
-        state.update(first)
+        head = octets.concat(
+            octets.hex8(second & 0xFFFFFFFF),
+            octets.hex8(first >> 32),
+            octets.hex8(first & 0xFFFFFFFF),
+            b"",
+        )
+        state.update(head)
         macs = state.hexdigest().encode()
-        front = first[:-1]
-        digit = _DIGITS.find(first[-1])
+        front = octets.cut(head, 0, _HEAD - 1)
+        digit = first % 16
         return [
-            front + _DIGITS[digit + place : digit + place + 1] + macs[16 * place : 16 * place + 16]
+            octets.concat(
+                front,
+                octets.cut(_DIGITS, digit + place, digit + place + 1),
+                octets.cut(macs, 16 * place, 16 * place + 16),
+                b"",
+            )
             for place in range(_BLOCK)
         ]
 

@@ -2,6 +2,7 @@
 
 cimport cython
 
+from .. cimport octets
 from ..grammar cimport is_token, parse_params
 from ..message cimport Request
 from .address cimport parse_addresses

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from .. import octets
 from ..errors import ParseError
 from ..grammar import is_token, parse_params
 from .address import parse_addresses
@@ -34,7 +35,7 @@ def check_header(request: Request, name: str) -> None:
     elif name in ("expires", "min-expires"):
         # Too large or malformed means the default, negative is an error (RFC 3261 20.19).
         value = request.get(name)
-        if value is not None and value.startswith(b"-"):
+        if value is not None and octets.starts(value, b"-", 0):
             raise ParseError("Expires", "Expires is negative")
     elif name in ("require", "proxy-require"):
         for item in request.items(name):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from imsnode.identity.authenticator import Principal
 from imsnode.identity.peers import Peer, PeerTable
+from imsnode.identity.principal import Principal
 from imsnode.privacy import Privacy, limit_identities
 from sip.limits import Limits
 from sip.message import Request

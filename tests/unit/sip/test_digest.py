@@ -200,6 +200,36 @@ class TestCredentials:
     def test_nonce_count(self, text: bytes, count: int) -> None:
         assert nonce_count(text) == count
 
+    @pytest.mark.parametrize("tail", [b"", b", qop=auth", b' , opaque="o"', b",x=1,,"])
+    @pytest.mark.parametrize("front", [b'username="alice",', b"algorithm=MD5, "])
+    def test_a_shape_met_before_is_read_the_same(self, front: bytes, tail: bytes) -> None:
+        for count in (
+            b"00000001",
+            b"0000000A",
+            b"0000001",
+            b'"0000002"',
+            b"0000000g",
+            b"00000003 ",
+        ):
+            value = b'Digest %brealm="r%b", nc=%b%b' % (front, count.strip(b'"'), count, tail)
+            read = parse_credentials(value)
+            assert read is not None
+            assert read.nc == count.strip(b'" ')
+            assert read.realm == b"r" + count.strip(b'"')
+            assert read.username == (b"alice" if b"alice" in front else b"")
+            assert read.algorithm == (b"MD5" if b"MD5" in front else b"")
+            assert read.qop == (b"auth" if b"qop" in tail else b"")
+            assert read.opaque == (b"o" if b"opaque" in tail else b"")
+
+    def test_shapes_are_few(self) -> None:
+        for number in range(60):
+            read = parse_credentials(b'Digest x%d=1, realm="r"' % number)
+            assert read is not None
+            assert read.realm == b"r"
+        for value in (b'Digest x1=1, realm="r" realm="r"', b'Digest x2=1, realm="r", realm="r"'):
+            with pytest.raises(ParseError):
+                parse_credentials(value)
+
 
 class TestNonceSource:
     def test_lifetime(self) -> None:

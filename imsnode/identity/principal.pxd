@@ -1,0 +1,8 @@
+# Types for the compiled form of principal.py; the interpreter never reads this file.
+
+
+cdef class Principal:
+    cdef public str aor
+    cdef public bint hidden
+    cdef public str how
+    cdef public str peer
