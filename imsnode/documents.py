@@ -124,6 +124,7 @@ class Documents:
         self._homes: OrderedDict[str, dict[tuple[str, str], str]] = OrderedDict()
         self._octets: OrderedDict[DocumentKey, Stored] = OrderedDict()
         self._cached = 0
+        self._written = 0  # changes, and refreshes, since the start
         self._turns: dict[object, _Turn] = {}
         self._made: dict[DocumentKey, tuple[int, Stored]] = {}
         self._changes: dict[str, int] = {}  # of documents of a usage since the start
@@ -189,6 +190,7 @@ class Documents:
         fresh = await loop.run_in_executor(None, self._shelf.homes, known)
         claims = await loop.run_in_executor(None, self._shelf.claims)
         self._take_claims(claims)
+        self._written += 1
         for owner in known:
             now = fresh.get(owner, {})
             for (auid, name), etag in self._homes.pop(owner, {}).items():
@@ -198,6 +200,7 @@ class Documents:
 
     def _forget(self, owner: str) -> None:
         """Read a user's documents again when they are wanted."""
+        self._written += 1
         for auid, name in self._homes.pop(owner, {}):
             self._drop((owner, auid, name))
         self._take_claims(self._shelf.claims())
@@ -210,7 +213,7 @@ class Documents:
             loop = asyncio.get_running_loop()
             stored: Stored | None = await loop.run_in_executor(None, self._computed, target)
         else:
-            stored = self._current(target.key)
+            stored = await self._fetched(target.key)
         given = self.server.get
         if target.selector is None or stored is None or len(stored.octets) < _LARGE:
             content = given(target, stored, conditions)
@@ -242,7 +245,7 @@ class Documents:
         """Work out a change and have it written, alone with the document until it is."""
         async with self._turn(target):
             for _ in range(_TRIES):
-                stored = self._current(target.key)
+                stored = await self._fetched(target.key)
                 if size + (len(stored.octets) if stored else 0) < _LARGE:
                     wanted = change(stored)
                 else:
@@ -299,6 +302,7 @@ class Documents:
     ) -> None:
         """Take over what the store has now."""
         owner, auid, name = key
+        self._written += 1
         self._drop(key)
         home = self._homes.get(owner)
         if stored is not None:
@@ -359,6 +363,28 @@ class Documents:
         if stored is not None:
             self._put(key, stored)
         return stored
+
+    async def _fetched(self, key: DocumentKey) -> Stored | None:
+        """Return a document as `_current` does; the store is read beside the loop."""
+        owner = key[0]
+        loop = asyncio.get_running_loop()
+        if owner not in self._homes:
+            before = self._written
+            homes = await loop.run_in_executor(None, self._shelf.homes, (owner,))
+            if before != self._written:
+                return self._current(key)  # it may be of before a change
+            self._homes.setdefault(owner, homes.get(owner, {}))
+            while len(self._homes) > _HOMES:
+                self._homes.popitem(last=False)
+        if key not in self._octets and (key[1], key[2]) in self._home(owner):
+            before = self._written
+            found = await loop.run_in_executor(None, self._read_beside, key)
+            if before == self._written and found is not None and key not in self._octets:
+                self._put(key, found)
+        return self._current(key)
+
+    def _read_beside(self, key: DocumentKey) -> Stored | None:
+        return next((stored for _, stored in self._shelf.read_all((key,))), None)
 
     def _put(self, key: DocumentKey, stored: Stored) -> None:
         self._octets[key] = stored

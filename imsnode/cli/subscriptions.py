@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,6 +21,21 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Subscriptions: who follows what (SUBSCRIBE).")
 
 COLUMNS = ("number", "package", "resource", "watcher", "since", "expires_in", "call_id", "contact")
+
+
+class Reason(StrEnum):
+    """Why a subscription ends."""
+
+    DEACTIVATED = "deactivated"
+    PROBATION = "probation"
+    REJECTED = "rejected"
+    TIMEOUT = "timeout"
+    GIVEUP = "giveup"
+    NORESOURCE = "noresource"
+    INVARIANT = "invariant"
+
+
+_LATER = (Reason.PROBATION, Reason.GIVEUP)
 
 
 @app.command("list")
@@ -74,23 +90,37 @@ def _rows(
 @app.command("remove")
 def remove(
     number: Annotated[int, typer.Argument(metavar="NUMBER", help="As listed.")],
+    reason: Annotated[
+        Reason,
+        typer.Option(
+            help="What the watcher is told (RFC 6665 4.1.3): come back at once (deactivated, "
+            "timeout), later (probation, giveup), or not at all."
+        ),
+    ] = Reason.DEACTIVATED,
+    retry_after: Annotated[
+        int,
+        typer.Option(
+            metavar="SECONDS", help="With probation and giveup: when to come back.", min=0
+        ),
+    ] = 0,
     config: ConfigOption = None,
 ) -> None:
     """End a subscription; its watcher is told when the node runs."""
     settings = load_config(config)
-    if not _remove(settings, number):
+    later = retry_after if reason in _LATER and retry_after else -1
+    if not _remove(settings, number, reason, later):
         raise CommandError(f"there is no subscription {number}")
     say("removed 1")
 
 
-def _remove(settings: Config, number: int) -> bool:
+def _remove(settings: Config, number: int, reason: Reason, retry_after: int) -> bool:
     """Remove through the running node, or in the database when none runs."""
     from imsnode.control.client import ControlClient, ControlRefused, NodeNotRunning
     from imsnode.storage.subscriptions import remove_subscription
 
     try:
         with ControlClient(settings.control_socket) as client:
-            return client.remove_subscription(number) > 0
+            return client.remove_subscription(number, reason.value, retry_after) > 0
     except ControlRefused as error:
         raise CommandError(str(error)) from error
     except NodeNotRunning:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`imsnode why`: the story of a message."""
+"""`imsnode why`: the story of a message, or of a subscription."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["timeline", "why"]
 
+#: `imsnode.presence.chronicle.KIND`, without loading the node.
+SUBSCRIPTION = "subscription"
+
 WITNESSES = {"sip": "its SIP answer", "imdn": "its notification (IMDN)"}
 COLUMNS = ("message_id", "call_id", "at", "step", "device", "status", "rule", "meaning")
 
@@ -29,7 +32,7 @@ def why(
     form: FormatOption = Format.TABLE,
     config: ConfigOption = None,
 ) -> None:
-    """Tell the story of a message: each step it took and the rule behind it."""
+    """Tell the story of a message or a subscription: each step and the rule behind it."""
     from imsnode.storage import find_story, state_of
     from pager.rules import OUTCOMES, RULES, explain
 
@@ -68,17 +71,28 @@ def timeline(
         f"from {printable(story.sender)} to {printable(story.recipient)}, {story.size} octets",
         "",
     ]
+    if story.kind == SUBSCRIPTION:
+        watcher = printable(story.sender) or "somebody without identity"
+        lines = [
+            f"{story.message_id}   Call-ID {call_id}",
+            f"{watcher} follows {printable(story.recipient)}",
+            "",
+        ]
     if story.imdn_id:
         lines[-1:-1] = [f"IMDN Message-ID {printable(story.imdn_id)}"]
     start = story.steps[0][0] if story.steps else story.received_at
     for at, step, device, status, rule in story.steps:
         head = f"{timestamp(at)} {_elapsed(at - start):>9}  {step}"
         facts = [str(status)] if status else []
-        facts += [f"device {printable(device)}"] if device else []
+        detail = printable(device) if story.kind == SUBSCRIPTION else f"device {printable(device)}"
+        facts += [detail] if device else []
         lines.append("  ".join([head, *facts]))
         if rule:
             meaning = rules.get(rule.partition(":")[0], rule)
-            lines.append(f"{'':36}because {meaning} ({rule})")
+            shown = rule if meaning == rule else f"{meaning} ({rule})"
+            lines.append(f"{'':36}because {shown}")
+    if story.kind == SUBSCRIPTION:
+        return lines
     lines.append("")
     lines += [
         f"device {printable(one.device) or 'any'}: {one.state} at {timestamp(one.at)}, "

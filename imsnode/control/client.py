@@ -105,9 +105,10 @@ class ControlClient:
         body = {"aor": aor} if contact is None else {"aor": aor, "contact": contact}
         return int(self._call("POST", "/bindings/remove", body)["removed"])
 
-    def remove_subscription(self, number: int) -> int:
+    def remove_subscription(self, number: int, reason: str, retry_after: int) -> int:
         """End a subscription; gives how many are gone."""
-        return int(self._call("POST", "/subscriptions/remove", {"number": number})["removed"])
+        body = {"number": number, "reason": reason, "retry_after": retry_after}
+        return int(self._call("POST", "/subscriptions/remove", body)["removed"])
 
     def submit(self, sender: str, recipient: str, text: str) -> Answer:
         """Submit a text message; gives message_id, status, outcome, detail."""

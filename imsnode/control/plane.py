@@ -247,10 +247,10 @@ class Plane:
         _Removal(self.app, aor, contact, removed).run(self.app.clock.now())
         return await removed
 
-    async def remove_subscription(self, number: int) -> int:
+    async def remove_subscription(self, number: int, reason: str, retry_after: int) -> int:
         """End a subscription; returns how many went."""
         presence = self.app.presence
-        return int(presence is not None and presence.remove(number))
+        return int(presence is not None and presence.remove(number, reason, retry_after))
 
     # --------------------------------------------------------------- messages
 

@@ -30,6 +30,11 @@ __all__ = [
     "make_control_app",
 ]
 
+#: Reasons for which a subscription may end (RFC 6665 4.1.3).
+REASONS = frozenset(
+    ("deactivated", "probation", "rejected", "timeout", "giveup", "noresource", "invariant")
+)
+
 _log = logging.getLogger(__name__)
 
 
@@ -105,8 +110,8 @@ class ControlPlane(Protocol):
     async def remove_binding(self, aor: str, contact: str | None) -> int:
         """Remove one binding, all with None; returns how many."""
 
-    async def remove_subscription(self, number: int) -> int:
-        """End a subscription; returns how many."""
+    async def remove_subscription(self, number: int, reason: str, retry_after: int) -> int:
+        """End a subscription for a reason of RFC 6665; returns how many."""
 
     async def submit_message(self, request: SubmitMessage) -> SubmitResult:
         """Send a message in the name of a local user."""
@@ -169,10 +174,17 @@ def make_control_app(plane: ControlPlane, trace: TraceHub) -> Starlette:
         return JSONResponse({"removed": await plane.remove_binding(_string(body, "aor"), contact)})
 
     async def remove_subscription(request: Request) -> Response:
-        number = (await _body(request)).get("number")
+        body = await _body(request)
+        number, retry_after = body.get("number"), body.get("retry_after", -1)
+        reason = _string(body, "reason")
         if not isinstance(number, int):
             raise _BadBody("number")
-        return JSONResponse({"removed": await plane.remove_subscription(number)})
+        if not isinstance(retry_after, int):
+            raise _BadBody("retry_after")
+        if reason not in REASONS:
+            raise _BadBody("reason")
+        removed = await plane.remove_subscription(number, reason, retry_after)
+        return JSONResponse({"removed": removed})
 
     async def submit(request: Request) -> Response:
         message = _message(await _body(request))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from presence.documents.compose import Facts
 from presence.event.package import Decision, EventPackage, Standing
+from presence.event.states import WatcherEvent
 from presence.packages.dialog import DialogPackage
 from presence.packages.message_summary import MessageSummaryPackage
 from presence.packages.own import Terrain
@@ -24,6 +25,7 @@ from sip.registrar import Binding
 from .. import settings as settings_of
 from ..storage import StorageError
 from .authority import PresenceRules
+from .chronicle import Chronicle
 from .lists import LISTS, SERVICES, Lists
 from .service import EventSettings, PresenceServer
 
@@ -97,6 +99,7 @@ class Presence:
         self._by_operator = ""
         app.location.moved = self._moved
         keeper.counted = self._counted
+        self.server.notifier.observers.append(Chronicle(storage.ledger, app.clock.wall))
         app.documents.observe(self)
         app.documents.settle = self._settle
 
@@ -175,10 +178,13 @@ class Presence:
         """Take note that the next change of a user's bindings is an operator's."""
         self._by_operator = aor
 
-    def remove(self, number: int) -> bool:
-        """End a subscription by order of the operator; False when there is none."""
+    def remove(self, number: int, reason: str, retry_after: int) -> bool:
+        """End a subscription by order of the operator; False when there is none.
+
+        reason: of RFC 6665 4.1.3. retry_after: seconds, -1 for no word.
+        """
         notifier, now = self.server.notifier, self._app.clock.now()
-        removed = notifier.remove(number, now)
+        removed = notifier.remove(number, now, WatcherEvent[reason.upper()], retry_after)
         self._app.edge.driver.wake()
         return removed
 

@@ -258,6 +258,9 @@ class Delivery:
         self, sub: Subscription, status: int, response: Response | None, now: float
     ) -> None:
         sub.busy = False
+        if status >= 300 or sub.dialog.local_cseq == 1:
+            for observer in self.notifier.observers:
+                observer.on_notified(sub, status)
         if sub.state is _TERMINATED:
             if sub.due and status not in _ENDING and status != 408:
                 self._send(sub, now, state_value(sub, _TERMINATED, now))

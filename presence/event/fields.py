@@ -11,7 +11,8 @@ from sip.errors import ParseError
 from sip.grammar import is_token, parse_params
 from sip.message import Message
 
-__all__ = ["Event", "SubscriptionState", "accepted_types", "expires_of", "parse_event",
+__all__ = ["Event", "SubscriptionState", "accepted_types", "expires_of", "icid_of",
+           "parse_event",
            "parse_state"]  # fmt: skip
 
 _FOREVER: Final = 2**32 - 1
@@ -90,6 +91,20 @@ def expires_of(message: Message, default: int) -> int:
     if seconds < 0:
         raise ParseError("Expires", "Expires is not a number of seconds")
     return seconds
+
+
+def icid_of(message: Message) -> bytes:
+    """Return the icid-value of P-Charging-Vector as it is written, b"" for none (RFC 7315 5.6).
+
+    From a peer that is not trusted the header does not get here.
+    """
+    value = message.get("p-charging-vector")
+    if value is None:
+        return b""
+    try:
+        return dict(parse_params(b";" + value, "P-Charging-Vector")).get(b"icid-value") or b""
+    except ParseError:
+        return b""
 
 
 def _parameters(value: bytes, where: str) -> tuple[bytes, dict[bytes, bytes | None]]:

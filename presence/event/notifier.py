@@ -228,11 +228,17 @@ class Notifier:
         for observer in self.observers:
             observer.on_transition(sub, event, now)
 
-    def remove(self, number: int, now: float) -> bool:
+    def remove(
+        self,
+        number: int,
+        now: float,
+        event: WatcherEvent = WatcherEvent.DEACTIVATED,
+        retry_after: int = -1,
+    ) -> bool:
         """End the subscription of that number, or forget the watcher; False when there is none."""
         for sub in self.dialogs.values():
             if sub.number == number:
-                self.terminate(sub, WatcherEvent.DEACTIVATED, now)
+                self.terminate(sub, event, now, retry_after=retry_after)
                 return True
         for table in self._tables.values():
             for waiting in table.all_waiting():

@@ -88,6 +88,10 @@ class Observer(Protocol):
 
     def on_transition(self, sub: Subscription, event: WatcherEvent, now: float) -> None: ...
 
+    def on_notified(self, sub: Subscription, status: int) -> None:
+        """The first NOTIFY had its final answer, or one failed; 408 and 503 also stand for none."""
+        ...
+
     def on_watch(self, package: str, resource: str, watch: Watch, there: bool) -> None:
         """A watch began or was decided about anew, or it ended and is not ``there`` any more."""
         ...

@@ -3,7 +3,7 @@
 
 The states of RFC 6665 4.2.2 with WAITING of RFC 3857 4.7: a watcher whom nobody decided about and
 who is gone, kept so that the resource's owner hears of it. The events bear the names that watcher
-information has for them (RFC 3858 4.2).
+information has for them (RFC 3858 4.2), but for INVARIANT of RFC 6665 4.1.3.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class WatcherEvent(IntEnum):
     TIMEOUT = 5
     GIVEUP = 6
     NORESOURCE = 7
+    INVARIANT = 8
 
 
 STATES: Final = tuple(state.name.lower().encode() for state in WatcherState)
@@ -55,6 +56,7 @@ TABLE: Final[dict[WatcherState, dict[WatcherEvent, WatcherState]]] = {
         _E.TIMEOUT: _S.TERMINATED,
         _E.GIVEUP: _S.TERMINATED,
         _E.NORESOURCE: _S.TERMINATED,
+        _E.INVARIANT: _S.TERMINATED,
     },
     _S.PENDING: {
         _E.SUBSCRIBE: _S.PENDING,
@@ -65,6 +67,7 @@ TABLE: Final[dict[WatcherState, dict[WatcherEvent, WatcherState]]] = {
         _E.TIMEOUT: _S.WAITING,
         _E.GIVEUP: _S.WAITING,
         _E.NORESOURCE: _S.TERMINATED,
+        _E.INVARIANT: _S.TERMINATED,
     },
     _S.ACTIVE: {
         # A confirmation that was taken back: undecided again, without leave (RFC 5025 3.2.1).
@@ -76,6 +79,7 @@ TABLE: Final[dict[WatcherState, dict[WatcherEvent, WatcherState]]] = {
         _E.TIMEOUT: _S.TERMINATED,
         _E.GIVEUP: _S.ACTIVE,
         _E.NORESOURCE: _S.TERMINATED,
+        _E.INVARIANT: _S.TERMINATED,
     },
     _S.WAITING: {
         _E.SUBSCRIBE: _S.PENDING,
@@ -86,6 +90,7 @@ TABLE: Final[dict[WatcherState, dict[WatcherEvent, WatcherState]]] = {
         _E.TIMEOUT: _S.WAITING,
         _E.GIVEUP: _S.TERMINATED,
         _E.NORESOURCE: _S.TERMINATED,
+        _E.INVARIANT: _S.TERMINATED,
     },
     _S.TERMINATED: dict.fromkeys(WatcherEvent, _S.TERMINATED),
 }

@@ -19,7 +19,7 @@ from sip.transaction.server import ServerTransaction
 from sip.uri import parse_uri
 
 from .delivery import Delivery
-from .fields import Event, accepted_types, expires_of, parse_event
+from .fields import Event, accepted_types, expires_of, icid_of, parse_event
 from .notifier import Notifier
 from .package import EventPackage, Refused, Standing, Terms
 from .ports import Clock
@@ -110,6 +110,7 @@ class SubscribeServer:
             now,
         )
         sub.suppress = request.get("suppress-if-match") or b""
+        sub.charging = icid_of(request)
         self._take_way(sub, request, flow, now)
         package.open(sub, wall)
         self._delivery.pace(sub, event)

@@ -8,6 +8,7 @@ cdef class Subscription:
     cdef public double armed
     cdef public bint bound
     cdef public bint busy
+    cdef public bytes charging
     cdef public bytes contact
     cdef public long long cseq_limit
     cdef public object decision

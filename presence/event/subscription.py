@@ -45,14 +45,45 @@ class Subscription:
     (transport, host, port) to find it again; `bound` when there is no other way (NAT, or a
     connection). suppress: entity tag whose state need not be sent (RFC 5839). etag: of the state
     that was sent last. adaptive: the adaptive minimum rate, None without one.
+    charging: the icid-value under which the watcher's network accounts for it, b"" for none.
     """
 
     __slots__ = (
-        "adaptive", "armed", "bound", "busy", "contact", "cseq_limit", "decision", "dialog", "due",
+        "adaptive",
+        "armed",
+        "bound",
+        "busy",
+        "charging",
+        "contact",
+        "cseq_limit",
+        "decision",
+        "dialog",
+        "due",
         "etag",
-        "event", "event_id", "expires_at", "flow", "gap_s", "interest", "kept", "kind", "longest_s",
-        "memo", "not_before", "number", "origin", "owner", "package", "rates", "resource",
-        "retry_after", "since", "state", "suppress", "terms", "version", "watcher",
+        "event",
+        "event_id",
+        "expires_at",
+        "flow",
+        "gap_s",
+        "interest",
+        "kept",
+        "kind",
+        "longest_s",
+        "memo",
+        "not_before",
+        "number",
+        "origin",
+        "owner",
+        "package",
+        "rates",
+        "resource",
+        "retry_after",
+        "since",
+        "state",
+        "suppress",
+        "terms",
+        "version",
+        "watcher",
     )  # fmt: skip
 
     def __init__(
@@ -101,6 +132,7 @@ class Subscription:
         self.suppress = b""
         self.etag = b""
         self.retry_after = -1
+        self.charging = b""
         self.adaptive: AdaptiveRate | None = None
 
     def __repr__(self) -> str:

@@ -80,6 +80,9 @@ class WatcherInfoPackage(OwnPackage):
             self._remember(resource, self._watcher(sub, now))
         self.notifier.changed(self.key, resource, now)
 
+    def on_notified(self, sub: Subscription, status: int) -> None:
+        """How NOTIFYs fare is nobody else's business."""
+
     def on_watch(self, package: str, resource: str, watch: Watch, there: bool) -> None:
         """Take note of a watcher who follows the user on a list."""
         if package != self._inner or not self.notifier.subscriptions(self.key, resource):
@@ -135,7 +138,7 @@ class WatcherInfoPackage(OwnPackage):
             str(sub.number),
             sub.watcher,
             sub.state.name.lower(),
-            sub.event.name.lower(),
+            "noresource" if sub.event is WatcherEvent.INVARIANT else sub.event.name.lower(),
             max(0, int(now - sub.since)),
             -1 if over else max(0, int(sub.expires_at - now)),
         )

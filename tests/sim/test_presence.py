@@ -8,6 +8,7 @@ import pytest
 from imsnode.presence.service import EventSettings
 from presence.event.package import Standing
 from presence.event.settings import NotifierSettings
+from presence.event.states import WatcherEvent
 from presence.publication.compositor import CompositorSettings
 from tests.support.presence_world import ALICE, BOB, Client, World, pidf
 
@@ -570,3 +571,36 @@ def test_over_udp_a_notify_goes_to_the_contact_unless_a_nat_hides_it() -> None:
         sub = max(world.notifier, key=lambda one: one.number)
         assert sub.flow is not None
         assert (sub.flow.remote, sub.origin, sub.bound) == (remote, ("UDP", *remote), bound)
+
+
+def test_a_notify_names_what_its_subscribe_is_charged_to() -> None:
+    """TS 24.229 5.4.2.1.2: the ICID alone, as it came; whom nobody trusts never gets it here."""
+    world = World()
+    _, bob = pair(world)
+    charged = (
+        b"P-Charging-Vector",
+        b'icid-value="a b";icid-generated-at=192.0.2.9;orig-ioi=x.test',
+    )
+    bob.subscribe(headers=[charged])
+    world.run(6)
+    assert bob.notifies[0].get("p-charging-vector") == b'icid-value="a b"'
+    bob.subscribe(headers=[(b"P-Charging-Vector", b";;")])
+    world.run(6)
+    assert not bob.notifies[-1].has("p-charging-vector")
+
+
+@pytest.mark.parametrize("event", list(WatcherEvent))
+def test_an_operator_ends_a_subscription_for_any_reason(event: WatcherEvent) -> None:
+    if event in (WatcherEvent.SUBSCRIBE, WatcherEvent.APPROVED):
+        return
+    world = World()
+    _, bob = pair(world)
+    bob.subscribe()
+    world.run(6)
+    (sub,) = world.notifier
+    later = 60 if event in (WatcherEvent.PROBATION, WatcherEvent.GIVEUP) else -1
+    assert world.notifier.remove(sub.number, world.network.now, event, later)
+    world.run(6)
+    told = b"terminated;reason=" + event.name.lower().encode()
+    assert bob.states()[-1] == told + (b";retry-after=60" if later > 0 else b"")
+    assert not list(world.notifier)

@@ -124,3 +124,24 @@ def test_what_the_operator_sees_and_ends(node: RunningNode) -> None:
         again = node.command("subscription", "remove", str(row["number"]), check=False)
         assert again.returncode == 1
         assert "there is no subscription" in again.stderr
+
+
+def test_the_story_of_a_subscription(node: RunningNode) -> None:
+    with phone(node, "bob") as bob:
+        assert subscribe(bob, "carol").status == 200
+        first = notified(bob)
+        (row,) = json.loads(
+            node.command("subscription", "list", "--to", "carol", "--format", "json").stdout
+        )
+        end = ("--reason", "probation", "--retry-after", "30")
+        assert node.command("subscription", "remove", str(row["number"]), *end).returncode == 0
+        last = notified(bob)
+        assert last.get("subscription-state") == "terminated;reason=probation;retry-after=30"
+        story = node.command("why", first.get("call-id")).stdout
+    said = [line.strip() for line in story.splitlines()]
+    assert said[1] == "sip:bob@ims.test follows sip:carol@ims.test (presence)"
+    steps = [story.index(f"  {step}") for step in ("active", "notified", "terminated")]
+    assert steps == sorted(steps)
+    assert "because default of the domain" in said
+    assert "because probation" in said
+    assert "2 NOTIFYs" in story
