@@ -13,6 +13,7 @@ import pytest
 
 from sip.bodies.schema import validate
 from sip.bodies.xml import parse_xml
+from tests.abuse.runner import CASES, fill, load_cases
 from tests.support.phone import Phone, Reply
 from tests.support.running import RunningNode
 
@@ -354,3 +355,39 @@ def test_documents_outlive_the_node_but_not_their_user(node: RunningNode) -> Non
     node.command("user", "add", "sip:carol@ims.test", "--password", "pw-carol")
     with client(node, "carol") as carol:
         assert carol.get(own).status_code == 404
+
+
+def test_hostile_requests_of_other_servers_incidents(node: RunningNode) -> None:
+    """Smuggled lengths, paths that lead elsewhere, XPath that is none (threats.md H2, X4, X5)."""
+    host, port = node.http.split(":")
+    names = {
+        "HOST": host, "PORT": port, "USER": "alice", "DOMAIN": "ims.test", "XCAPROOT": "/xcap",
+    }  # fmt: skip
+    cases = load_cases("http")
+    assert len(cases) >= 14
+    for case in cases:
+        file = CASES / "http" / f"{case['id']}.http"
+        got = raw(node, fill(file.read_bytes(), names))
+        status = got.split(b" ", 2)[1].decode() if got else "close"
+        allowed = [want.replace("xx", "") for want in case["want"]]
+        assert "any" in allowed or status.startswith(tuple(allowed)), (case["id"], status)
+        assert not any(status.startswith(no.rstrip("x")) for no in case.get("must_not", ())), case
+        assert not any(never.encode() in got for never in case.get("bytes_never", ())), case
+    assert httpx.get(f"http://{node.http}/healthz").status_code == 200
+
+
+def test_hostile_xml_is_no_document(node: RunningNode) -> None:
+    """What PUBLISH is sent in `tests/abuse` is no document either (threats.md X1 to X3)."""
+    names = {"USER": "alice", "DOMAIN": "ims.test", "PEER": "bob"}
+    where, kind = path("pidf-manipulation"), {"Content-Type": "application/pidf+xml"}
+    with client(node) as alice:
+        for file in sorted((CASES / "xml").iterdir()):
+            body = fill(file.read_bytes(), names).partition(b"\r\n\r\n")[2]
+            answer = alice.put(where, content=body, headers=kind)
+            if answer.status_code == 201:
+                assert file.stem == "pi-stylesheet"  # an instruction that nobody follows
+                assert alice.delete(where).status_code == 200
+            else:
+                assert answer.status_code in (409, 413), file.name
+            assert alice.get(where).status_code == 404
+            assert b"root:x:" not in answer.content
