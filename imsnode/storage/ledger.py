@@ -36,8 +36,16 @@ class LedgerWriter(LedgerQueue):
         self._cdr = cdr
         self._block: BlockText | None = None
         self._since: float | None = None
-        self._insert_block = InsertRows(ledger_block, ("seq", "lines"), dialect)
-        self._insert_index = InsertRows(ledger_index, ("seq", "ended", "checksums"), dialect)
+        # A block that is there already has been committed unheard.
+        self._insert_block = InsertRows(
+            ledger_block, ("seq", "lines"), dialect, lambda insert: insert.on_conflict_do_nothing()
+        )
+        self._insert_index = InsertRows(
+            ledger_index,
+            ("seq", "ended", "checksums"),
+            dialect,
+            lambda insert: insert.on_conflict_do_nothing(),
+        )
         self._next = 1
 
     @property
@@ -52,9 +60,10 @@ class LedgerWriter(LedgerQueue):
         return self._stats.ledger_dropped
 
     def attach(self, connection: Connection) -> None:
-        """Go on behind the newest block."""
-        last = connection.execute(select(func.max(ledger_block.c.seq))).scalar()
-        self._next = (last or 0) + 1
+        """Go on behind the newest block; one that has been tried keeps its number."""
+        if self._block is None:
+            last = connection.execute(select(func.max(ledger_block.c.seq))).scalar()
+            self._next = (last or 0) + 1
 
     def due(self, now: float, urgent: bool) -> bool:
         """True when a block is full, or its oldest entry has waited long enough."""

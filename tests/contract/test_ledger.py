@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from imsnode.storage import CdrSettings, find_story, list_messages, message_states, show_message
-from imsnode.storage.ledger import BLOCK
+from imsnode.storage.ledger import BLOCK, LedgerWriter
+from imsnode.storage.stats import StorageStats
 from pager.values import MarkState, Notice
 from tests.support.stores import WALL, DurableStore, MemoryStore, entry, mark, message
 
@@ -47,6 +48,21 @@ def test_an_entry_is_found_by_message_and_call(durable: DurableStore) -> None:
             (pytest.approx(at, abs=0.001), *rest) for at, *rest in entry(3).steps
         ]
     assert stories(durable, "call-9@host") == []
+
+
+def test_a_block_whose_commit_was_not_heard_of_is_kept_once(durable: DurableStore) -> None:
+    database = durable.storage.database
+    ledger = LedgerWriter(database.engine.dialect, StorageStats(), None)
+    for number, commits in ((1, 2), (2, 1)):
+        ledger.note(entry(number))
+        for _ in range(commits):
+            with database.writing() as connection:
+                ledger.attach(connection)
+                ledger.step(connection)
+        ledger.committed(0.0)
+    for number in (1, 2):
+        (story,) = stories(durable, entry(number).message_id)
+        assert len(story.steps) == len(entry(number).steps)
 
 
 def test_entries_of_one_message_become_one_story(durable: DurableStore) -> None:
