@@ -80,6 +80,7 @@ class PresenceServer:
         self.stats = EventStats()
         self._bindings = bindings
         self._passed_on = settings.passed_on
+        self._hosted: set[str] = set()
         self.delivery = Delivery(proxy, self._way, clock, settings.notifier, self.stats)
         self.notifier = Notifier(
             packages, self.delivery, subscriptions, endpoint.timers, clock, settings.notifier
@@ -97,6 +98,14 @@ class PresenceServer:
             retry_after,
             self.stats,
         )
+
+    def host(self, package: EventPackage) -> None:
+        """Serve a package of another part of the node for the resources that it admits.
+
+        SUBSCRIBEs to other resources go where they went before, to the devices of a user.
+        """
+        self.notifier.add(package)
+        self._hosted.add(package.name)
 
     def configure(self, settings: EventSettings) -> None:
         """Put other bounds in force, for what comes from now on."""
@@ -147,6 +156,9 @@ class PresenceServer:
         try:
             package = parse_event(value).package if value is not None else ""
         except ParseError:
+            return False
+        hosted = self.notifier.package(package) if package in self._hosted else None
+        if hosted is not None and hosted.admits(aor):
             return False
         if package in self._passed_on:
             return True

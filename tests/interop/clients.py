@@ -234,7 +234,16 @@ class Pjsua:
 class Baresip:
     """baresip without a screen, commanded over its console port."""
 
-    def __init__(self, bench: Bench, user: str, transport: str = "udp", contact: str = "") -> None:
+    def __init__(
+        self,
+        bench: Bench,
+        user: str,
+        transport: str = "udp",
+        contact: str = "",
+        *,
+        presence: bool = False,
+    ) -> None:
+        """presence: publish, and follow the contact."""
         self.user = user
         self.port = free_port(socket.SOCK_STREAM)
         directory = bench.directory / f"baresip-{user}"
@@ -242,6 +251,9 @@ class Baresip:
         values = {
             "USER": user, "DOMAIN": DOMAIN, "SERVER": bench.server(transport),
             "TRANSPORT": transport, "CONSOLE": str(self.port), "CONTACT": contact or "nobody",
+            "PUBLISH": ";pubint=60" if presence else "",
+            "PRESENCE": "module_app presence.so" if presence else "",
+            "FOLLOW": ";presence=p2p" if presence and contact else "",
         }  # fmt: skip
         for recipe in (PEERS / "baresip").iterdir():
             text = recipe.read_text()

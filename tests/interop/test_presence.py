@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.interop.clients import DOMAIN, Bench, Pjsua
+from tests.interop.clients import DOMAIN, Baresip, Bench, Pjsua
 
 User = Callable[[], str]
 
@@ -26,3 +26,19 @@ def test_pjsua2_publishes_and_pjsua2_sees_it(bench: Bench, user: User, transport
     bob.program.say(f"unsub sip:{alice.user}@{DOMAIN}")
     bob.event("buddy", state="TERMINATED")
     assert alice.events("error") == bob.events("error") == []
+
+
+@pytest.mark.peer("baresip", "pjsua2")
+def test_baresip_and_pjsua2_see_each_other(bench: Bench, user: User) -> None:
+    """Each publishes, and follows the other."""
+    bob = Pjsua(bench, user(), "udp", "--publish")
+    bob.program.say("publish online here")
+    alice = Baresip(bench, user(), contact=bob.user, presence=True)
+    alice.program.until("CSeq: 1 NOTIFY")
+    alice.command("/contacts")
+    alice.hears("Online")
+    bob.program.say(f"sub sip:{alice.user}@{DOMAIN}")
+    alice.command("/presence_online")
+    bob.event("buddy", online=True, state="ACTIVE")
+    alice.command("/presence_offline")
+    bob.event("buddy", online=False)

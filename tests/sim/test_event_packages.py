@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from presence.event.package import EventPackage, Standing
+from imsnode.presence.service import EventSettings
+from presence.event.package import Body, Decision, EventPackage, Standing
+from presence.event.subscription import Subscription
 from presence.packages.dialog import DialogPackage
 from presence.packages.message_summary import MessageSummaryPackage
-from presence.packages.own import Terrain
+from presence.packages.own import OwnPackage, Terrain
 from presence.packages.reg import RegPackage
 from presence.packages.winfo import WatcherInfoPackage
 from sip.bodies.schema import validate
@@ -197,3 +199,42 @@ def test_calls_of_softphones() -> None:
     world.notifier.authorise_again("dialog", ALICE, world.network.now)
     world.run()
     assert [one.text for one in document(bob.bodies()[-1]).iter(f"{DIALOG}state")] == []
+
+
+class Room(OwnPackage):
+    """A package of another part of the node: `conference` (RFC 4575) of one room."""
+
+    topic = b"none"
+
+    def __init__(self, terrain: Terrain) -> None:
+        super().__init__("conference", b"application/conference-info+xml", terrain)
+
+    def admits(self, resource: str) -> bool:
+        return resource == "sip:room@ims.test"
+
+    def authorise(self, resource: str, watcher: str, wall: float) -> Decision:
+        return Decision(Standing.ALLOW, None, "members")
+
+    def render(self, sub: Subscription, wall: float) -> Body | None:
+        return Body(self.types[0], self.topic)
+
+
+def test_another_part_of_the_node_adds_a_package_for_its_resources() -> None:
+    world = World(settings=EventSettings(passed_on=frozenset(("conference",))))
+    room = Room(Terrain(lambda aor: True, lambda: world.network.now))
+    world.server.host(room)
+    bob = Client(world, "bob", "198.51.100.2", BOB)
+    answer = bob.subscribe("sip:room@ims.test", event=b"conference")
+    assert answer is not None
+    assert answer.status == 200
+    world.run(6)
+    room.topic = b"lunch"
+    world.notifier.changed("conference", "sip:room@ims.test", world.network.now)
+    world.run(6)
+    assert bob.bodies() == [b"none", b"lunch"]
+    (served,) = world.notifier
+    assert served.resource == "sip:room@ims.test"
+    # What is no room of the node's still goes to the devices.
+    bob.subscribe(ALICE, event=b"conference", wait=False)
+    world.run(6)
+    assert list(world.notifier) == [served]
