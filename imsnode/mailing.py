@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -117,6 +117,7 @@ class Mailing:
 
     def __init__(self, app: App, pager: Pager, receipts: Receipts) -> None:
         self.app = app
+        self._receipts = receipts
         config = app.config
         self.groups = Groups()
         self.group_store = GroupStore(
@@ -130,7 +131,7 @@ class Mailing:
         self.tallies = Tallies(
             self.fanout,
             app.storage.tallies,
-            self.groups.is_member,
+            self._is_recipient,
             receipts.party,
             app.edge.endpoint.timers,
             app.clock,
@@ -175,7 +176,7 @@ class Mailing:
         self.on_timer(_FOREIGN, now)
         self.job_table.forget(self.app.clock.wall() - self.app.config.ledger.retention)
         self.tallies.start(self.app.storage.tallies.load(self.app.clock.wall()))
-        self.jobs.resume(self.job_table.running())
+        self._resume(self.job_table.running())
 
     def stop(self) -> None:
         """Begin nothing further."""
@@ -224,7 +225,7 @@ class Mailing:
             raise JobRefused(f"nobody is in {wanted.target}")
         job = broadcast_job(wanted, wall, total, identity)
         await self.app.loop.run_in_executor(None, self.job_table.create, job)
-        self.jobs.resume([job])
+        self._resume([job])
         return job.original.id
 
     async def broadcasts_changed(self) -> int:
@@ -232,8 +233,33 @@ class Mailing:
         running = await self.app.loop.run_in_executor(None, self.job_table.running)
         alive = {job.original.id for job in running}
         self.jobs.cancel([job_id for job_id in self.jobs.running if job_id not in alive])
-        self.jobs.resume(running)
+        self._resume(running)
         return len(running)
+
+    def _resume(self, jobs: Sequence[Job]) -> None:
+        """Go on with jobs; what recipients of broadcasts say is gathered like that of lists."""
+        for job in jobs:
+            if job.kind is JobKind.BROADCAST:
+                self._count(job)
+        self.jobs.resume(jobs)
+
+    def _count(self, job: Job) -> None:
+        """Gather the receipts of a broadcast, which come from the group or the list server."""
+        original = job.original
+        read = self._receipts.content(original.content_type or b"", original.body, "")
+        if not isinstance(read, tuple):
+            return
+        told = True
+        if "@" in original.address:
+            told = self.group_service.knows_members(original.sender, original.address)
+        else:
+            original = replace(original, address=list_aor(original.address))
+        self.tallies.begin(original, read, self.audience(job), False, told)
+
+    def _is_recipient(self, address: str, person: str) -> bool:
+        """Say whether a message to a group, or to everybody of a domain, is for somebody."""
+        everybody = list_aor(person.rpartition("@")[2])
+        return address == everybody or self.groups.is_member(address, person)
 
     async def cancel_broadcast(self, job_id: str) -> None:
         """End a broadcast; copies that are made stay. Raises: JobRefused."""

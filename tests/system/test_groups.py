@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from sip.bodies.resource_lists import Entry, build_list
@@ -151,3 +153,34 @@ def test_receipts_of_a_list_come_together_across_a_kill(tmp_path: Path) -> None:
                 node.kill()
                 node.start()
         assert told(alice.collect(1)) == [("id-1", "delivery", "delivered")] * 2
+
+
+def test_receipts_of_a_broadcast_come_together(tmp_path: Path) -> None:
+    content = asking(b"id-2", "positive-delivery", recipient=b"sip:all@ims.test")
+    with RunningNode(tmp_path / "node") as node, phone(node, "alice") as alice:
+        token = node.command("token", "add", "x", "--scope", "broadcasts").stdout.strip()
+        begun = httpx.post(
+            f"http://{node.http}/api/v1/broadcasts",
+            json={
+                "from": "alice@ims.test",
+                "to": "ims.test",
+                "content_type": "message/cpim",
+                "body_base64": base64.b64encode(content).decode(),
+            },
+            headers={"authorization": f"Bearer {token}"},
+            trust_env=False,
+        )
+        assert begun.status_code == 202
+        assert alice.register().status == 200
+        for name in ("bob", "carol"):
+            with phone(node, name) as recipient:
+                assert recipient.register().status == 200
+                assert recipient.collect(1, 10) == [content]
+                says = telling(
+                    "id-2", "delivery", "delivered", sender=f"sip:{name}@ims.test".encode()
+                )
+                kind = ("Content-Type: message/cpim",)
+                one = recipient.request("MESSAGE", "sip:alice@ims.test", None, kind, says)
+                assert recipient.answer_to(one).status == 200
+        assert told(alice.collect(1, 10)) == [("id-2", "delivery", "delivered")] * 2
+        assert alice.messages()[0].get("from").startswith("<sip:list@ims.test>")

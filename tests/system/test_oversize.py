@@ -180,6 +180,9 @@ def test_what_goes_to_many_is_one_file_for_all_of_them(node: RunningNode) -> Non
             assert fetched(url.decode(), "carol") == fetched(url.decode(), "bob") == TEXT
             auth = httpx.DigestAuth("dan", "pw-dan")
             assert httpx.get(url.decode(), auth=auth, trust_env=False).status_code in (401, 403)
+        bearer = node.command("token", "add", "z", "--as", "carol").stdout.strip()
+        read = {"authorization": f"Bearer {bearer}"}
+        assert httpx.get(url.decode(), headers=read, trust_env=False).content == TEXT
         assert carol.register(0).status == 200
     with phone(node, "bob", "UDP") as bob:
         assert bob.register().status == 200

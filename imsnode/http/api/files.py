@@ -128,11 +128,13 @@ class FileAccess:
 
     def _is(self, caller: Account | ApiToken, who: str) -> bool:
         """Say whether somebody is, or may act for, one of those a file is for."""
-        if isinstance(caller, ApiToken):
-            return caller.may_act_for(who)
-        if who.startswith("*@"):
-            return caller.aor.rpartition("@")[2] == who[2:]
-        return caller.aor == who or self._member(who, caller.aor)
+        names: Sequence[str] = (caller.aor,) if isinstance(caller, Account) else caller.senders
+        if isinstance(caller, ApiToken) and caller.may_act_for(who):
+            return True
+        return any(
+            name == who or who == "*@" + name.rpartition("@")[2] or self._member(who, name)
+            for name in names
+        )
 
 
 def file_operations(

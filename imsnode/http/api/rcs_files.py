@@ -39,9 +39,6 @@ class FormHeader(BaseModel):
     content_type: str = Field(
         default="", alias="content-type", max_length=200, description=_FORM + " with its boundary."
     )
-    content_length: int | None = Field(
-        default=None, alias="content-length", ge=0, description="Octets of the form."
-    )
 
 
 class _AnyUser:
@@ -74,13 +71,15 @@ def rcs_file_operations(
             raise Problem("sender-not-allowed", "a token uploads to /users/{aor}/files")
         if not store.may_upload(caller.aor):
             raise Problem("not-now", "the user's domain keeps no files")
-        if not header.content_type and not header.content_length:
+        announced = call.request.headers.get("content-length", "")
+        if not header.content_type and not announced.strip("0"):
             return Response(status_code=204)
         try:
             boundary = boundary_of(header.content_type)
         except BadForm as error:
             raise Problem("not-a-form", str(error)) from None
-        return await _Upload(store, caller.aor, base_url()).take(call.request, header, boundary)
+        most = int(announced) if announced.isdecimal() else store.settings.file_bytes
+        return await _Upload(store, caller.aor, base_url()).take(call.request, most, boundary)
 
     return [
         Operation(
@@ -103,10 +102,10 @@ class _Upload:
         self._base = base
         self._tokens: list[str] = []
 
-    async def take(self, request: Request, header: FormHeader, boundary: bytes) -> Response:
-        """Keep what a form brings, all or nothing, and describe it."""
+    async def take(self, request: Request, octets: int, boundary: bytes) -> Response:
+        """Keep what a form of at most so many octets brings, all or nothing, and describe it."""
         try:
-            transfer = await self._read(request, header, boundary)
+            transfer = await self._read(request, octets, boundary)
         except BaseException as error:
             for token in self._tokens:
                 self._store.remove(token, self._owner)
@@ -118,10 +117,8 @@ class _Upload:
             raise
         return file_answer(transfer, 200)
 
-    async def _read(self, request: Request, header: FormHeader, boundary: bytes) -> FileTransfer:
-        most = self._store.settings.file_bytes
-        if header.content_length is not None:
-            most = min(most, header.content_length)
+    async def _read(self, request: Request, octets: int, boundary: bytes) -> FileTransfer:
+        most = min(octets, self._store.settings.file_bytes)
         thumbnail = file = None
         async for part in form_parts(request.stream(), boundary):
             if part.name == "tid":
