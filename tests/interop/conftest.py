@@ -22,7 +22,10 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
     users = [f"user{number}" for number in range(200)]
     directory = tmp_path_factory.mktemp("interop") / "node"
     # Watchers are let in; nobody is there to decide about them.
-    habits = '[presence]\nstrangers = "allow"\nnotify_interval = 0\n'
+    habits = (
+        '[presence]\nstrangers = "allow"\nnotify_interval = 0\n'
+        '[msrp]\nanchor = "always"\nlisten = ["tcp:127.0.0.1:0"]\n'
+    )
     with RunningNode(directory, listen=LISTEN, users=users, extra=habits) as running:
         yield running
 

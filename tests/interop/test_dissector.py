@@ -8,7 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
+from session_msrp.media import ACTIVE
+from session_msrp.session import Reported
 from tests.interop.clients import DOMAIN, WAIT_S, Bench, Pjsua, Sipp
+from tests.support.msrp import Dialog, MsrpClient
 from tests.support.phone import Phone
 from tests.support.running import eventually
 
@@ -20,9 +23,10 @@ WARNING = 0x600000  # _ws.expert.severity of a warning; an error is more
 def test_nothing_that_leaves_the_node_is_malformed(bench: Bench, user: User) -> None:
     """Registrations, messages on- and offline, refusals, calls, over UDP, TCP and IPv6."""
     used = {name: bench.ports[name] for name in ("udp", "tcp", "udp6")}
+    msrp = bench.node.msrp["msrp"]
     bench.directory.mkdir(exist_ok=True)
     taken = bench.directory / "wire.pcapng"
-    ports = " or ".join(f"port {port}" for port in used.values())
+    ports = " or ".join(f"port {port}" for port in (*used.values(), msrp))
     capture = bench.run(
         ["dumpcap", "-q", "-i", "lo", "-f", ports, "-a", "duration:60", "-w", str(taken)],
         "dumpcap",
@@ -30,6 +34,7 @@ def test_nothing_that_leaves_the_node_is_malformed(bench: Bench, user: User) -> 
     eventually(lambda: "File:" in capture.text() or capture.process.poll() is not None, WAIT_S)
     if capture.process.poll() is not None:
         pytest.skip(f"dumpcap takes root or the group wireshark: {capture.text()}")
+    session(bench, user)
     traffic(bench, user)
     size = -1
 
@@ -52,6 +57,12 @@ def test_nothing_that_leaves_the_node_is_malformed(bench: Bench, user: User) -> 
     bad = f"(_ws.malformed || _ws.expert.severity >= {WARNING})"
     assert dissect(taken, decode, f"sip && ({left}) && {bad}") == []
     assert dissect(taken, decode, f"sip && {bad}"), "the dissector sees what is broken"
+    decode = [f"tcp.port=={msrp},msrp"]
+    sent = dissect(
+        taken, decode, f"msrp && tcp.srcport == {msrp}", "msrp.method", "msrp.status.code"
+    )
+    assert {"SEND", "200"} <= {word for line in sent for word in line.replace("\t", ",").split(",")}
+    assert dissect(taken, decode, f"msrp && {bad}") == []
 
 
 def traffic(bench: Bench, user: User) -> None:
@@ -85,12 +96,32 @@ def traffic(bench: Bench, user: User) -> None:
     other.leave()
 
 
-def dissect(file: object, decode: list[str], wanted: str) -> list[str]:
-    """Return one line per frame: number, Request-Line, status, first expert message."""
+def session(bench: Bench, user: User) -> None:
+    """Have two clients talk over MSRP: a word with its reports, and a chunk that goes on in pieces."""
+    server = ("127.0.0.1", bench.ports["udp"])
+    with (
+        Phone(server, user()) as alice, Phone(server, user()) as bob,
+        MsrpClient() as near, MsrpClient(ACTIVE) as far,
+    ):  # fmt: skip
+        assert bob.register().status == 200
+        dialog = Dialog(alice, bob, near, far)
+        near.open()
+        far.open()
+        near.send(b"hello", success_report=True)
+        near.send(b"x" * 200_000)
+        assert len(far.messages(2)) == 2
+        near.until(Reported)
+        dialog.hang_up()
+
+
+def dissect(file: object, decode: list[str], wanted: str, *fields: str) -> list[str]:
+    """Return one line per frame: by default its number, Request-Line, status, expert message."""
     tshark = shutil.which("tshark")
     assert tshark is not None
     argv = [tshark, "-r", str(file), "-Y", wanted, "-T", "fields"]
-    for field in ("frame.number", "sip.Request-Line", "sip.Status-Code", "_ws.expert.message"):
+    for field in fields or (
+        "frame.number", "sip.Request-Line", "sip.Status-Code", "_ws.expert.message",
+    ):  # fmt: skip
         argv += ["-e", field]
     for rule in decode:
         argv += ["-d", rule]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import secrets
 import socket
 import time
@@ -243,3 +244,43 @@ def within(
         f"Content-Length: {len(body)}",
     ]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+class Dialog:
+    """A call that stands, as its caller sees it."""
+
+    def __init__(self, caller: Phone, callee: Phone, near: MsrpClient, far: MsrpClient) -> None:
+        self.caller, self.callee, self.near, self.far = caller, callee, near, far
+        self.invite = invite(caller, callee.user, near.offer())
+        self.taken = final(callee)
+        assert self.taken.method == "INVITE"
+        self.answer(self.taken)
+
+    def answer(self, request: Reply) -> None:
+        answer = self.far.answer(request.body)
+        lines = (f"Contact: <{self.callee.contact}>", "Content-Type: application/sdp")
+        self.callee.respond(request, 200, lines, answer)
+        ok = final(self.caller)
+        assert ok.status == 200, ok.data
+        self.near.accept_answer(ok.body)
+        self.target = re.findall(r"<(.*)>", ok.get("contact"))[0]
+        self.routes = [part for value in ok.all("record-route") for part in value.split(", ")][::-1]
+        self.to = ok.get("to")
+        self.caller.send(
+            within(self.invite, "ACK", self.to, self.target, self.routes, self.caller.cseq)
+        )
+        assert final(self.callee).method == "ACK"
+
+    def send(self, method: str, body: bytes = b"") -> Reply:
+        """Send a request in the dialog; returns it as the callee gets it."""
+        self.caller.cseq += 1
+        self.caller.send(
+            within(self.invite, method, self.to, self.target, self.routes, self.caller.cseq, body)
+        )
+        return final(self.callee)
+
+    def hang_up(self) -> None:
+        bye = self.send("BYE")
+        assert bye.method == "BYE"
+        self.callee.respond(bye, 200)
+        assert final(self.caller).status == 200
