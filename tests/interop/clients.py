@@ -172,6 +172,17 @@ class Sipp:
     def call(self, to: str) -> None:
         self._run("call_uac", (to,))
 
+    def follow_watchers(self) -> Program:
+        """Subscribe to one's own watchers; ends with 0 when one has come."""
+        log = self.bench.directory / f"winfo_uac-{self.user}.txt"
+        program = self._start("winfo_uac", (), "-trace_logs", "-log_file", log.name)
+        self.await_log("winfo_uac", "NOTIFIED")
+        return program
+
+    def follow_list(self, member: str) -> None:
+        """Subscribe to a list that comes with the request, and see its members."""
+        self._run("list_uac", (member,))
+
 
 # --------------------------------------------------------------------- pjsua2
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.interop.clients import DOMAIN, Baresip, Bench, Pjsua
+from tests.interop.clients import DOMAIN, Baresip, Bench, Pjsua, Sipp
 
 User = Callable[[], str]
 
@@ -42,3 +42,17 @@ def test_baresip_and_pjsua2_see_each_other(bench: Bench, user: User) -> None:
     bob.event("buddy", online=True, state="ACTIVE")
     alice.command("/presence_offline")
     bob.event("buddy", online=False)
+
+
+@pytest.mark.peer("sipp", "pjsua2")
+def test_sipp_is_told_who_follows_it(bench: Bench, user: User) -> None:
+    alice, bob = Sipp(bench, user()), Pjsua(bench, user())
+    watching = alice.follow_watchers()
+    bob.program.say(f"sub sip:{alice.user}@{DOMAIN}")
+    assert watching.result() == 0, watching.text()[-3000:]
+
+
+@pytest.mark.peer("sipp")
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_sipp_follows_a_list(bench: Bench, user: User, transport: str) -> None:
+    Sipp(bench, user(), transport).follow_list(user())
