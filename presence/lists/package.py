@@ -212,8 +212,12 @@ class ListPackage:
         return _tag(tokens.values())
 
     def lists_changed(self, owner: str, now: float, wall: float) -> None:
-        """Find the members of all lists of a user anew, and tell who follows them."""
-        for sub in list(self._open.get(owner, {}).values()):
+        """Find the members of all lists of a user anew, and tell who follows them.
+
+        Args: owner: "" for documents of nobody, to which the lists of everybody may lead.
+        """
+        opened = [self._open.get(owner, {})] if owner else list(self._open.values())
+        for sub in [sub for subs in opened for sub in subs.values()]:
             if sub.terms.content_type == RECIPIENTS:
                 continue
             try:
