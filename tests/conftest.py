@@ -8,6 +8,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from benchmarks.pure import prefer_sources
 from tests.support.programs import missing
@@ -33,6 +34,12 @@ def _pure() -> bool:
 # Before another conftest imports what is compiled.
 if _pure():
     prefer_sources()
+
+# How long an example takes says something about the machine.
+settings.register_profile(
+    "imsnode", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("imsnode")
 
 
 def pytest_configure(config: pytest.Config) -> None:

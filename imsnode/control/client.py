@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import json
 import socket
+import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -44,7 +45,8 @@ class ControlClient:
             reason = (error.strerror or str(error)).lower()
             raise NodeNotRunning(f"no node answers at {path}: {reason}") from error
         self._http = httpx.Client(
-            transport=httpx.HTTPTransport(uds=name),
+            # There is no TLS on it, and to load the certificates of the system takes a while.
+            transport=httpx.HTTPTransport(uds=name, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)),
             base_url="http://imsnode",
             timeout=httpx.Timeout(timeout_s, connect=2.0),
             trust_env=False,

@@ -36,6 +36,7 @@ _POSTGRESQL_OPTIONS = (
     "-c synchronous_commit=on -c lock_timeout=2000 -c idle_in_transaction_session_timeout=60000"
 )
 _MIGRATION_LOCK = 0x494D534E  # "IMSN"
+_MIGRATION_WAIT_MS = 60_000  # for another node that migrates
 
 # The driver asks octets how they want to be stored, with several failing look-ups each time,
 # unless somebody has said so: as they are.
@@ -205,6 +206,7 @@ class Database:
             return before, before
         with self.writing() as connection:
             if self.path is None:
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_MIGRATION_WAIT_MS}")
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
             if self.revision(connection) != REVISION:
                 _migrate(connection)

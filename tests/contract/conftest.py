@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from imsnode.storage import Database
 from tests.support.postgres import PostgresServer, running_server
 from tests.support.stores import DurableStore, MemoryStore
 
@@ -26,11 +27,29 @@ def server() -> Iterator[PostgresServer]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def new_store(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """What a store without anything in it is as a file: it takes a while to make."""
+    file = tmp_path_factory.mktemp("new") / "store.db"
+    with Database(f"sqlite:///{file}") as database:
+        database.upgrade()
+    return file.read_bytes()
+
+
+@pytest.fixture
+def sqlite_url(new_store: bytes, tmp_path: Path) -> str:
+    """The address of an empty store in a file."""
+    file = tmp_path / "store.db"
+    file.write_bytes(new_store)
+    return f"sqlite:///{file}"
+
+
 @pytest.fixture(params=ENGINES)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest) -> str:
     """The address of an empty store."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'store.db'}"
+        made: str = request.getfixturevalue("sqlite_url")
+        return made
     running: PostgresServer = request.getfixturevalue("server")
     return running.emptied_database()
 
@@ -56,13 +75,13 @@ def durable(open_store: OpenStore) -> DurableStore:
 
 
 @pytest.fixture(params=("memory", *ENGINES))
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DurableStore | MemoryStore]:
+def store(request: pytest.FixtureRequest) -> Iterator[DurableStore | MemoryStore]:
     """Every implementation in turn."""
     made: DurableStore | MemoryStore
     if request.param == "memory":
         made = MemoryStore()
     elif request.param == "sqlite":
-        made = DurableStore(f"sqlite:///{tmp_path / 'store.db'}")
+        made = DurableStore(request.getfixturevalue("sqlite_url"))
     else:
         running: PostgresServer = request.getfixturevalue("server")
         made = DurableStore(running.emptied_database())

@@ -20,7 +20,7 @@ from tests.support.running import RunningNode, eventually
 PEERS = Path(__file__).parent / "peers"
 DOMAIN = "ims.test"
 #: How long anything here may take on a busy machine.
-WAIT_S = 15.0
+WAIT_S = 30.0
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM, host: str = "127.0.0.1") -> int:

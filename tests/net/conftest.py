@@ -54,7 +54,7 @@ class Recorder:
     def echo(self, data: bytes, flow: Flow) -> None:
         self.transport.send(flow, data)
 
-    async def until(self, predicate: Callable[[], bool], limit_s: float = 5.0) -> None:
+    async def until(self, predicate: Callable[[], bool], limit_s: float = 20.0) -> None:
         """Wait for something to come true after an event."""
         async with asyncio.timeout(limit_s):
             while not predicate():
@@ -108,7 +108,7 @@ def message(method: str = "OPTIONS", body: bytes = b"", extra: bytes = b"") -> b
     )
 
 
-async def until(predicate: Callable[[], bool], limit_s: float = 5.0) -> None:
+async def until(predicate: Callable[[], bool], limit_s: float = 20.0) -> None:
     """Wait until a counter says that something happened that no event tells."""
     async with asyncio.timeout(limit_s):
         while not predicate():  # noqa: ASYNC110

@@ -24,7 +24,11 @@ class Hook:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
+                size = int(self.headers["content-length"])
+                body = self.rfile.read(size)
+                if len(body) < size:  # who posts was killed over it
+                    self.close_connection = True
+                    return
                 status = hook.answers.pop(0) if len(hook.answers) > 1 else hook.answers[0]
                 hook.posts.put(({k.lower(): v for k, v in self.headers.items()}, body))
                 self.send_response(status)
@@ -42,7 +46,7 @@ class Hook:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
 
-    def next(self, seconds: float = 10.0) -> tuple[dict[str, str], Any]:
+    def next(self, seconds: float = 30.0) -> tuple[dict[str, str], Any]:
         """Wait for a post; headers and parsed body."""
         headers, body = self.posts.get(timeout=seconds)
         return headers, json.loads(body)

@@ -171,7 +171,7 @@ class Phone:
         ]
         return "\r\n".join(head).encode("utf-8", "surrogateescape") + b"\r\n\r\n" + body
 
-    def answer_to(self, data: bytes, seconds: float = 5.0) -> Reply:
+    def answer_to(self, data: bytes, seconds: float = 20.0) -> Reply:
         """Send a request, answer one challenge, return the final response.
 
         Requests that arrive meanwhile are answered with ``auto_status`` and kept in ``inbox``.
@@ -278,7 +278,7 @@ class Phone:
         head = "\r\n".join([f"SIP/2.0 {status} Status", *kept, *lines, f"Content-Length: {len(body)}"])
         self.send(head.encode("utf-8", "surrogateescape") + b"\r\n\r\n" + body)
 
-    def collect(self, count: int, seconds: float = 5.0) -> list[bytes]:
+    def collect(self, count: int, seconds: float = 20.0) -> list[bytes]:
         """Serve requests until ``count`` MESSAGEs with different identity came; their bodies."""
         end = time.monotonic() + seconds
         while len(self.messages()) < count and time.monotonic() < end:

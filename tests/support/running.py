@@ -1,4 +1,8 @@
-"""A real node for tests: `imsnode serve` in a process of its own, on ports the system picks."""
+"""A real node for tests: `imsnode serve` in a process of its own, on ports the system picks.
+
+Nodes and commands are forks of a process that has loaded the program (`forking`); what is about
+starting asks for a fresh interpreter.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,11 @@ from pathlib import Path
 
 import httpx
 
-ROOT = Path(__file__).resolve().parents[2]
-READY_S = 20.0
+from tests.support import forking
+from tests.support.forking import ROOT
+
+READY_S = 60.0
+ENDED_S = 60.0
 
 # Databases as `imsnode user import` made them, by domain and users: a copy is a second faster.
 _imported: dict[tuple[str, ...], bytes] = {}
@@ -28,6 +35,8 @@ class RunningNode:
         listen: SIP listeners; port 0 takes a free one and keeps it over restarts.
         extra: TOML text added to the configuration.
         users: names of the accounts in the first domain.
+        environment: what is added to the node's.
+        fresh: start it with an interpreter of its own, as its users do.
     """
 
     def __init__(
@@ -39,13 +48,15 @@ class RunningNode:
         extra: str = "",
         users: Sequence[str] = ("alice", "bob", "carol"),
         environment: Mapping[str, str] | None = None,
+        fresh: bool = False,
     ) -> None:
         self.directory = directory
         self.listen = list(listen)
         self.domains = list(domains)
         self.extra = extra
         self.environment = dict(environment or {})
-        self.process: subprocess.Popen[str] | None = None
+        self.fresh = fresh
+        self.process: subprocess.Popen[str] | forking.Forked | None = None
         self.ports: dict[str, int] = {}
         self.http = ""
         self.msrp: dict[str, int] = {}
@@ -83,28 +94,14 @@ class RunningNode:
         self, *words: str, check: bool = True, text: str | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run the command line tool on this node's configuration."""
-        return subprocess.run(
-            [sys.executable, "-m", "imsnode", *words, "--config", str(self.config)],
-            cwd=ROOT,
-            check=check,
-            capture_output=True,
-            text=True,
-            input=text,
-            timeout=60,
-        )
+        done = forking.run(["imsnode", *words, "--config", str(self.config)], text or "", ENDED_S)
+        if check:
+            done.check_returncode()
+        return done
 
     def start(self) -> RunningNode:
         """Start the process and wait for its ready line."""
-        log = (self.directory / "node.log").open("a")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "imsnode", "serve", "--config", str(self.config)],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            env={**os.environ, **self.environment},
-        )
-        log.close()
+        self.process = self._serving()
         line = self._read_line()
         if not line.startswith("imsnode ready"):
             self.kill()
@@ -123,6 +120,20 @@ class RunningNode:
             self.write_config()
         return self
 
+    def _serving(self) -> subprocess.Popen[str] | forking.Forked:
+        words = ["imsnode", "serve", "--config", str(self.config)]
+        with (self.directory / "node.log").open("a") as log:
+            if not self.fresh:
+                return forking.spawn(words, log.fileno(), self.environment)
+            return subprocess.Popen(
+                [sys.executable, "-m", *words],
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env={**os.environ, **self.environment},
+            )
+
     def _read_line(self) -> str:
         assert self.process is not None
         assert self.process.stdout is not None
@@ -137,7 +148,7 @@ class RunningNode:
 
     def get(self, path: str) -> httpx.Response:
         """Ask the HTTP listener."""
-        return httpx.get(f"http://{self.http}{path}", timeout=5)
+        return httpx.get(f"http://{self.http}{path}", timeout=20, verify=False)
 
     def metric(self, name: str) -> float:
         """Read one counter or gauge from /metrics."""
@@ -165,7 +176,7 @@ class RunningNode:
     def _wait(self) -> int:
         assert self.process is not None
         assert self.process.stdout is not None
-        code = self.process.wait(15)
+        code = self.process.wait(ENDED_S)
         self.process.stdout.close()
         self.process = None
         return code
@@ -178,7 +189,7 @@ class RunningNode:
             self.stop()
 
 
-def eventually(condition: object, seconds: float = 10.0, what: str = "") -> None:
+def eventually(condition: object, seconds: float = 30.0, what: str = "") -> None:
     """Wait for a condition of another process, polling; fails after `seconds`."""
     assert callable(condition)
     end = time.monotonic() + seconds

@@ -75,7 +75,7 @@ class Leg:
 
 def until(phone: Phone, wanted: int | str) -> Reply:
     """Return the next message that is this method, or this status and no other final one."""
-    while (message := phone.receive(8)) is not None:
+    while (message := phone.receive(20)) is not None:
         if message.method == wanted or message.status == wanted:
             return message
         assert message.status < 200, message.data
@@ -435,7 +435,7 @@ def test_a_stray_bye_is_not_relayed(new: NewPhone) -> None:
 
 
 def until_final(phone: Phone) -> Reply:
-    while (reply := phone.receive(8)) is not None:
+    while (reply := phone.receive(20)) is not None:
         if reply.status >= 200:
             return reply
     raise AssertionError("no final answer")

@@ -16,7 +16,10 @@ from tests.support.running import ROOT, RunningNode
 
 PAGE = ROOT / "docs" / "how-to" / "http-api.md"
 MESSAGE, BROADCAST = "m1nkpa9v00000148f3e", "b1nkpa9v00000148f3e"
-pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed"),
+    pytest.mark.timeout(300),  # many commands, each with an interpreter of its own
+]
 
 
 def commands() -> list[str]:

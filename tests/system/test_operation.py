@@ -42,7 +42,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[RunningNode]:
-    with RunningNode(tmp_path / "node", extra=SETTINGS) as running:
+    with RunningNode(tmp_path / "node", extra=SETTINGS, fresh=True) as running:
         yield running
 
 
@@ -91,7 +91,9 @@ def _refusals(node: RunningNode) -> dict[str, float]:
 
 def test_sigterm_under_load_loses_nothing(tmp_path: Path) -> None:
     senders, recipients = ("sue", "sam"), {"home": False, "hermit": True}
-    node = RunningNode(tmp_path / "node", extra=TRUST, users=(*senders, *recipients)).start()
+    node = RunningNode(
+        tmp_path / "node", extra=TRUST, users=(*senders, *recipients), fresh=True
+    ).start()
     server = ("127.0.0.1", node.ports["udp"])
     with node, Traffic(server, senders, recipients) as traffic:
         traffic.devices["home"].wanted = 3600
@@ -120,7 +122,7 @@ def test_sigterm_with_a_call_that_rings_and_a_client_that_does_not_read(node: Ru
     ):
         assert bob.register().status == 200
         invite = alice.request("INVITE", "sip:bob@ims.test", None, (f"Contact: <{alice.contact}>",))
-        challenge = alice._transact(invite, 5)
+        challenge = alice._transact(invite, 20)
         assert challenge.status == 407
         alice.send(alice.with_credentials(invite, challenge))
         ringing = bob.receive()

@@ -154,7 +154,7 @@ def test_spam_is_reported_by_a_device_and_by_a_command(node: RunningNode) -> Non
         data = alice.request(
             "MESSAGE", "sip:carol@ims.test", None, ("Content-Type: text/plain",), b"buy?"
         )
-        challenge = alice._transact(data, 5)
+        challenge = alice._transact(data, 20)
         alice.send(alice.with_credentials(data, challenge))
         carol.collect(1)
         answer = alice.receive()
