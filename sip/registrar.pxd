@@ -2,6 +2,7 @@
 
 cimport cython
 
+from . cimport octets
 from .flow cimport Flow
 from .headers.address cimport Address
 from .message cimport Request
@@ -26,7 +27,7 @@ cdef class Binding:
 
     @cython.locals(new=Binding)
     cpdef Binding renewed(self, double expires_at, bytes call_id, long long cseq, bint secure)
-    @cython.locals(left=double, seconds=cython.longlong)
+    @cython.locals(left=double, seconds=cython.longlong, front=bytes)
     cpdef bytes line(self, double now)
 
 
@@ -67,11 +68,30 @@ cdef class _Plan:
     cdef _check(self, Uri uri, object allowed)
 
 
+cdef class _Decimal:
+    cdef public long long number
+    cdef public bytes text
+
+
+cdef class _DateLine:
+    cdef public bytes line
+    cdef public long long second
+
+
+cdef _DateLine _date
+cdef _Decimal _last_decimal
+cdef long long _MOST
+cdef bytes _decimal(long long number)
+@cython.locals(second=cython.longlong)
+cpdef bytes date_line(double wall)
+@cython.locals(seconds=cython.longlong)
 cpdef long long _seconds(bytes value, long long default) except -1
 cdef bytes _shared(bytes user_agent)
 @cython.locals(asked=cython.longlong)
 cdef Binding _renew(Request request, Binding binding, Flow flow, double now, RegistrarLimits limits)
-@cython.locals(uri=bytes, rest=bytes, params=bytes, expires=bytes)
+@cython.locals(
+    contact=bytes, params=bytes, expires=bytes, start=Py_ssize_t, stop=Py_ssize_t
+)
 cdef long long _asked_again(
     Request request, Binding binding, bytes value, RegistrarLimits limits
 ) except -2

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Iterable, Sequence
 
+from . import octets
 from .errors import BadMessage, SipError
 from .flow import Flow
 from .headers.address import STAR, Address, parse_addresses, parse_q
@@ -100,9 +101,8 @@ class Binding:
         left = self.expires_at - now
         seconds = max(1, int(left + 0.5))
         if self.q == 1000:
-            return b"".join(
-                (b"Contact: <", self.contact, b">;expires=", str(seconds).encode(), self.params)
-            )
+            front = octets.concat(b"Contact: <", self.contact, b">;expires=", _decimal(seconds))
+            return octets.concat(front, self.params, b"", b"")
         text = (b"%d.%03d" % divmod(self.q, 1000)).rstrip(b"0").rstrip(b".")
         return b"Contact: <%b>;q=%b;expires=%d%b" % (self.contact, text, seconds, self.params)
 
@@ -260,6 +260,26 @@ def register_response_lines(registration: Registration, now: float, wall: float)
     return lines
 
 
+class _Decimal:
+    """The number printed last: most bindings are asked for the same time."""
+
+    __slots__ = ("number", "text")
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.text = b"0"
+
+
+_last_decimal = _Decimal()
+
+
+def _decimal(number: int) -> bytes:
+    if number != _last_decimal.number:
+        _last_decimal.number = number
+        _last_decimal.text = b"%d" % number
+    return _last_decimal.text
+
+
 class _DateLine:
     """The Date line of the current second; it is asked for thousands of times in it."""
 
@@ -311,22 +331,32 @@ def _asked_again(request: Request, binding: Binding, value: bytes, limits: Regis
     It names the same one when it is the URI in brackets, the same parameters, and before or behind
     them expires or nothing.
     """
-    uri = b"<" + binding.contact + b">"
-    if binding.q != 1000 or not value.startswith(uri):
+    contact = binding.contact
+    start = len(contact) + 2
+    if (
+        binding.q != 1000
+        or not octets.starts(value, b"<", 0)
+        or not octets.starts(value, contact, 1)
+        or not octets.starts(value, b">", start - 1)
+    ):
         return -1
-    rest = value[len(uri) :]
     params = binding.params
-    if rest.endswith(params):
-        expires = rest[: len(rest) - len(params)]
-    elif rest.startswith(params):
-        expires = rest[len(params) :]
-    else:
+    stop = len(value) - len(params)
+    if stop < start:
         return -1
-    if not expires:
+    if not octets.starts(value, params, stop):
+        if not octets.starts(value, params, start):
+            return -1
+        start += len(params)
+        stop = len(value)
+    if start == stop:
         return _seconds(request.get("expires"), limits.default_s)
-    if not expires.startswith(b";expires=") or not expires[9:].isdigit():
+    if not octets.starts(value, b";expires=", start):
         return -1
-    return _seconds(expires[9:], limits.default_s)
+    expires = octets.cut(value, start + 9, stop) if start + 9 < stop else b""
+    if not expires.isdigit():
+        return -1
+    return _seconds(expires, limits.default_s)
 
 
 class _Plan:
@@ -498,10 +528,8 @@ def _shared(user_agent: bytes) -> bytes:
 
 def _seconds(value: bytes | None, default: int) -> int:
     """Delta-seconds, ``default`` when absent, malformed or above 2**32 - 1 (RFC 3261 20.19)."""
-    if value is None or not value.isdigit() or len(value) > 10:
-        return default
-    seconds = int(value)
-    return seconds if seconds <= _MOST else default
+    seconds = -1 if value is None else octets.number(value)
+    return seconds if 0 <= seconds <= _MOST else default
 
 
 def _reg_id(value: bytes) -> int:

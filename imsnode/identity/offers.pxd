@@ -2,6 +2,7 @@
 
 cimport cython
 
+from sip cimport octets
 from sip.digest.nonce cimport NonceSource
 from sip.flow cimport Flow
 from sip.message cimport Request

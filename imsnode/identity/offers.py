@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sip import octets
 from sip.digest.algorithms import MD5
 from sip.digest.challenge import challenge_frame
 from sip.digest.nonce import NonceSource
@@ -94,7 +95,7 @@ class Offers:
                 ]
             )
         nonce = self._nonces.make(wall, self._realms[realm])
-        return tuple([head + nonce + tail for head, tail in frames])
+        return tuple([octets.concat(head, nonce, tail, b"") for head, tail in frames])
 
     def algorithms(self, account: Account | None, realm: str, flow: Flow) -> tuple[str, ...]:
         """The algorithms that are good for this account, domain and listener."""

@@ -2,6 +2,7 @@
 
 cimport cython
 
+from .. cimport octets
 from .credentials cimport Credentials
 
 
@@ -17,6 +18,7 @@ cpdef bytes response_hex(
 )
 @cython.locals(known=dict, digest=bytes)
 cdef bytes _target_hash(str algorithm, object hexer, bytes a2)
+@cython.locals(algorithm=str, want=bytes)
 cpdef bint verify(
     Credentials credentials, bytes method, bytes secret, bytes body=*
 ) except -1

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from hmac import compare_digest
 from typing import TYPE_CHECKING
 
 try:
@@ -19,6 +18,7 @@ try:
 except ImportError:  # an interpreter built without it
     from hashlib import md5 as _md5
 
+from .. import octets
 from ..errors import LocalProtocolError
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def verify(credentials: Credentials, method: bytes, secret: bytes, body: bytes =
     if not algorithm:
         return False
     want = response_hex(algorithm, secret, method, credentials, body)
-    return compare_digest(want, credentials.response)
+    return octets.same_secret(want, credentials.response)
 
 
 def _hexer(algorithm: str) -> Hexer:

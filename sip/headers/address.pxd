@@ -8,7 +8,7 @@ from ..known cimport Known
 from ..uri cimport Uri, is_usual, parse_uri
 
 cdef bytes _ONLY_TOKEN
-cdef dict _contacts
+cdef Known _contacts
 cdef Known _fronts
 
 
@@ -32,6 +32,7 @@ cdef Address _bracketed(bytes value, bytes display, bytes tail, object where)
 )
 cpdef tuple read_uri_and_tag(bytes line, object where, Py_ssize_t cut=*)
 cpdef list parse_addresses(object values, object where)
+@cython.locals(lines=list, line=bytes, known=list)
 cpdef parse_contacts(object values)
 cdef list _read_contacts(list lines)
 cpdef int parse_q(bytes value) except -1

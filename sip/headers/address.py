@@ -45,7 +45,7 @@ _fronts: Final = Known(_FRONTS)
 # A device sends the same Contact with every REGISTER, twice when challenged. Emptied when full.
 _CONTACTS: Final = 4096
 _CONTACT_BYTES: Final = 512
-_contacts: dict[bytes, list[Address]] = {}
+_contacts: Final = Known(_CONTACTS)
 
 
 class Address:
@@ -198,16 +198,14 @@ def parse_contacts(values: Iterable[bytes]) -> list[Address] | Star:
     if len(lines) != 1:
         return _read_contacts(lines)
     line = lines[0]
-    known = _contacts.get(line)
+    known: list[Address] | None = _contacts.find(line, 0, len(line))
     if known is not None:
         return known
     if line.strip(b" \t") == b"*":
         return STAR
     contacts = _read_contacts(lines)
     if len(line) <= _CONTACT_BYTES:
-        if len(_contacts) >= _CONTACTS:
-            _contacts.clear()
-        _contacts[line] = contacts
+        _contacts.keep(line, contacts)
     return contacts
 
 
