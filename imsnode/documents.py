@@ -34,7 +34,7 @@ __all__ = ["DocumentListener", "Documents", "Given", "Kept"]
 _log = logging.getLogger(__name__)
 
 _HOMES = 65_536  # users whose documents are known by name
-_LARGE = 32_768  # octets of content from which a request is worked on beside the loop
+_LARGE = 16_384  # octets of content from which a request is worked on beside the loop
 _TRIES = 4
 _REFUSED = {
     Outcome.FULL: (403, "the user has as many documents as allowed"),
@@ -246,7 +246,12 @@ class Documents:
         async with self._turn(target):
             for _ in range(_TRIES):
                 stored = await self._fetched(target.key)
-                if size + (len(stored.octets) if stored else 0) < _LARGE:
+                # A whole document does not depend on what was there.
+                if target.selector is not None and stored is not None:
+                    work = size + len(stored.octets)
+                else:
+                    work = size
+                if work < _LARGE:
                     wanted = change(stored)
                 else:
                     loop = asyncio.get_running_loop()
