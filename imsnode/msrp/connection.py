@@ -32,8 +32,8 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = ("_framer", "_out", "_table", "_transport", "choked_since", "closing",
-                 "fingerprint", "held", "inbound", "last", "legs", "reason", "remote", "secure",
-                 "source")  # fmt: skip
+                 "fingerprint", "held", "inbound", "last", "legs", "opened", "reason", "remote",
+                 "secure", "source")  # fmt: skip
 
     def __init__(
         self, table: Connections, remote: tuple[str, int], source: str, secure: bool, inbound: bool
@@ -44,8 +44,9 @@ class Connection(asyncio.Protocol):
         self.inbound = inbound
         self.legs: set[Leg] = set()
         self.held: set[object] = set()
-        self.last = table.now()
-        self.choked_since = 0.0
+        self.opened = self.last = table.now()
+        # Nothing can leave before a connection of ours stands: whoever sends to it waits.
+        self.choked_since = 0.0 if inbound else self.opened
         self.closing = False
         self.reason = ""
         #: What the peer's certificate must be, as a=fingerprint has it; b"" asks an authority.
@@ -70,9 +71,11 @@ class Connection(asyncio.Protocol):
         raw: socket.socket = stream.get_extra_info("socket")
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         stream.set_write_buffer_limits(_OUTPUT_HIGH, _OUTPUT_LOW)
-        self.last = self._table.now()
+        self.opened = self.last = self._table.now()
         if self.held:
             stream.pause_reading()
+        if not self.inbound:
+            self.resume_writing()
         self.flush()
 
     def data_received(self, data: bytes) -> None:
@@ -126,6 +129,8 @@ class Connection(asyncio.Protocol):
 
     def release(self, whom: object) -> None:
         """Read on unless somebody else has to be waited for."""
+        if whom not in self.held:
+            return
         self.held.discard(whom)
         if self.held:
             return

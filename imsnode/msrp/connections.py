@@ -313,7 +313,7 @@ class Connections:
             if connection.choked_since and now - connection.choked_since > limits.stall_s:
                 self.stats.stalled += 1
                 connection.abort("did not read")
-            elif not connection.legs and now - connection.last > limits.unused_s:
+            elif not connection.legs and now - connection.opened > limits.unused_s:
                 connection.close("no session")
             elif (
                 connection.mid_chunk
