@@ -122,9 +122,14 @@ def extensions() -> list[Extension]:
         build_dir="build/cython",
         nthreads=os.cpu_count() or 1,
         language_level=3,
-        # The types are those of the .pxd files; an annotation alone promises less, since it lets
-        # a subclass or None pass.
-        compiler_directives={"annotation_typing": False},
+        compiler_directives={
+            # The types are those of the .pxd files; an annotation alone promises less, since it
+            # lets a subclass or None pass.
+            "annotation_typing": False,
+            # Nobody pickles these classes, and what that takes is a tenth of the code.
+            "auto_pickle": False,
+            "emit_code_comments": False,
+        },
         quiet=True,
     )
     for module in modules:
