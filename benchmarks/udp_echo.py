@@ -20,7 +20,7 @@ import socket
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import cast
@@ -42,8 +42,9 @@ class EchoEndpoint:
     def __init__(self, transport: Transport) -> None:
         self._send = transport.send
 
-    def receive_datagram(self, data: bytes, flow: Flow, now: float) -> None:
-        self._send(flow, data)
+    def receive_datagrams(self, payloads: list[bytes], flows: Sequence[Flow], now: float) -> None:
+        for data, flow in zip(payloads, flows, strict=True):
+            self._send(flow, data)
 
     def receive_message(self, data: bytes, flow: Flow, now: float) -> None:
         self._send(flow, data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sip.message import REASONS
+from sip.reasons import REASONS
 
 from .metrics import Metrics
 
@@ -164,9 +164,7 @@ def node_metrics(metrics: Metrics, app: App) -> None:
         metrics.counter(
             "msrp_refused", "Chunks answered with an error.", lambda: anchor.stats.refused
         )
-        metrics.labelled(
-            "msrp_ended", "Sessions that ended.", "rule", lambda: sessions.calls.ended
-        )
+        metrics.labelled("msrp_ended", "Sessions that ended.", "rule", lambda: sessions.calls.ended)
     layer = app.edge.endpoint.layer
     metrics.gauge("transactions_server", "Live server transactions.", lambda: layer.server_count)
     metrics.gauge("transactions_client", "Live client transactions.", lambda: layer.client_count)

@@ -23,7 +23,8 @@ from sip.errors import BadMessage
 from sip.flow import Flow
 from sip.forward import Target
 from sip.limits import Limits
-from sip.message import REASONS, Request
+from sip.message import Request
+from sip.reasons import REASONS
 from sip.rewrite import rewrite
 from sip.transaction.server import ServerTransaction
 

@@ -46,6 +46,10 @@ LEFT_BEHIND: Final = frozenset(
     )
 )
 
+# The lines that are stored, by the headers of a request; emptied when full.
+_KEPT: Final = 256
+_kept: dict[tuple[str, ...], tuple[int, ...]] = {}
+
 
 def is_composing(request: Request) -> bool:
     """Say whether the request is an is-composing notice (RFC 3994)."""
@@ -78,16 +82,26 @@ def stored_head(request: Request, received_wall: float) -> bytes:
     A Date is added when the sender gave none: Expires counts from it, so the lines keep
     meaning the same however late they are replayed.
     """
-    lines = []
-    for at, name in enumerate(request.names):
-        if name not in LEFT_BEHIND:
-            lines.append(request.lines[at])
+    names = request.names
+    places = _kept.get(names)
+    if places is None:
+        places = _keep(names)
+    lines = [request.line_at(at) for at in places]
     if not request.has("date"):
         lines.append(b"Date: " + format_date(int(received_wall)))
     head = b"\r\n".join(lines)
     if octets.find(head, b"\r\n ", 0) >= 0 or octets.find(head, b"\r\n\t", 0) >= 0:
         head = b"\r\n".join([trim(line) for line in lines])
     return head
+
+
+def _keep(names: tuple[str, ...]) -> tuple[int, ...]:
+    """Return which lines of a request with these headers are stored, and know it from now on."""
+    if len(_kept) >= _KEPT:
+        _kept.clear()
+    places = tuple(at for at, name in enumerate(names) if name not in LEFT_BEHIND)
+    _kept[names] = places
+    return places
 
 
 def shown_sender(sender: str, head: bytes) -> str:

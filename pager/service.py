@@ -25,6 +25,7 @@ from .keeper import Keeper
 from .offline import Offline
 from .outcomes import unique
 from .ports import Bindings, Clock, Examiner, Ledger, MessageStore, Observer, Screen
+from .recent import Entry
 from .replay import online_draft
 from .screening import Verdict
 from .settings import PagerSettings, StoreMode
@@ -393,7 +394,7 @@ class Pager(Shared):
 
     def _repeat(
         self,
-        first: Submission | bytes,
+        first: Entry,
         server_tx: ServerTransaction,
         request: Request,
         sender: str,
@@ -426,10 +427,8 @@ class Pager(Shared):
         self.stats.duplicates += 1
         if first.status:
             self.answer(server_tx, first.status, now)
-        elif first.twins is None:
-            first.twins = [server_tx]
-        else:
-            first.twins.append(server_tx)
+        elif isinstance(first, Submission):
+            first.twins = [*(first.twins or ()), server_tx]
         step = (wall, rules.RECEIVED, "", first.status, rules.DUPLICATE)
         self.ledger.note(
             LedgerEntry(

@@ -9,6 +9,7 @@ from . cimport policy
 from .identity cimport submission_key
 from .keeper cimport Keeper
 from .policy cimport Storable
+from .recent cimport Answered
 from .replay cimport deadline, is_composing, stored_head
 from .shared cimport Shared
 from .values cimport LedgerEntry, Notice, StoredMessage, StoreResult
@@ -77,6 +78,7 @@ cdef class Submission:
     @cython.locals(pager=Shared)
     cdef _told(self, int status, double now)
     cdef _answered(self, Fork fork)
+    @cython.locals(answered=Answered)
     cdef _finish(self)
     cpdef double wall(self, double now) except -1.0
     @cython.locals(steps=list, pager=Shared, branch=Branch)

@@ -19,6 +19,7 @@ from . import policy
 from .identity import submission_key
 from .mailbox import Item
 from .outcomes import Outcomes, answer_step, unique
+from .recent import Answered
 from .replay import deadline, is_composing, stored_head
 from .rules import (
     ANSWERED,
@@ -236,7 +237,7 @@ class Submission:
             heard_by = pager.plain_observers if self.notice is None else pager.observers
             for observer in heard_by:
                 observer.answered(self, now)
-            del self.request
+            self._finish()
 
     def lose_patience(self, fork: Fork, now: float) -> None:
         """Stop waiting for the devices: ``defer_after_s`` has passed."""
@@ -576,9 +577,18 @@ class Submission:
             self.phase = TOLD
 
     def _finish(self) -> None:
-        """Let go of all that is heavy: the submission itself may be remembered for long."""
+        """Let go of everything: what repeats are answered by is remembered without it."""
         self.phase = DONE
         self.keeping = None
+        answered = Answered.__new__(Answered)
+        answered.id = self.id
+        answered.call_id = self.call_id
+        answered.cseq = self.cseq
+        answered.from_tag = self.from_tag
+        answered.sender = self.sender
+        answered.recipient = self.recipient
+        answered.status = self.status
+        self.pager.recent.replace(self.call_id, self, answered)
         del self.request
 
     # --- the story

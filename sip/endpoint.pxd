@@ -4,7 +4,7 @@ cimport cython
 
 from . cimport octets
 from .flow cimport Flow
-from .message cimport Message, Request, Response, build_response
+from .message cimport Request, Response, build_response
 from .parser cimport parse_message
 from .stats cimport Stats
 from .timers cimport TimerQueue
@@ -26,7 +26,10 @@ cdef class Endpoint:
 
     @cython.locals(remote=tuple)
     cdef bint _is_refused(self, Flow flow) except -1
+    @cython.locals(total=Py_ssize_t, begin=Py_ssize_t, end=Py_ssize_t, at=Py_ssize_t, received=list)
+    cpdef receive_datagrams(self, list payloads, list flows, double now)
     cpdef receive_datagram(self, bytes data, Flow flow, double now)
+    cdef object _read_datagram(self, bytes data, Flow flow, double now)
     cpdef receive_message(self, bytes data, Flow flow, double now)
     cpdef handle_timeouts(self, double now)
     cpdef ServerTransaction accept(self, Request request, Flow flow, double now)
@@ -80,7 +83,8 @@ cdef class Endpoint:
     ) except -1
     @cython.locals(mark=Py_ssize_t)
     cdef bytes _tag(self, bytes text)
-    @cython.locals(message=Message, remote=tuple, request=Request)
-    cdef _receive(self, bytes data, Flow flow, double now, bint stream)
+    cdef object _read(self, bytes data, Flow flow, double now, bint stream)
+    @cython.locals(remote=tuple, request=Request)
+    cdef _act(self, object message, Py_ssize_t size, Flow flow, double now)
     @cython.locals(method=str, stats=Stats)
     cdef _on_request(self, Request request, Flow flow, double now)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from . import octets
 from .errors import BadMessage, LimitExceeded
 from .limits import Limits
-from .message import Request, build_error, build_response, shorten_response
+from .message import Request, Response, build_error, build_response, shorten_response
 from .parser import parse_message
 from .stats import Stats
 from .timers import TimerConfig, TimerQueue
@@ -28,6 +28,8 @@ __all__ = ["Endpoint"]
 _NEVER_ANSWERED = frozenset({0, 7, 19, 53, 123})
 _RETRY_MIN_S = 5
 _RETRY_SPAN_S = 26
+
+_TOGETHER = 8  # datagrams read before the first of them is acted on
 
 #: Limits whose breach by a datagram is dropped without an answer.
 _FLOODS = frozenset({"headers", "head_bytes"})
@@ -100,19 +102,44 @@ class Endpoint:
 
     # --- from the transport
 
+    def receive_datagrams(self, payloads: list[bytes], flows: Sequence[Flow], now: float) -> None:
+        """Take datagrams that came together, as ``receive_datagram`` does, in their order.
+
+        Some are read before the first of them is acted on: the processor's cache has no room for
+        the code of both.
+        """
+        total = len(payloads)
+        for begin in range(0, total, _TOGETHER):
+            end = min(begin + _TOGETHER, total)
+            received = [
+                self._read_datagram(payloads[at], flows[at], now) for at in range(begin, end)
+            ]
+            for at in range(begin, end):
+                message = received[at - begin]
+                if message is not None:
+                    received[at - begin] = None
+                    self._act(message, len(payloads[at]), flows[at], now)
+
     def receive_datagram(self, data: bytes, flow: Flow, now: float) -> None:
         """Take one datagram; what is not SIP (keep-alives, STUN, NUL) is ignored silently."""
+        message = self._read_datagram(data, flow, now)
+        if message is not None:
+            self._act(message, len(data), flow, now)
+
+    def _read_datagram(
+        self, data: bytes, flow: Flow, now: float
+    ) -> Request | Response | Exception | None:
         # SIP starts with a letter or, at worst, with empty lines; RFC 5626 asks for no answer to
         # CRLF over UDP, and its STUN is not offered here.
         if len(data) < 12 or not 0x20 < data[0] < 0x7F:
             data = data.lstrip(b"\r\n")
             if len(data) < 12 or not 0x20 < data[0] < 0x7F:
                 self.stats.ignored += 1
-                return
+                return None
         if flow.vetted != len(self.own) and self._is_refused(flow):
             self.stats.refused_source += 1
-            return
-        self._receive(data, flow, now, False)
+            return None
+        return self._read(data, flow, now, False)
 
     def _is_refused(self, flow: Flow) -> bool:
         """Say whether a source is us, or one that must not be answered."""
@@ -127,7 +154,9 @@ class Endpoint:
 
         ``flow.broken`` is set when the stream cannot be trusted any more: close it.
         """
-        self._receive(data, flow, now, True)
+        message = self._read(data, flow, now, True)
+        if message is not None:
+            self._act(message, len(data), flow, now)
 
     def flow_failed(self, flow: Flow, reason: str, now: float) -> None:
         """Take notice of a lost flow, or of a datagram that could not be delivered.
@@ -312,30 +341,45 @@ class Endpoint:
         mark = hash(self._tag_key + text)
         return octets.hex8((mark >> 32) & 0xFFFFFFFF) + octets.hex8(mark & 0xFFFFFFFF)
 
-    def _receive(self, data: bytes, flow: Flow, now: float, stream: bool) -> None:
+    def _read(
+        self, data: bytes, flow: Flow, now: float, stream: bool
+    ) -> Request | Response | Exception | None:
+        """Return the message, or why it could not be read; None when it shall not be heard."""
         if self.admit is not None and not self.admit(flow, len(data), now):
             self.stats.banned += 1
-            return
+            return None
         if self._trace is not None:
             self._trace.wire("in", flow, data, now)
+        try:
+            return parse_message(data, self.limits, stream)
+        except Exception as error:  # noqa: BLE001 - told apart by who acts on it
+            return error
+
+    def _act(
+        self, message: Request | Response | Exception, size: int, flow: Flow, now: float
+    ) -> None:
+        """Act on what ``_read`` made of ``size`` octets."""
         request: Request | None = None
         try:
-            message = parse_message(data, self.limits, stream)
             if isinstance(message, Request):
                 request = message
                 remote = flow.remote
                 request.received_host = remote[0]
                 request.received_port = remote[1]
                 self._on_request(request, flow, now)
-            else:
+            elif isinstance(message, Response):
                 self.stats.responses += 1
                 self.layer.receive_response(message, flow, now)
-        except BadMessage as error:
-            if request is None:
-                self._refuse(error, len(data), flow, now)
+            elif isinstance(message, BadMessage):
+                self._refuse(message, size, flow, now)
             else:
+                self._fault(message, "message", flow, now)
+        except BadMessage as error:
+            if request is not None:
                 # a part that is parsed on demand turned out to be broken
                 self._answer_fault(request, flow, now, error.status_hint, error.phrase)
+            else:
+                self._refuse(error, size, flow, now)
         except Exception as error:  # noqa: BLE001 - the edge: rule "one message, one failure"
             self._fault(error, "request" if request is not None else "message", flow, now)
             if request is not None:

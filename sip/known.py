@@ -11,8 +11,9 @@ from . import octets
 class Known:
     """Values by text, in a table that never grows.
 
-    A text has one place, which it shares with others and takes over when it is kept: who fills the
-    table costs others a second look at their texts and nothing else.
+    A text has two places, which it shares with others. It takes the first over when it is kept,
+    and who had that moves to its second: who fills the table costs others a second look at their
+    texts and nothing else.
     """
 
     __slots__ = ("_keys", "_mask", "_values")
@@ -29,10 +30,18 @@ class Known:
         key = self._keys[place]
         if key is not None and octets.same(text, start, stop, key):
             return self._values[place]
+        place ^= 1
+        key = self._keys[place]
+        if key is not None and octets.same(text, start, stop, key):
+            return self._values[place]
         return None
 
     def keep(self, key: bytes, value: Any) -> None:
         """Keep a value that is not None."""
         place = octets.mix(key, 0, len(key)) & self._mask
+        known = self._keys[place]
+        if known is not None and known != key:
+            self._keys[place ^ 1] = known
+            self._values[place ^ 1] = self._values[place]
         self._keys[place] = key
         self._values[place] = value

@@ -44,7 +44,7 @@ cdef class Message:
     @cython.locals(at=Py_ssize_t)
     cdef list _cut_lines(self)
     @cython.locals(lines=list, text="const char*")
-    cdef bytes _line(self, Py_ssize_t at)
+    cpdef bytes line_at(self, Py_ssize_t at)
     @cython.locals(via=Via, at=Py_ssize_t)
     cdef Via _top(self)
     @cython.locals(cut=Py_ssize_t, lines=list, value=bytes)

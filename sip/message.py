@@ -16,70 +16,9 @@ from .grammar import split_commas
 from .headers.address import Address, Star, parse_address, parse_addresses, parse_contacts
 from .headers.layout import Layout, find_layout, learn_layout
 from .headers.via import Via, copy_via, source_text
+from .reasons import REASONS
 from .uri import Uri
 
-REASONS: Final[dict[int, bytes]] = {
-    100: b"Trying",
-    180: b"Ringing",
-    181: b"Call Is Being Forwarded",
-    182: b"Queued",
-    183: b"Session Progress",
-    199: b"Early Dialog Terminated",
-    200: b"OK",
-    202: b"Accepted",
-    204: b"No Notification",
-    300: b"Multiple Choices",
-    301: b"Moved Permanently",
-    302: b"Moved Temporarily",
-    305: b"Use Proxy",
-    380: b"Alternative Service",
-    400: b"Bad Request",
-    401: b"Unauthorized",
-    402: b"Payment Required",
-    403: b"Forbidden",
-    404: b"Not Found",
-    405: b"Method Not Allowed",
-    406: b"Not Acceptable",
-    407: b"Proxy Authentication Required",
-    408: b"Request Timeout",
-    410: b"Gone",
-    412: b"Conditional Request Failed",
-    413: b"Request Entity Too Large",
-    414: b"Request-URI Too Long",
-    415: b"Unsupported Media Type",
-    416: b"Unsupported URI Scheme",
-    420: b"Bad Extension",
-    421: b"Extension Required",
-    423: b"Interval Too Brief",
-    430: b"Flow Failed",
-    439: b"First Hop Lacks Outbound Support",
-    440: b"Max-Breadth Exceeded",
-    480: b"Temporarily Unavailable",
-    481: b"Call/Transaction Does Not Exist",
-    482: b"Loop Detected",
-    483: b"Too Many Hops",
-    484: b"Address Incomplete",
-    485: b"Ambiguous",
-    486: b"Busy Here",
-    487: b"Request Terminated",
-    488: b"Not Acceptable Here",
-    489: b"Bad Event",
-    491: b"Request Pending",
-    493: b"Undecipherable",
-    500: b"Server Internal Error",
-    501: b"Not Implemented",
-    502: b"Bad Gateway",
-    503: b"Service Unavailable",
-    504: b"Server Time-out",
-    505: b"Version Not Supported",
-    513: b"Message Too Large",
-    555: b"Push Notification Service Not Supported",
-    580: b"Precondition Failure",
-    600: b"Busy Everywhere",
-    603: b"Decline",
-    604: b"Does Not Exist Anywhere",
-    606: b"Not Acceptable",
-}
 _STATUS_LINES: Final[dict[int, bytes]] = {
     status: b"SIP/2.0 %d %b" % (status, reason) for status, reason in REASONS.items()
 }
@@ -180,10 +119,11 @@ class Message:
     def _cut_lines(self) -> list[bytes]:
         lines = self._lines
         if lines is None:
-            lines = self._lines = [self._line(at) for at in range(self._marks.count)]
+            lines = self._lines = [self.line_at(at) for at in range(self._marks.count)]
         return lines
 
-    def _line(self, at: int) -> bytes:
+    def line_at(self, at: int) -> bytes:
+        """Return one of ``lines``, by its place."""
         lines = self._lines
         if lines is not None:
             line: bytes = lines[at]
@@ -287,7 +227,7 @@ class Message:
     def line(self, name: str) -> bytes | None:
         """Return the first header line of that name as it came, or None."""
         at = self._layout.at.get(name)
-        return None if at is None else self._line(at)
+        return None if at is None else self.line_at(at)
 
     def remove_lines(self, indexes: Sequence[int]) -> None:
         """Leave out header lines that must not go further, such as credentials for our realm.
@@ -374,7 +314,7 @@ class Request(Message):
         """Return the line of the topmost Via with received and rport as the source demands."""
         line = self._top_via
         if line is None:
-            line = self._stamped_line() if self.received_host else self._line(self._layout.via)
+            line = self._stamped_line() if self.received_host else self.line_at(self._layout.via)
             self._top_via = line
         return line
 
@@ -403,6 +343,7 @@ class Request(Message):
         for line in self._lines:
             size += len(line) + 2
         return size
+
 
 class Response(Message):
     """A response: ``status`` from 100 to 699, the reason phrase, the start line as it goes on."""
@@ -477,13 +418,13 @@ def build_response(
     if record_route and "record-route" in layout.at:
         lines = request.lines
         parts += [lines[at] for at, name in enumerate(layout.names) if name == "record-route"]
-    to_line = request._line(layout.target)
+    to_line = request.line_at(layout.target)
     if to_tag and status > 100 and not request.to_tag:
         to_line = to_line + b";tag=" + to_tag
-    parts.append(request._line(layout.sender))
+    parts.append(request.line_at(layout.sender))
     parts.append(to_line)
-    parts.append(request._line(layout.call_id))
-    parts.append(request._line(layout.cseq))
+    parts.append(request.line_at(layout.call_id))
+    parts.append(request.line_at(layout.cseq))
     for line in extra:
         parts.append(_harmless(line))
     if content_type is not None:

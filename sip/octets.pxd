@@ -257,37 +257,6 @@ cdef inline bytes replace_two(
     return whole
 
 
-cdef extern from *:
-    """
-    #ifndef SIP_OCTETS_CRC
-    #define SIP_OCTETS_CRC
-    /* The polynomial of zlib, reversed; half an octet at a time keeps the table in one cache line. */
-    static unsigned int sip_octets_crc(const unsigned char *octets, Py_ssize_t size, unsigned int crc)
-    {
-        static const unsigned int table[16] = {
-            0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158,
-            0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4,
-            0xa00ae278, 0xbdbdf21c
-        };
-        crc = ~crc;
-        while (size-- > 0) {
-            crc ^= *octets++;
-            crc = table[crc & 15] ^ (crc >> 4);
-            crc = table[crc & 15] ^ (crc >> 4);
-        }
-        return ~crc;
-    }
-    #endif
-    """
-    unsigned int sip_octets_crc(const unsigned char*, Py_ssize_t, unsigned int) noexcept
-
-
-cdef inline unsigned int crc(bytes text, unsigned int seed) noexcept:
-    return sip_octets_crc(
-        <const unsigned char*>PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text), seed
-    )
-
-
 cdef inline bytes hex8(unsigned int number):
     cdef bytes text = PyBytes_FromStringAndSize(NULL, 8)
     cdef char* room = PyBytes_AS_STRING(text)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from hmac import compare_digest
 from itertools import accumulate
 from typing import Final
-from zlib import crc32
 
 # Methods of bytes: find(text, needle, start), split(text, separator), starts(text, prefix, start).
 find: Final = bytes.find
@@ -137,11 +136,6 @@ def replace_two(
         (front, text[begin:one_at], one, text[one_to:two_at], two, text[two_to:middle_at], middle,
          text[middle_at:stop])
     )  # fmt: skip
-
-
-def crc(text: bytes, seed: int) -> int:
-    """Return the CRC-32 of a text, going on from ``seed``."""
-    return crc32(text, seed)
 
 
 def hex8(number: int) -> bytes:

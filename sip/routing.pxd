@@ -35,5 +35,6 @@ cpdef Routed preprocess(
 @cython.locals(routed=Routed)
 cdef Routed _unrouted(bytes uri)
 cpdef Refusal check(Request request, OwnNames own, object understood=*)
-@cython.locals(seed="unsigned int", text=bytes)
+@cython.locals(mark="unsigned int")
 cpdef bytes loop_mark(Request request)
+cdef unsigned int _mixed(unsigned int mark, bytes text) noexcept

@@ -298,11 +298,16 @@ def loop_mark(request: Request) -> bytes:
     Covers what routing depends on and what differs between transactions, never the method, so
     that CANCEL and ACK agree with their INVITE. Spec: RFC 5393 4.2.1 and 4.2.4.
     """
-    seed = octets.crc(request.uri, request.cseq)
-    for text in (request.call_id, request.from_tag, request.to_tag):
-        seed = octets.crc(text, octets.crc(b" ", seed))
+    mark = _mixed(request.cseq, request.uri)
+    mark = _mixed(mark, request.call_id)
+    mark = _mixed(mark, request.from_tag)
+    mark = _mixed(mark, request.to_tag)
     if request.has("route"):
-        seed = octets.crc(b",".join(request.get_all("route")), seed)
+        mark = _mixed(mark, b",".join(request.get_all("route")))
     if request.has("proxy-require"):
-        seed = octets.crc(b",".join(request.get_all("proxy-require")), seed)
-    return b"." + octets.hex8(seed)
+        mark = _mixed(mark, b",".join(request.get_all("proxy-require")))
+    return b"." + octets.hex8(mark)
+
+
+def _mixed(mark: int, text: bytes) -> int:
+    return (mark * 31 + octets.mix(text, 0, len(text))) & 0xFFFFFFFF

@@ -16,6 +16,6 @@ cdef class Exchange:
 
     @cython.locals(datagrams=UdpSocket)
     cpdef send(self, Flow flow, bytes data)
-    @cython.locals(flow=UdpFlow, guarded=bint, at=Py_ssize_t)
+    @cython.locals(at=Py_ssize_t, heard=list)
     cpdef deliver_datagrams(self, list payloads, list senders, double now)
     cdef bint _passes(self, bytes payload, UdpFlow flow, double now) except -1

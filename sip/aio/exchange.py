@@ -58,18 +58,18 @@ class Exchange:
             self.wake()
 
     def deliver_datagrams(self, payloads: list[bytes], senders: list[UdpFlow], now: float) -> None:
-        """Hand datagrams to the endpoint, one by one, whatever happens to each."""
+        """Hand datagrams to the endpoint, all that came with one wake-up."""
         self.stats.udp_in += len(payloads)
-        receive = self.endpoint.receive_datagram
-        guarded = bool(self._bans) or self.tap is not None
-        for at in range(len(payloads)):
-            flow = senders[at]
-            if guarded and not self._passes(payloads[at], flow, now):
-                continue
-            try:
-                receive(payloads[at], flow, now)
-            except Exception as error:  # noqa: BLE001  # rule G1: the edge of the process
-                self._fault(error, flow)
+        if self._bans or self.tap is not None:
+            heard = [
+                at for at in range(len(payloads)) if self._passes(payloads[at], senders[at], now)
+            ]
+            payloads = [payloads[at] for at in heard]
+            senders = [senders[at] for at in heard]
+        try:
+            self.endpoint.receive_datagrams(payloads, senders, now)
+        except Exception as error:  # noqa: BLE001  # rule G1: the edge of the process
+            self._fault(error, None)
 
     def deliver_message(self, message: bytes, flow: StreamFlow, now: float) -> None:
         """Hand one message of a stream to the endpoint."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ..flow import Flow
@@ -17,8 +17,8 @@ Tap = Callable[[str, Flow, bytes, float], None]
 class EndpointPort(Protocol):
     """What the driver needs of the endpoint it serves."""
 
-    def receive_datagram(self, data: bytes, flow: Flow, now: float) -> None:
-        """Take one datagram."""
+    def receive_datagrams(self, payloads: list[bytes], flows: Sequence[Flow], now: float) -> None:
+        """Take datagrams that came together; one that cannot be handled stops none of the rest."""
 
     def receive_message(self, data: bytes, flow: Flow, now: float) -> None:
         """Take one framed message of a stream."""

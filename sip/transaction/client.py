@@ -269,7 +269,7 @@ class ClientTransaction:
             layer.timers.schedule(now + layer.transaction_s, self, TIMER_M)
 
     def _finish(self, now: float) -> None:
-        """Enter Completed: only the key is needed to absorb what still comes (Timer K)."""
+        """Enter Completed: the layer keeps the key, to absorb what still comes until Timer K."""
         layer = self._layer
         self.data = b""
         self.user = None
@@ -279,6 +279,8 @@ class ClientTransaction:
         pending = self.flow.pending
         if pending is not None:
             pending.pop(self, None)
+        layer.clients.pop(self.key, None)
+        layer.absorbing[self.key] = self.method
         layer.timer_k.add(now, self.key)
 
     def _arm_resend(self, now: float) -> None:

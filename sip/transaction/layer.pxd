@@ -19,7 +19,7 @@ cdef class TransactionLayer:
     cdef public Stats stats
     cdef public TimerQueue timers
     cdef public long long max_transactions, max_completed
-    cdef public dict clients, servers, completed
+    cdef public dict absorbing, clients, completed, servers
     cdef public double transaction_s
     cdef public list resend_lanes
     cdef public int resend_steps
@@ -36,7 +36,7 @@ cdef class TransactionLayer:
     @cython.locals(key=bytes, server_tx=ServerTransaction)
     cpdef ServerTransaction accept(self, Request request, Flow flow, double now)
     cpdef inform_expired(self, ServerTransaction server_tx, double now)
-    @cython.locals(completed=dict, key=bytes)
+    @cython.locals(completed=dict, absorbing=dict, key=bytes)
     cpdef on_keys(self, int kind, list keys, double now)
     @cython.locals(clients=dict, key=bytes, tx=ClientTransaction)
     cdef _on_client_keys(self, int kind, list keys, double now)
@@ -53,5 +53,5 @@ cdef class TransactionLayer:
         double now,
         object context=*,
     )
-    @cython.locals(method=str, branch=bytes, tx=ClientTransaction)
+    @cython.locals(method=str, branch=bytes, key=bytes, tx=ClientTransaction)
     cpdef receive_response(self, Response response, Flow flow, double now)

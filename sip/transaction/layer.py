@@ -54,6 +54,8 @@ class TransactionLayer:
         self.trace: Trace | None = None
         self.user: RequestUser | None = None
         self.clients: dict[bytes, ClientTransaction] = {}
+        # non-INVITE client transactions that only wait for Timer K: the method by the key
+        self.absorbing: dict[bytes, str] = {}
         self.servers: dict[bytes, ServerTransaction] = {}
         self.completed: dict[bytes, tuple[bytes, Flow]] = {}
         # read by the engines for every message
@@ -81,7 +83,7 @@ class TransactionLayer:
     @property
     def client_count(self) -> int:
         """Client transactions, those that only absorb copies included."""
-        return len(self.clients)
+        return len(self.clients) + len(self.absorbing)
 
     @property
     def completed_count(self) -> int:
@@ -92,7 +94,7 @@ class TransactionLayer:
     def full(self) -> bool:
         """True when no new request may be let in."""
         return (
-            len(self.servers) + len(self.clients) >= self.max_transactions
+            len(self.servers) + self.client_count >= self.max_transactions
             or len(self.completed) >= self.max_completed
         )
 
@@ -182,8 +184,11 @@ class TransactionLayer:
             completed = self.completed
             for key in keys:
                 completed.pop(key, None)
-            return
-        if kind in (_TIMER_E, _TIMER_K):
+        elif kind == _TIMER_K:
+            absorbing = self.absorbing
+            for key in keys:
+                absorbing.pop(key, None)
+        elif kind == _TIMER_E:
             self._on_client_keys(kind, keys, now)
         else:
             self._on_server_keys(kind, keys, now)
@@ -237,7 +242,7 @@ class TransactionLayer:
         is in use.
         """
         key = branch if method != "CANCEL" else client_key(branch, method)
-        if key in self.clients:
+        if key in self.clients or key in self.absorbing:
             raise LocalProtocolError("the branch is in use")
         tx = ClientTransaction.__new__(ClientTransaction)
         tx._begin(self, data, method, key, flow, user, now, context)
@@ -262,7 +267,10 @@ class TransactionLayer:
         """
         method = response.method
         branch = response.branch
-        tx = self.clients.get(branch if method != "CANCEL" else client_key(branch, method))
+        key = branch if method != "CANCEL" else client_key(branch, method)
+        tx = self.clients.get(key)
+        if tx is None and self.absorbing.get(key) == method:
+            return
         if (
             tx is None
             or tx.method != method

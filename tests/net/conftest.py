@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 import uvloop
@@ -30,13 +30,15 @@ class Recorder:
         self.answer: Callable[[bytes, Flow], None] | None = None
         self._changed = asyncio.Event()
 
-    def receive_datagram(self, data: bytes, flow: Flow, now: float) -> None:
+    def receive_datagrams(self, payloads: list[bytes], flows: Sequence[Flow], now: float) -> None:
+        for data, flow in zip(payloads, flows, strict=True):
+            self.receive_message(data, flow, now)
+
+    def receive_message(self, data: bytes, flow: Flow, now: float) -> None:
         self.received.append((data, flow))
         self._changed.set()
         if self.answer is not None:
             self.answer(data, flow)
-
-    receive_message = receive_datagram
 
     def flow_failed(self, flow: Flow, reason: str, now: float) -> None:
         self.failed.append((flow, reason))

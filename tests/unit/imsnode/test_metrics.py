@@ -86,9 +86,9 @@ async def test_the_shell_is_there() -> None:
 
 
 class _Nobody:
-    def receive_datagram(self, *_: object) -> None: ...
+    def receive_datagrams(self, *_: object) -> None: ...
 
-    receive_message = flow_failed = handle_timeouts = receive_datagram
+    receive_message = flow_failed = handle_timeouts = receive_datagrams
 
     def next_deadline(self) -> None:
         return None

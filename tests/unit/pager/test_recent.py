@@ -35,3 +35,17 @@ def test_drop_only_takes_the_entry_meant() -> None:
     recent.drop(b"c", first)
     recent.drop(b"y", b"y")
     assert recent.get(b"y") is None
+
+
+def test_another_entry_takes_the_place_of_the_one_meant_in_either_generation() -> None:
+    recent = Recent(4)
+    recent.add(b"c", b"one")
+    recent.replace(b"c", b"other", b"never")
+    recent.replace(b"c", b"one", b"two")
+    assert recent.get(b"c") == b"two"
+    recent.add(b"x", b"x")
+    recent.add(b"y", b"y")
+    recent.replace(b"c", b"two", b"three")
+    assert recent.get(b"c") == b"three"
+    recent.replace(b"z", b"z", b"never")
+    assert recent.get(b"z") is None

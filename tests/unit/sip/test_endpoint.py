@@ -88,6 +88,25 @@ def parsed(data: bytes) -> Response:
     return message
 
 
+class TestTogether:
+    def test_each_is_handled_in_turn_whatever_becomes_of_the_others(self) -> None:
+        node = Node()
+        good = [request_bytes(branch=b"z9hG4bK%d" % number) for number in range(20)]
+        payloads = [*good[:3], b"\r\n\r\n", good[3].replace(b"CSeq", b"Xseq"), *good[4:]]
+        node.endpoint.receive_datagrams(payloads, [udp_flow()] * len(payloads), 0.0)
+        taken = [request.branch.decode() for request in node.user.requests]
+        assert taken == [f"z9hG4bK{number}" for number in range(20) if number != 3]
+        assert (node.stats.ignored, node.stats.malformed) == (1, 1)
+
+    def test_a_fault_hurts_one_of_them_only(self) -> None:
+        node = Node()
+        node.user.fault = RuntimeError()
+        payloads = [request_bytes(branch=b"z9hG4bK%d" % number) for number in range(3)]
+        node.endpoint.receive_datagrams(payloads, [udp_flow()] * 3, 0.0)
+        assert len(node.user.requests) == 3
+        assert node.stats.faults == 3
+
+
 class TestDatagrams:
     @pytest.mark.parametrize(
         "data",

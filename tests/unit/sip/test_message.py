@@ -5,7 +5,6 @@ import pytest
 from sip.errors import BadMessage, LocalProtocolError
 from sip.limits import Limits
 from sip.message import (
-    REASONS,
     Request,
     Response,
     build_error,
@@ -17,6 +16,7 @@ from sip.message import (
     trim,
 )
 from sip.parser import parse_message
+from sip.reasons import REASONS
 from tests.support.wire import REQUEST, RESPONSE, changed, with_line, without
 
 LIMITS = Limits()

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
@@ -19,9 +19,11 @@ class Endpoint:
     def __init__(self) -> None:
         self.failed: list[tuple[Flow, str]] = []
 
-    def receive_datagram(self, data: bytes, flow: Flow, now: float) -> None: ...
+    def receive_datagrams(
+        self, payloads: list[bytes], flows: Sequence[Flow], now: float
+    ) -> None: ...
 
-    receive_message = receive_datagram
+    def receive_message(self, data: bytes, flow: Flow, now: float) -> None: ...
 
     def flow_failed(self, flow: Flow, reason: str, now: float) -> None:
         self.failed.append((flow, reason))
