@@ -72,7 +72,7 @@ class Kept:
     etag: str
 
 
-async def _nothing_to_do() -> None:
+async def _nothing_to_do(_owner: str) -> None:
     return
 
 
@@ -119,8 +119,9 @@ class Documents:
         self._uris: dict[DocumentKey, tuple[str, ...]] = {}
         self._take_claims(shelf.claims())
         self._listeners: list[DocumentListener] = []
-        #: Waits until what a change brings about has been done, before whoever made it is answered.
-        self.settle: Callable[[], Awaitable[None]] = _nothing_to_do
+        #: Waits until what a change of an owner's documents brings about has been done, before
+        #: whoever made it is answered.
+        self.settle: Callable[[str], Awaitable[None]] = _nothing_to_do
         self._homes: OrderedDict[str, dict[tuple[str, str], str]] = OrderedDict()
         self._octets: OrderedDict[DocumentKey, Stored] = OrderedDict()
         self._cached = 0
@@ -260,7 +261,7 @@ class Documents:
                     return Kept(False, stored.etag)
                 outcome, etag = await self._write(target, stored, wanted)
                 if outcome is Outcome.DONE:
-                    await self.settle()
+                    await self.settle(target.own.owner)
                     return Kept(wanted.created, etag)
                 if outcome in _REFUSED:
                     raise Refusal(*_REFUSED[outcome])

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -37,6 +38,8 @@ __all__ = ["RULES", "Presence"]
 #: Where users keep hard state (RFC 4827) and rules: application usage and name of the document.
 HARD_STATE: Final = ("pidf-manipulation", "index")
 RULES: Final = (("pres-rules", "index"), ("org.openmobilealliance.pres-rules", "pres-rules"))
+
+_SETTLED_S: Final = 5.0  # for how long a change of rules waits for its decisions
 
 
 class Presence:
@@ -138,11 +141,13 @@ class Presence:
             self.presence.state_changed(xui, now)
         self._app.edge.driver.wake()
 
-    async def _settle(self) -> None:
-        """Wait until everybody whom changed rules are about has been decided about."""
+    async def _settle(self, owner: str) -> None:
+        """Wait until everybody who follows a user whose rules changed has been decided about."""
         settled = asyncio.Event()
-        self.server.notifier.settled(settled.set)
-        await settled.wait()
+        self.server.notifier.settled(owner, settled.set)
+        with contextlib.suppress(TimeoutError):  # a fault in a decision must not hold up an answer
+            async with asyncio.timeout(_SETTLED_S):
+                await settled.wait()
 
     def _hard_state(self, aor: str) -> bytes | None:
         """Return what a user keeps for when no device publishes; None when it cannot be read."""

@@ -133,9 +133,9 @@ class Notifier:
         if table is not None:
             self._reviews.begin(table, resource, now)
 
-    def settled(self, done: Callable[[], None]) -> None:
-        """Call ``done`` when everybody who is to be decided about anew has been."""
-        self._reviews.settled(done)
+    def settled(self, resource: str, done: Callable[[], None]) -> None:
+        """Call ``done`` when everybody who follows a resource has been decided about."""
+        self._reviews.settled(resource, done)
 
     def _reviewed(self, table: Table, resource: str, now: float) -> None:
         wall = self.clock.wall()

@@ -35,7 +35,7 @@ class Reviews:
         self._decide = decide
         self._closing = closing
         self._running: dict[tuple[str, str], _Review] = {}
-        self._waiting: list[Callable[[], None]] = []
+        self._waiting: dict[str, list[Callable[[], None]]] = {}
 
     def begin(self, table: Table, resource: str, now: float) -> None:
         """Decide at once about as many as there is time for, soon about the others."""
@@ -43,12 +43,15 @@ class Reviews:
         review = self._running[key] = _Review(self, table, resource)
         review.on_timer(0, now)
 
-    def settled(self, done: Callable[[], None]) -> None:
-        """Call ``done`` when no review is under way, at once if there is none."""
-        if self._running:
-            self._waiting.append(done)
+    def settled(self, resource: str, done: Callable[[], None]) -> None:
+        """Call ``done`` when no review of a resource is under way, at once if there is none."""
+        if self._under_way(resource):
+            self._waiting.setdefault(resource, []).append(done)
         else:
             done()
+
+    def _under_way(self, resource: str) -> bool:
+        return any(one == resource for _, one in self._running)
 
     def go_on(self, review: _Review, now: float) -> None:
         """Make decisions until there are none left, or time is up."""
@@ -62,9 +65,8 @@ class Reviews:
             self._timers.schedule(now, review, 0)
             return
         self._closing(table, resource, now)
-        if not self._running:
-            waiting, self._waiting = self._waiting, []
-            for done in waiting:
+        if not self._under_way(resource):
+            for done in self._waiting.pop(resource, ()):
                 done()
 
     def _some(self, review: _Review, wall: float, now: float) -> bool:

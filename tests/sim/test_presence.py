@@ -527,13 +527,15 @@ def test_rules_for_very_many_watchers_are_looked_at_in_turns() -> None:
     clock.now = lambda: now() + next(ticking)  # type: ignore[method-assign]
     settled: list[bool] = []
     world.set_rules(ALICE, rules("block"))
-    world.notifier.settled(lambda: settled.append(True))
+    world.notifier.settled(ALICE, lambda: settled.append(True))
     assert settled == []
+    world.notifier.settled(BOB, lambda: settled.append(False))
+    assert settled.pop() is False  # nobody waits for reviews of others
     clock.now = now  # type: ignore[method-assign]
     world.run(1)
     assert settled == [True]
     assert bob.states()[-3:] == [b"terminated;reason=rejected"] * 3
-    world.notifier.settled(lambda: settled.append(True))
+    world.notifier.settled(ALICE, lambda: settled.append(True))
     assert settled == [True, True]
 
 
