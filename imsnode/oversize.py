@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mappin
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import islice
 
 from pager.ports import Bindings, Clock
 from sip.bodies import external_body, filetransfer
@@ -39,6 +40,7 @@ _FILE_TRANSFER = b"rcs.fthttp"
 #: What a link of this node holds; whatever carries it, an XML document or a text.
 _PATH = b"/api/v1/files/"
 _LINK = re.compile(re.escape(_PATH) + rb"([A-Za-z0-9_-]{32})(?![A-Za-z0-9_-])")
+_LINKS = 20  # that one message shares
 _MANY = 256  # recipients whose devices are looked at one by one
 _LATER = frozenset(("full", "quota", "unavailable"))
 
@@ -250,7 +252,8 @@ class Oversize:
         """Return the links of the sender's own files that somebody here may not fetch yet."""
         if _PATH not in body and _PATH not in kind:
             return []
-        tokens = [token.decode() for token in _LINK.findall(kind + b" " + body)]
+        links = dict.fromkeys(_LINK.findall(kind + b" " + body))
+        tokens = [token.decode() for token in islice(links, _LINKS)]
         found = [self._store.unshared(sender, tokens, who) for who in readers if self._here(who)]
         return list(dict.fromkeys(token for some in found for token in some))
 

@@ -196,9 +196,11 @@ class _Messages:
 
     async def _copies(self, whole: Result, sender: str, users: Sequence[str]) -> dict[str, Outcome]:
         """Return what became of a message to several users, for each of them."""
-        outcomes = {aor: _outcome(aor, whole) for aor in users}
         if whole.status != 202:
-            return outcomes
+            return {aor: _outcome(aor, whole) for aor in users}
+        # Of whom the ledger does not tell yet, nothing is promised.
+        unknown = Result(whole.message_id, 0, "")
+        outcomes = {aor: _outcome(aor, unknown) for aor in users}
         story = await self._story(whole.message_id)
         for copy in await self._desk.copies(story):
             if copy.recipient in outcomes and copy.sender == sender:

@@ -8,6 +8,7 @@ body of the message about the file.
 
 from __future__ import annotations
 
+from asyncio import timeout
 from collections.abc import Callable, Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -29,6 +30,7 @@ __all__ = ["rcs_file_operations"]
 
 _FORM = "multipart/form-data"
 _TID_BYTES = 255
+_FORM_S = 1200.0
 
 
 class FormHeader(BaseModel):
@@ -105,13 +107,14 @@ class _Upload:
     async def take(self, request: Request, octets: int, boundary: bytes) -> Response:
         """Keep what a form of at most so many octets brings, all or nothing, and describe it."""
         try:
-            transfer = await self._read(request, octets, boundary)
+            async with timeout(_FORM_S):
+                transfer = await self._read(request, octets, boundary)
         except BaseException as error:
             for token in self._tokens:
                 self._store.remove(token, self._owner)
             if isinstance(error, ContentRefused):
                 raise store_refused(error) from None
-            if isinstance(error, BadForm | ClientDisconnect):
+            if isinstance(error, BadForm | ClientDisconnect | TimeoutError):
                 detail = str(error) or "the form did not come to its end"
                 raise Problem("invalid-request", detail) from None
             raise
