@@ -25,7 +25,7 @@ from .connections import Connections
 if TYPE_CHECKING:
     from ..app import App
 
-__all__ = ["Sessions"]
+__all__ = ["NearDoor", "Sessions", "fingerprint_of"]
 
 _SWEEP_S = 5.0
 
@@ -63,7 +63,7 @@ class Sessions:
             if listener.transport == "TLS" and context is None:
                 files = app.edge.certificate()
                 context = server_context(*files)
-                self._fingerprint = _fingerprint_of(files[0].read_text())
+                self._fingerprint = fingerprint_of(files[0].read_text())
             self.connections.listen(
                 listener.transport,
                 listener.host,
@@ -175,7 +175,7 @@ def _new_tid() -> bytes:
     return secrets.token_hex(8).encode()
 
 
-def _fingerprint_of(certificate: str) -> bytes:
+def fingerprint_of(certificate: str) -> bytes:
     """Return the a=fingerprint of a PEM certificate (RFC 8122 5)."""
     digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(_first(certificate))).hexdigest().upper()
     pairs = ":".join(digest[at : at + 2] for at in range(0, len(digest), 2))

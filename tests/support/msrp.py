@@ -6,8 +6,11 @@ import itertools
 import re
 import secrets
 import socket
+import ssl
 import time
 
+from imsnode.msrp import fingerprint_of
+from imsnode.tls import CertificateFiles
 from session_msrp.framer import Framer
 from session_msrp.limits import Limits
 from session_msrp.media import (
@@ -38,13 +41,21 @@ class MsrpClient:
     """
 
     def __init__(
-        self, setup: bytes = ACTPASS, host: str = "127.0.0.1", types: bytes = b"*"
+        self,
+        setup: bytes = ACTPASS,
+        host: str = "127.0.0.1",
+        types: bytes = b"*",
+        certificate: CertificateFiles | None = None,
     ) -> None:
         family = "::1" if ":" in host else "127.0.0.1"
         self.listener = socket.create_server(
             (family, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET
         )
         self.setup, self.types, self.host = setup, types, host
+        self.certificate = certificate
+        self.fingerprint = (
+            b"" if certificate is None else fingerprint_of(certificate.cert.read_text())
+        )
         self.port = self.listener.getsockname()[1]
         self.framer = Framer(Limits())
         self.events: list[Event] = []
@@ -56,7 +67,9 @@ class MsrpClient:
     def renew(self) -> None:
         """Take a URI that was never used."""
         name = f"[{self.host}]" if ":" in self.host else self.host
-        self.own = parse_uri(f"msrp://{name}:{self.port}/{secrets.token_hex(10)};tcp".encode())
+        self.own = parse_uri(
+            f"{'msrps' if self.certificate else 'msrp'}://{name}:{self.port}/{secrets.token_hex(10)};tcp".encode()
+        )
 
     def __enter__(self) -> MsrpClient:
         return self
@@ -81,6 +94,8 @@ class MsrpClient:
         media = new_media(self.own, self.host, self.types, setup or b"-")
         if not setup:
             media.remove_attributes(b"setup")
+        if self.fingerprint:
+            media.set_attribute(b"fingerprint", self.fingerprint)
         session = Section(
             [(b"v", b"0"), (b"o", b"- 1 1 IN IP4 127.0.0.1"), (b"s", b"-"), (b"t", b"0 0")]
         )
@@ -121,6 +136,14 @@ class MsrpClient:
         assert self.peer is not None
         self.framer = Framer(Limits())
         self.socket = socket.create_connection(self.peer.path[0].address, timeout=WAIT_S)
+        if self.certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            secured = context.wrap_socket(self.socket)
+            seen = secured.getpeercert(binary_form=True)
+            assert seen is not None
+            assert fingerprint_of(ssl.DER_cert_to_PEM_cert(seen)) == self.peer.fingerprint
+            self.socket = secured
         self.send(None)
 
     def accept(self) -> None:
@@ -128,6 +151,10 @@ class MsrpClient:
         self.framer = Framer(Limits())
         self.listener.settimeout(WAIT_S)
         self.socket = self.listener.accept()[0]
+        if self.certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certificate.cert, self.certificate.key)
+            self.socket = context.wrap_socket(self.socket, server_side=True)
 
     def open(self) -> None:
         self.connect() if self.connects else self.accept()

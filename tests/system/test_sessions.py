@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import select
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from imsnode.tls import self_signed
+from session_msrp.framer import Framer
+from session_msrp.limits import Limits
 from session_msrp.media import ACTIVE, ACTPASS, PASSIVE
+from session_msrp.printing import print_request
 from session_msrp.session import Delivered, Reported
-from tests.support.msrp import Dialog, MsrpClient, final, invite, within
+from tests.support.msrp import WAIT_S, Dialog, MsrpClient, final, invite, within
 from tests.support.phone import Phone
 from tests.support.running import RunningNode, eventually
 
-EXTRA = '[msrp]\nanchor = "always"\nlisten = ["tcp:127.0.0.1:0"]\n'
+EXTRA = '[msrp]\nanchor = "always"\nlisten = ["tcp:127.0.0.1:0", "tls:127.0.0.1:0"]\n'
 
 
 @pytest.fixture(scope="module")
@@ -198,3 +206,69 @@ def test_an_offer_in_the_200_is_answered_in_the_ack(
         bob.respond(final(bob), 200)
         assert final(alice).status == 200
         assert near.ended()
+
+
+def test_over_tls_both_sides_hold_the_fingerprint(
+    node: RunningNode, phones: tuple[Phone, Phone], tmp_path: Path
+) -> None:
+    """The node connects to whom the SDP names, and to nobody else in that place."""
+    files = self_signed(tmp_path, ["bob"])
+    with MsrpClient(certificate=files) as near, MsrpClient(certificate=files) as far:
+        dialog = Dialog(*phones, near, far)
+        assert near.peer is not None
+        assert near.peer.path[0].address == ("127.0.0.1", node.msrp["msrps"])
+        near.open()
+        far.open()
+        near.send(b"hello")
+        assert far.messages() == [b"hello"]
+        near.until(Delivered)
+        dialog.hang_up()
+        assert near.ended()
+    with MsrpClient(certificate=files) as near, MsrpClient(certificate=files) as far:
+        far.fingerprint = far.fingerprint[:-5] + b"00:00"
+        dialog = Dialog(*phones, near, far)
+        near.open()
+        with contextlib.suppress(OSError):  # whether the handshake is seen to end or not
+            far.open()
+            assert not far.read()
+        assert near.ended()
+        assert far.events == []
+        dialog.hang_up()
+
+
+def test_a_reader_who_stops_is_waited_for_and_nothing_is_lost(
+    node: RunningNode, phones: tuple[Phone, Phone]
+) -> None:
+    """What the node holds of a large chunk is bounded, however long its reader takes."""
+    with MsrpClient() as near, MsrpClient() as far:
+        dialog = Dialog(*phones, near, far)
+        near.open()
+        far.open()
+        near.send(b"x")
+        assert far.messages() == [b"x"]
+        near.until(Delivered, 2)
+        assert near.socket is not None
+        assert far.socket is not None
+        head = (b"Message-ID: large", b"Failure-Report: no", b"Content-Type: a/b")
+        whole = print_request(b"large123", b"SEND", near.session.path, near.own.raw, head, b"")
+        end = b"\r\n-------large123$\r\n"
+        near.socket.sendall(whole.removesuffix(end))
+        near.socket.setblocking(False)
+        body = bytes(1 << 20)
+        most, sent = 64 << 20, 0
+        while sent < most and select.select([], [near.socket], [], 0.3)[1]:
+            sent += near.socket.send(body)
+        assert sent < most
+        near.socket.setblocking(True)
+        rest = threading.Thread(target=near.socket.sendall, args=(body + end,))
+        rest.start()
+        octets, far.framer, flag = 0, Framer(Limits()), b""
+        far.socket.settimeout(WAIT_S)
+        while flag != b"$":
+            far.framer.feed(far.socket.recv(1 << 20))
+            while (chunk := far.framer.next()) is not None:
+                octets += len(chunk.body)
+                flag = chunk.flag
+        rest.join()
+        assert octets == sent + len(body)
+        dialog.hang_up()
