@@ -110,7 +110,7 @@ class Exchange:
         call, media = self._call, self._call.media
         status = response.status
         if self._method == "BYE":
-            if status >= 200:
+            if status >= 200 and status not in (401, 407):  # asked again with credentials
                 self._calls.end(call, rules.HUNG_UP)
             return
         if status >= 300:

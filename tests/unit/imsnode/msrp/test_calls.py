@@ -178,6 +178,7 @@ def test_a_bye_ends_it_when_it_is_answered(world: Any) -> None:
     here = world()
     here.set_up()
     exchange = here.take(invite(b"", method="BYE", to_tag=";tag=t1"))
+    exchange.responded(response(407, b""), 9.0)
     assert len(here.calls.all) == 1
     exchange.responded(response(200, b""), 9.0)
     assert here.calls.all == []
