@@ -60,6 +60,7 @@ class Messaging:
             app.ids,
             settings_of.pager_settings(config),
         )
+        storage.on_unheard(self.pager.found)
         policies = settings_of.policy_settings(config)
         self.policies = Policies.on(self.pager, edge.endpoint.timers, storage, rules, policies)
         self.keeping = Keeping(settings_of.history_settings(config), storage.choices.load())

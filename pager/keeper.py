@@ -133,9 +133,12 @@ class Keeper:
             self._count(message.recipient, 1)
         self.store_port.store(message, done)
 
-    def count(self, recipient: str) -> None:
-        """Count a message that is about to be stored by another way than ``store``."""
-        self._count(recipient, 1)
+    def count(self, recipient: str, accepted: bool = False) -> None:
+        """Count a message that is stored, or about to be, by another way than ``store``."""
+        if accepted:
+            _add(self._copies, recipient, 1)
+        else:
+            self._count(recipient, 1)
 
     def schedule_expiry(self, expires_at: float) -> None:
         """Let a sweep of its own follow a deadline (wall time) that is near."""

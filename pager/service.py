@@ -127,6 +127,18 @@ class Pager(Shared):
         """
         self.offline.registered(aor, now)
 
+    def found(self, kept: Sequence[tuple[str, bool]]) -> None:
+        """Take up messages that are stored although their senders were told that they are not.
+
+        Args:
+            kept: the recipient of each, and whether a device has taken it.
+        """
+        for recipient, accepted in kept:
+            self.keeper.count(recipient, accepted)
+        now = self.clock.now()
+        for recipient in dict(kept):
+            self.registered(recipient, now)
+
     def hold(self, recipient: str, now: float) -> None:
         """Send nothing more from the store to a recipient until ``release``."""
         self.offline.hold(recipient, now)

@@ -247,7 +247,8 @@ class _CopyLane:
         return CopiesResult(results)
 
     def committed(self) -> None:
-        """Nothing is kept in memory."""
+        """Tell the lane that stores single messages."""
+        self._store.committed()
 
     def failed(
         self, item: tuple[Sequence[StoredMessage], Advance | Told | None], reason: str

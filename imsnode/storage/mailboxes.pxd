@@ -6,13 +6,16 @@ from pager.values cimport StoredMessage, StoreResult
 
 
 cdef class StoreLane:
+    cdef object _behind
     cdef object _claim
     cdef object _entries
+    cdef object _heard
     cdef object _id
     cdef object _insert
     cdef long long _next
     cdef object _owner
     cdef object _remind
+    cdef public object unheard
 
     @cython.locals(first=cython.longlong, seq=cython.longlong, m=StoredMessage, copies=list)
     cpdef list execute(self, object connection, object items)

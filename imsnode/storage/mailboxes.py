@@ -8,14 +8,14 @@ neighbours'.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, bindparam, func, literal, select, union_all
 
 from pager.values import PendingMessage, StoredMessage, StoreKind, StoreResult
 
-from .entries import Entries, missing_from
+from .entries import STANDING, STATE, Entries, missing_from
 from .schema import (
     COPIES,
     DUE_ENTRIES,
@@ -49,7 +49,12 @@ def _split(text: str) -> tuple[str, ...]:
 
 
 class StoreLane:
-    """Stores messages, each once."""
+    """Stores messages, each once.
+
+    A connection may be lost between a commit and its answer: the messages are there, and their
+    senders were told that they are not. ``unheard`` gets the recipient of each, and whether a
+    device has taken it, when the store can be reached again; on the writer's thread.
+    """
 
     reads = False
 
@@ -75,6 +80,12 @@ class StoreLane:
             dialect,
         )
         self._id = Query(select(message.c.id).where(message.c.seq == bindparam("seq")), dialect)
+        behind = (message.c.seq > bindparam("heard"), STATE < SETTLED)
+        self._behind = Query(
+            select(message.c.recipient, STATE).select_from(STANDING).where(*behind), dialect
+        )
+        self.unheard: Callable[[list[tuple[str, bool]]], None] = _nobody_hears
+        self._heard: int | None = None  # the newest message whose commit was heard of
         self._next = 1
 
     def attach(self, connection: Connection) -> None:
@@ -82,8 +93,12 @@ class StoreLane:
 
         Deliveries under way know messages by their numbers, so none is given twice in one run.
         """
-        last = connection.execute(select(func.max(message.c.seq))).scalar()
-        self._next = max(self._next, (last or 0) + 1)
+        last = connection.execute(select(func.max(message.c.seq))).scalar() or 0
+        if self._heard is not None and last > self._heard:
+            rows = self._behind.run(connection, self._heard).all()
+            self.unheard([(recipient, state == COPIES) for recipient, state in rows])
+        self._heard = last
+        self._next = max(self._next, last + 1)
         self._entries.attach(connection)
 
     def execute(self, connection: Connection, items: Sequence[StoredMessage]) -> list[StoreResult]:
@@ -150,11 +165,16 @@ class StoreLane:
         return results
 
     def committed(self) -> None:
-        """Nothing is kept in memory."""
+        """Take note that it was heard of."""
+        self._heard = self._next - 1
 
     def failed(self, item: StoredMessage, reason: str) -> StoreResult:
         """Return FAILED with the reason as detail."""
         return StoreResult(StoreKind.FAILED, item.id, 0, reason)
+
+
+def _nobody_hears(_kept: list[tuple[str, bool]]) -> None:
+    """Nobody asked to be told."""
 
 
 class PendingLane:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -131,6 +132,7 @@ class Storage:
             fail_point,
             defer,
         )
+        self._deliver = deliver
         self.ledger.rouse = self.writer.rouse
         self.archive.rouse = self.writer.rouse
 
@@ -147,6 +149,15 @@ class Storage:
     def give_way(self, now: float) -> None:
         """Let the writer have the interpreter when it has work; once per wake-up of the loop."""
         self.writer.give_way(now)
+
+    def on_unheard(self, tell: Callable[[list[tuple[str, bool]]], None]) -> None:
+        """Have somebody told of messages whose commit was not heard of, as `StoreLane` says."""
+
+        def deliver(kept: list[tuple[str, bool]]) -> None:
+            with suppress(RuntimeError):  # the loop has been closed
+                self._deliver(lambda: tell(kept))
+
+        self.messages.store_lane.unheard = deliver
 
     def flush(self, done: Callable[[bool], None]) -> None:
         """Write all that waits, the ledger too; ``done(True)`` when it is durable."""

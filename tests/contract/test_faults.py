@@ -15,6 +15,8 @@ import pytest
 from sqlalchemy import event
 
 from imsnode.storage import AorState, Storage
+from imsnode.storage.errors import StorageUnavailable
+from imsnode.storage.failpoints import AFTER_COMMIT
 from pager.values import StoreKind, StoreResult
 from tests.support.postgres import PostgresServer, running_server
 from tests.support.running import eventually
@@ -169,6 +171,34 @@ def test_a_cut_connection_costs_one_group_at_most(server: PostgresServer) -> Non
     assert store.storage.stats.reconnects == 1
     assert len(store.call(store.storage.messages.pending, BOB, 0, 10)) == 2
     store.close()
+
+
+@pytest.mark.parametrize("copies", [False, True], ids=["message", "copies"])
+def test_what_was_committed_unheard_is_told_when_the_store_is_back(
+    sqlite_store: DurableStore, monkeypatch: pytest.MonkeyPatch, copies: bool
+) -> None:
+    store = sqlite_store
+    told: list[list[tuple[str, bool]]] = []
+    store.storage.on_unheard(told.append)
+    assert put(store, 1).kind is StoreKind.STORED
+    writer = store.storage.writer
+
+    def lose_the_answer(point: str) -> None:
+        if point == AFTER_COMMIT:
+            monkeypatch.undo()
+            raise StorageUnavailable("store", "the connection is lost")
+
+    monkeypatch.setattr(writer, "_reach", lose_the_answer)
+    if copies:
+        store.call(store.storage.jobs.store_copies, [message(2)], None)
+    else:
+        assert put(store, 2).kind is StoreKind.FAILED
+    until_healthy(store.storage)
+    assert put(store, 2).kind is StoreKind.DUPLICATE
+    store.run_until(lambda: bool(told))
+    assert told == [[(BOB, False)]]
+    assert put(store, 3).kind is StoreKind.STORED
+    assert len(told) == 1
 
 
 def test_an_operation_that_cannot_be_written_fails_alone(durable: DurableStore) -> None:

@@ -480,3 +480,21 @@ def test_lost_answer_of_a_device() -> None:
     assert bob.shown == [b"x"]
     assert not world.store.waiting(BOB)
     assert "device-knew-it" in world.ledger.rules()
+
+
+def test_what_was_stored_unheard_and_sent_again_is_delivered() -> None:
+    world = World()
+    call = world.alice.send(b"once")
+    world.network.run(1.0)
+    assert world.alice.answers == {call: 202}
+    # As if the store's answer had been lost: the sender was told 503, and sent it again.
+    world.pager.keeper.uncount(BOB, False)
+    bob = world.phone("bob", "198.51.100.2", "<1>")
+    world.register(bob)
+    world.network.run(1.0)
+    assert bob.shown == []
+    world.pager.found([(BOB, False)])
+    world.network.run(1.0)
+    assert bob.shown == [b"once"]
+    assert world.pager.waiting(BOB) == 0
+    assert not world.pager.offline.boxes
