@@ -660,14 +660,18 @@ static void start_all(void) { if (o_rate <= 0 || work_total) for (int i = 0; i <
 
 static void drain(void) { stopping = 1; pump(8); stopping = 0; }
 
+static double prepared;                         /* seconds that registering or subscribing took */
+
 static void bounded(enum mode m, uint32_t total, const char *what)
 {
 	mode = m;
 	done = failed = 0;
 	work_next = 0;
 	work_total = total;
+	uint64_t t0 = now_ns();
 	start_all();
-	pump(60);
+	pump(60 + total / 500);
+	prepared = (double)(now_ns() - t0) / 1e9;
 	work_total = 0;
 	if (done < total) die("%s: only %llu of %u succeeded, last status %d", what, (unsigned long long)done, total, last_status);
 }
@@ -705,7 +709,7 @@ int main(int argc, char **argv)
 			fprintf(stderr,
 "usage: sipload --target HOST:PORT --scenario echo|forward|relay|register|offline|presence\n"
 "  --window N      outstanding transactions (presence: number of presentities)   [64]\n"
-"  --warmup S --duration S                                                       [1, 4]\n"
+"  --warmup S --duration S  both 0: no more than what goes before                [1, 4]\n"
 "  --users N --watchers N --body BYTES                                           [1000, 100, 160]\n"
 "  --port N        first sending port (4 digits); the receiving agent is N+90    [7800]\n"
 "  --ports N       sending ports to spread over                                  [1]\n"
@@ -757,7 +761,7 @@ int main(int argc, char **argv)
 	mode = m;
 	if (m == PUBLISH) pump(0.3);
 	failed = done = retrans = badreply = 0;
-	start_all();
+	if (o_warmup + o_duration > 0) start_all();
 	pump(o_warmup);
 	memset(hist, 0, sizeof hist);
 	uint64_t d0 = done, f0 = failed, r0 = retrans, t0 = now_ns();
@@ -772,8 +776,9 @@ int main(int argc, char **argv)
 	drain();
 	printf("{\"scenario\":\"%s\",\"window\":%d,\"completed\":%.0f,\"units\":%.0f,\"seconds\":%.3f,\"per_second\":%.0f,"
 	       "\"server_cpu_s\":%.3f,\"per_cpu_s\":%.0f,\"us_cpu_each\":%.3f,\"failed\":%llu,\"retransmits\":%llu,"
-	       "\"bad\":%llu,\"last_status\":%d,\"p50_us\":%.0f,\"p99_us\":%.0f}\n",
+	       "\"bad\":%llu,\"last_status\":%d,\"p50_us\":%.0f,\"p99_us\":%.0f,\"prepared_s\":%.3f}\n",
 	       o_scenario, o_window, n, msgs, el, msgs / el, cpu, cpu > 0 ? msgs / cpu : 0, msgs > 0 ? cpu / msgs * 1e6 : 0,
-	       (unsigned long long)(f1 - f0), (unsigned long long)(r1 - r0), (unsigned long long)badreply, last_status, p50, p99);
+	       (unsigned long long)(f1 - f0), (unsigned long long)(r1 - r0), (unsigned long long)badreply, last_status, p50, p99,
+	       prepared);
 	return 0;
 }

@@ -8,6 +8,8 @@ behind them. Times are milliseconds of wall time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import lru_cache
 
 from sqlalchemy import delete
 
@@ -135,13 +137,15 @@ def decode(resource: str, watcher: str, data: bytes) -> KeptSubscription:
     *route_set, body = lines[25].split(b"\n", routes)
     if len(route_set) != routes:
         raise ValueError("routes are missing")
-    types = () if not accept else tuple(accept.split(b","))
+    terms = _plain_terms(event, accept, bool(eventlist))
+    if content_type or body:
+        terms = replace(terms, content_type=content_type, body=body)
     transport, host, port = lines[21].decode(), lines[22].decode(), int(lines[23])
     return KeptSubscription(
         lines[1].decode(),
         resource,
         watcher,
-        Terms(event, types, content_type, body, bool(eventlist)),
+        terms,
         since / 1000,
         expires / 1000,
         version,
@@ -149,14 +153,26 @@ def decode(resource: str, watcher: str, data: bytes) -> KeptSubscription:
         call_id=lines[14],
         local_tag=lines[15],
         remote_tag=lines[16],
-        local_uri=lines[17],
+        local_uri=_shared(lines[17]),
         remote_uri=lines[18],
         remote_target=lines[19],
         route_set=tuple(route_set),
         local_cseq=local,
         remote_cseq=remote,
         secure=bool(secure),
-        contact=lines[20],
+        contact=_shared(lines[20]),
         origin=(transport, host, port),
         bound=bool(bound),
     )
+
+
+@lru_cache(maxsize=256)
+def _plain_terms(event: bytes, accept: bytes, eventlist: bool) -> Terms:
+    """Return one object for all who ask for the same, as nearly all do."""
+    return Terms(event, tuple(accept.split(b",")) if accept else (), eventlist=eventlist)
+
+
+@lru_cache(maxsize=4096)
+def _shared(value: bytes) -> bytes:
+    """Return one object for equal octets: the watchers of a resource name it alike."""
+    return value

@@ -8,6 +8,7 @@ requests come from `presence.event.subscribe`, NOTIFYs leave by `presence.event.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import inf
 
 from sip.dialog import Dialog, DialogKey
 from sip.timers import TimerQueue
@@ -266,15 +267,25 @@ class Notifier:
     def prolong(self, sub: Subscription, expires: int, now: float) -> None:
         """Set the time at which a subscription ends unless it is refreshed."""
         sub.expires_at = now + expires
-        self.timers.schedule(sub.expires_at, sub, EXPIRY)
+        self._arm(sub)
+
+    def _arm(self, sub: Subscription) -> None:
+        """Set the timer of its end, unless one is set that comes before and looks again."""
+        if sub.expires_at < sub.ending:
+            sub.ending = sub.expires_at
+            self.timers.schedule(sub.ending, sub, EXPIRY)
 
     def on_subscription_timer(self, sub: Subscription, kind: int, now: float) -> None:
         """Expire, ask for a new decision, or send what the rate held back."""
         if sub.state is WatcherState.TERMINATED:
             return
         if kind == EXPIRY:
+            if sub.ending <= now:
+                sub.ending = inf
             if sub.expires_at <= now:
                 self.terminate(sub, WatcherEvent.TIMEOUT, now)
+            else:
+                self._arm(sub)
         elif kind == RATE:
             sub.armed = 0.0
             decision = sub.decision

@@ -14,6 +14,7 @@ cdef class Subscription:
     cdef public object decision
     cdef public object dialog
     cdef public int due
+    cdef public double ending
     cdef public bytes etag
     cdef public object event
     cdef public bytes event_id

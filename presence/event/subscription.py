@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from math import inf
+from sys import intern
 from typing import Final, Protocol
 
 from sip.dialog import Dialog
@@ -38,52 +40,23 @@ class Subscription:
     last; None when full state is due), `version` (of the last body that had one, -1 before).
 
     number: its name in the store. event_id: `id` of Event. cseq_limit: numbers up to here may be
-    used without asking the store. since, expires_at: monotonic seconds. gap_s, longest_s: least
-    and most time between two NOTIFYs, 0.0 for no demand. not_before: when the rate permits the
-    next one. due: NEWS, NOW. busy: a NOTIFY waits for the store or its answer. kept: the store has
-    the subscription. flow: the way to the watcher when it talks to us itself, with `origin`
-    (transport, host, port) to find it again; `bound` when there is no other way (NAT, or a
-    connection). suppress: entity tag whose state need not be sent (RFC 5839). etag: of the state
-    that was sent last. adaptive: the adaptive minimum rate, None without one.
-    charging: the icid-value under which the watcher's network accounts for it, b"" for none.
+    used without asking the store. since, expires_at: monotonic seconds. ending: for when the timer
+    of its end is set. gap_s, longest_s: least and most time between two NOTIFYs, 0.0 for no demand.
+    not_before: when the rate permits the next one. due: NEWS, NOW. busy: a NOTIFY waits for the
+    store or its answer. kept: the store has the subscription. flow: the way to the watcher when it
+    talks to us itself, with `origin` (transport, host, port) to find it again; `bound` when there
+    is no other way (NAT, or a connection). suppress: entity tag whose state need not be sent
+    (RFC 5839). etag: of the state that was sent last. adaptive: the adaptive minimum rate, None
+    without one. charging: the icid-value under which the watcher's network accounts for it, b""
+    for none.
     """
 
     __slots__ = (
-        "adaptive",
-        "armed",
-        "bound",
-        "busy",
-        "charging",
-        "contact",
-        "cseq_limit",
-        "decision",
-        "dialog",
-        "due",
-        "etag",
-        "event",
-        "event_id",
-        "expires_at",
-        "flow",
-        "gap_s",
-        "interest",
-        "kept",
-        "kind",
-        "longest_s",
-        "memo",
-        "not_before",
-        "number",
-        "origin",
-        "owner",
-        "package",
-        "rates",
-        "resource",
-        "retry_after",
-        "since",
-        "state",
-        "suppress",
-        "terms",
-        "version",
-        "watcher",
+        "adaptive", "armed", "bound", "busy", "charging", "contact", "cseq_limit", "decision",
+        "dialog", "due", "ending", "etag", "event", "event_id", "expires_at", "flow", "gap_s",
+        "interest", "kept", "kind", "longest_s", "memo", "not_before", "number", "origin", "owner",
+        "package", "rates", "resource", "retry_after", "since", "state", "suppress", "terms",
+        "version", "watcher",
     )  # fmt: skip
 
     def __init__(
@@ -102,14 +75,16 @@ class Subscription:
         self.owner = owner
         self.number = number
         self.package = package
-        self.resource = resource
-        self.watcher = watcher
+        # One user is a party of many subscriptions.
+        self.resource = intern(resource)
+        self.watcher = intern(watcher)
         self.dialog = dialog
         self.terms = terms
         self.event_id = event_id
         self.contact = contact
         self.since = now
         self.expires_at = now
+        self.ending = inf
         self.state: WatcherState = WatcherState.INIT
         self.event: WatcherEvent = WatcherEvent.SUBSCRIBE
         self.decision: Decision | None = None

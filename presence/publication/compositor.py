@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 from sip.bodies.mime import media_type
@@ -203,7 +204,13 @@ class Compositor:
         known = self._kept.get(key, ())
         if publication not in known:
             self._kept[key] = (*known, publication)
-        self._endpoint.timers.schedule(publication.expires_at, publication, _EXPIRY)
+        self._arm(publication)
+
+    def _arm(self, publication: Publication) -> None:
+        """Set the timer of its end, unless one is set that comes before and looks again."""
+        if publication.expires_at < publication.armed:
+            publication.armed = publication.expires_at
+            self._endpoint.timers.schedule(publication.armed, publication, _EXPIRY)
 
     def drop(self, publication: Publication) -> None:
         """Take a publication out."""
@@ -216,8 +223,13 @@ class Compositor:
 
     def expire(self, publication: Publication, now: float) -> None:
         """Remove a publication whose time has come."""
-        known = self.of(publication.package.key, publication.resource)
-        if publication.expires_at <= now and not publication.busy and publication in known:
+        if publication.armed <= now:
+            publication.armed = inf
+        if publication not in self.of(publication.package.key, publication.resource):
+            return
+        if publication.expires_at > now:
+            self._arm(publication)
+        elif not publication.busy:
             self.remove(publication, now)
 
     def remove(self, publication: Publication, now: float) -> None:

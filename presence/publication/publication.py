@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -70,12 +71,12 @@ class PublishedPackage(Protocol):
 class Publication:
     """What one client publishes about a resource; expires_at and since in monotonic seconds.
 
-    parsed: what the package read. busy: a change of it is being committed under another entity
-    tag, so the one here is stale already.
+    armed: for when the timer of its end is set. parsed: what the package read. busy: a change of it
+    is being committed under another entity tag, so the one here is stale already.
     """
 
     __slots__ = (
-        "body", "busy", "content_type", "etag", "expires_at", "number", "owner", "package",
+        "armed", "body", "busy", "content_type", "etag", "expires_at", "number", "owner", "package",
         "parsed", "resource", "since",
     )  # fmt: skip
 
@@ -93,6 +94,7 @@ class Publication:
         self.resource = resource
         self.since = now
         self.expires_at = now
+        self.armed = inf
         self.etag = b""
         self.content_type = b""
         self.body = b""

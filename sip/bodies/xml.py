@@ -35,6 +35,16 @@ ELEMENT_ATTRIBUTES: Final = 64
 NAMESPACES: Final = 64
 
 _CHUNK: Final = 8_192
+_WITH_COMMENTS: Final[dict[str, Any]] = {
+    "encoding": "utf-8",
+    "resolve_entities": False,
+    "no_network": True,
+    "load_dtd": False,
+    "huge_tree": False,
+    "remove_comments": False,
+    "remove_pis": False,
+}
+_WITHOUT_COMMENTS: Final = _WITH_COMMENTS | {"remove_comments": True, "remove_pis": True}
 _XINCLUDE: Final = "http://www.w3.org/2001/XInclude"
 _DECLARED: Final = re.compile(rb"<\?xml[^>]{0,200}?\sencoding\s*=\s*[\"']([^\"']{0,40})[\"']")
 # Characters that no XML 1.0 document can hold, not even as references.
@@ -53,25 +63,19 @@ def parse_xml(data: bytes, where: str, comments: bool = False) -> Element:
         raise ParseError(where, f"{where} document is too large", 413)
     data = data.removeprefix(b"\xef\xbb\xbf")
     _check_octets(data, where)
-    parser = etree.XMLPullParser(
-        ("start", "end", "start-ns"),
-        encoding="utf-8",
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        remove_comments=not comments,
-        remove_pis=not comments,
-    )
-    bounds = _Bounds(where)
+    options = _WITH_COMMENTS if comments else _WITHOUT_COMMENTS
     try:
+        if _is_small(data):
+            return etree.fromstring(data, etree.XMLParser(**options))
+        parser = etree.XMLPullParser(("start", "end", "start-ns"), **options)
+        bounds = _Bounds(where)
         for start in range(0, len(data), _CHUNK):
             parser.feed(data[start : start + _CHUNK])
             bounds.check(parser.read_events())
         root = parser.close()
         bounds.check(parser.read_events())
     except etree.XMLSyntaxError as error:
-        raise ParseError(where, f"{where} is not well-formed: {plain(str(error))}") from None
+        raise ParseError(where, f"{where} is not well-formed: {plain(str(error.msg))}") from None
     return root
 
 
@@ -115,6 +119,21 @@ def write_xml(root: Element) -> bytes:
 def plain(text: str) -> str:
     """Return the beginning of a text of the parser as it may stand in the reason of an error."""
     return "".join([c if c.isprintable() else " " for c in text[:160]])
+
+
+def _is_small(data: bytes) -> bool:
+    """Tell whether a document is within every bound, as its octets show without being read.
+
+    Each attribute and each declaration has an equals sign of its own, and each level but the last
+    two marks; a character reference could hide the name space of inclusions.
+    """
+    return (
+        len(data) <= _CHUNK
+        and data.count(b"=") <= min(ELEMENT_ATTRIBUTES, NAMESPACES)
+        and data.count(b"<") < 2 * DEPTH
+        and b"&#" not in data
+        and _XINCLUDE.encode() not in data
+    )
 
 
 def _check_octets(data: bytes, where: str) -> None:
