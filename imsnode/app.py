@@ -189,8 +189,9 @@ class App:
         )
         self.presence: Presence | None = Presence(self) if config.presence.enabled else None
         self.node.events = None if self.presence is None else self.presence.server
-        self.sessions = None if config.msrp.anchor == "never" else Sessions(self)
-        self.node.sessions = None if self.sessions is None else self.sessions.calls
+        anchors = config.msrp.anchor != "never"
+        self.sessions = Sessions(self) if anchors or config.msrp.relay else None
+        self.node.sessions = self.sessions.calls if self.sessions and anchors else None
         endpoint.user = self.node
         self.edge.driver.after_batch = storage.give_way
         layer = endpoint.layer

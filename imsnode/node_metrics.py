@@ -55,6 +55,13 @@ MSRP = {
     "closed_output": "MSRP connections closed with too much unread.",
     "stalled": "MSRP connections closed because nothing was read.",
 }
+MSRP_RELAY = {
+    "chunks": "Chunks relayed.",
+    "octets": "Octets of bodies relayed.",
+    "refused": "Requests the relay answered with an error.",
+    "reports": "Failures the relay reported to senders.",
+    "timeouts": "SENDs that a next hop did not answer.",
+}
 STORAGE = {
     "groups": "Group commits.",
     "operations": "Operations committed.",
@@ -164,6 +171,19 @@ def node_metrics(metrics: Metrics, app: App) -> None:
         metrics.counter(
             "msrp_refused", "Chunks answered with an error.", lambda: anchor.stats.refused
         )
+        relay = sessions.relay
+        if relay is not None:
+            metrics.stats("msrp_relay", relay.stats, MSRP_RELAY)
+            metrics.gauge(
+                "msrp_relay_uris", "URIs handed out by the relay.", lambda: len(relay.grants)
+            )
+            asked = relay.authorizing
+            metrics.counter("msrp_relay_auth_granted", "AUTHs granted.", lambda: asked.granted)
+            metrics.counter(
+                "msrp_relay_auth_refused",
+                "AUTHs challenged or refused.",
+                lambda: asked.refused,
+            )
         metrics.labelled("msrp_ended", "Sessions that ended.", "rule", lambda: sessions.calls.ended)
     layer = app.edge.endpoint.layer
     metrics.gauge("transactions_server", "Live server transactions.", lambda: layer.server_count)

@@ -17,6 +17,7 @@ from presence.lists.members import ListLimits
 from presence.publication.compositor import CompositorSettings
 from presence.xcap import Bounds
 from presence.xcap import Limits as XcapLimits
+from session_msrp.authorizing import RelayLimits
 from session_msrp.limits import Limits as MsrpLimits
 from sip.aio.driver import StreamLimits
 from sip.limits import Limits
@@ -95,6 +96,20 @@ def call_settings(config: Config) -> CallSettings:
     """Which sessions are anchored."""
     msrp = config.msrp
     return CallSettings(msrp.anchor, msrp.sessions, msrp.user_sessions, msrp.idle)
+
+
+def relay_limits(config: Config) -> RelayLimits:
+    """Bounds of the MSRP relay."""
+    msrp = config.msrp
+    return RelayLimits(
+        uris=msrp.relay_uris,
+        user_uris=msrp.relay_user_uris,
+        auths=msrp.relay_auths,
+        pending=msrp.relay_pending,
+        min_expires_s=int(msrp.relay_min_expires),
+        max_expires_s=int(msrp.relay_max_expires),
+        plain=msrp.relay_plain,
+    )
 
 
 def http_limits(config: Config) -> HttpLimits:

@@ -3,5 +3,6 @@
 
 From octets to meaning: `framer` cuts a stream into `chunk`s, `session` is one end of a session
 (`outbox` sends, `reassembly` receives, `transactions` waits for answers), `media` is what SDP says
-of it, `anchor` joins two legs, `relay` is the relay of RFC 4976. `aio` has the sockets.
+of it, `anchor` joins two legs, `relay` is the relay of RFC 4976 (`authorizing`
+answers AUTH, `grants` are its URIs).
 """

@@ -60,7 +60,14 @@ def _msrp(settings: Settings) -> Iterator[Problem]:
     for entry in table.listen:
         if entry.transport == "UDP":
             yield Problem("msrp.listen", f'"{entry}"', "is not for MSRP", "write tcp: or tls:")
-    if table.anchor == "never":
+    if table.relay_min_expires > table.relay_max_expires:
+        yield Problem(
+            "msrp.relay_min_expires", str(table.relay_min_expires), "is above relay_max_expires",
+            "lower it",
+        )  # fmt: skip
+    if table.relay and not (table.relay_plain or any(e.transport == "TLS" for e in table.listen)):
+        yield Problem("msrp.relay", "true", "has no TLS listener", "add tls: to msrp.listen")
+    if table.anchor == "never" and not table.relay:
         return
     if not table.listen:
         yield Problem("msrp.listen", "[]", "leaves sessions no way", "name one")

@@ -16,6 +16,7 @@ from .events import Presence, Standing, Xcap
 from .sessions import Msrp
 from .table import DAY, HOUR, KIB, MINUTE, Table, live, restart
 from .types import (
+    Algorithm,
     DomainName,
     FileName,
     HostName,
@@ -73,7 +74,6 @@ __all__ = [
     "Xcap",
 ]
 
-Algorithm = Literal["MD5", "SHA-256", "SHA-512-256"]
 StoreMode = Literal["proxy", "first", "off"]
 BlockAnswer = Literal["unavailable", "forbidden", "decline"]
 Large = Literal["carry", "refuse", "indirect"]

@@ -6,17 +6,18 @@ from __future__ import annotations
 from typing import Literal
 
 from .table import DAY, HOUR, KIB, MINUTE, Table, restart
-from .types import ListenAddress, Listener, Octets, Seconds
+from .types import Algorithm, ListenAddress, Listener, Octets, Seconds
 
 __all__ = ["Msrp"]
 
 
 class Msrp(Table):
-    """MSRP sessions between users that pass through this node."""
+    """MSRP sessions between users that pass through this node, and its MSRP relay."""
 
     listen: tuple[ListenAddress, ...] = restart(
         (Listener("TCP", "127.0.0.1", 2855),),
-        "MSRP listeners, each as tcp:host:port or tls:host:port; open while sessions are anchored.",
+        "MSRP listeners, each as tcp:host:port or tls:host:port; open while sessions are anchored "
+        "or relayed.",
     )
     anchor: Literal["never", "nat", "always"] = restart(
         "never",
@@ -38,6 +39,42 @@ class Msrp(Table):
     idle: Seconds = restart(
         2 * HOUR,
         "How long nothing may pass in a session without a session timer (RFC 4028).",
+        ge=MINUTE,
+        le=7 * DAY,
+    )
+    relay: bool = restart(
+        False, "Whether clients with an account may use the node as their relay (RFC 4976)."
+    )
+    relay_plain: bool = restart(
+        False,
+        "Whether AUTH is taken without TLS, which RFC 4976 forbids: for laboratories. Nobody is "
+        "kept from reading what passes then.",
+    )
+    relay_algorithms: tuple[Algorithm, ...] = restart(
+        ("SHA-256", "MD5"),
+        "Digest algorithms that AUTH offers, strongest first, one challenge each.",
+        min_length=1,
+    )
+    relay_uris: int = restart(
+        10_000, "URIs the relay has handed out at a time; more is answered 403.", ge=1, le=1_000_000
+    )
+    relay_user_uris: int = restart(100, "Of these those of one user.", ge=1, le=100_000)
+    relay_auths: int = restart(
+        60, "AUTH requests that one connection may send in a minute.", ge=1, le=100_000
+    )
+    relay_pending: int = restart(
+        1024,
+        "SENDs that one next hop may leave unanswered; until it answers, whoever sends to it is "
+        "not read.",
+        ge=1,
+        le=100_000,
+    )
+    relay_min_expires: Seconds = restart(
+        MINUTE, "The shortest life a URI may be asked for; a shorter one is 423.", ge=1, le=DAY
+    )
+    relay_max_expires: Seconds = restart(
+        HOUR,
+        "The longest life a URI may be asked for, and that of one without a wish.",
         ge=MINUTE,
         le=7 * DAY,
     )

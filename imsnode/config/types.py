@@ -11,11 +11,12 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 __all__ = [
+    "Algorithm",
     "DomainName",
     "EventName",
     "FileName",
@@ -55,6 +56,8 @@ __all__ = [
     "parse_size",
     "size_text",
 ]
+
+Algorithm = Literal["MD5", "SHA-256", "SHA-512-256"]
 
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZE_UNITS = {"": 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}

@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING
 
 from pager.identity import MessageIds
 from session_msrp.anchor import Leg
+from session_msrp.relay import Relay
 from session_msrp.uri import MsrpUri, parse_uri
 from sip.aio.listener import Bound, join, local_address
 from sip.flow import Flow
 
 from .. import settings as settings_of
+from ..identity.accounts import Account
 from ..tls import client_context, server_context
 from .calls import Call, Calls
 from .connections import Connections
+from .relaying import DigestGuard, RelayNames
 
 if TYPE_CHECKING:
     from ..app import App
@@ -45,7 +48,7 @@ class Sessions:
             settings_of.msrp_limits(config),
             _new_tid,
             client_context(),
-            lambda host, port: app.edge.proxy.may_send_to(host, port),
+            self._may_connect,
             self._lost,
         )
         self.calls = Calls(
@@ -70,7 +73,43 @@ class Sessions:
                 listener.port,
                 context if listener.transport == "TLS" else None,
             )
+        self.relay = self._relay() if config.msrp.relay else None
+        self.connections.relay = self.relay
         self._sweeper: asyncio.TimerHandle | None = None
+
+    def _may_connect(self, host: str, port: int) -> bool:
+        """Say whether an address may be a next hop; our own listeners are none (threats.md R2)."""
+        own = self._app.edge.own_hosts
+        ours = any(
+            each.port == port and (each.host == host or (each.wildcard and host in own))
+            for each in self.bound
+        )
+        return not ours and self._app.edge.proxy.may_send_to(host, port)
+
+    def _relay(self) -> Relay:
+        app, config = self._app, self._app.config
+        names = RelayNames(config.domains, config.network.advertise or "")
+        guard = DigestGuard(
+            app.admission.directory,
+            app.edge.key_for(b"msrp nonces"),
+            secrets.randbits(64),
+            config.auth.nonce_lifetime,
+            names.realm,
+            config.msrp.relay_algorithms,
+            app.admission.throttle,
+            app.clock.now,
+            app.clock.wall,
+        )
+        relay = Relay(
+            settings_of.relay_limits(config), guard, names.new_uri, _new_tid, self.connections.reach
+        )
+
+        def changed(aor: str, account: Account | None) -> None:
+            if account is None or not account.enabled:
+                relay.grants.revoke(aor)
+
+        app.admission.directory.on_change.append(changed)
+        return relay
 
     @property
     def bound(self) -> list[Bound]:
@@ -91,6 +130,8 @@ class Sessions:
 
     def _sweep(self) -> None:
         self.calls.sweep(self.connections.now())
+        if self.relay is not None:
+            self.relay.grants.expire(self.connections.now())
         self._sweeper = self._app.loop.call_later(_SWEEP_S, self._sweep)
 
     def stop(self) -> None:

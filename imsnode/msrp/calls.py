@@ -7,6 +7,7 @@ dialog, its session timer (RFC 4028), a connection, or when nothing has passed f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -36,6 +37,8 @@ AnchorMode = Literal["never", "nat", "always"]
 
 #: Methods whose requests or responses may carry an offer or an answer (RFC 6337).
 SDP_METHODS = frozenset(("INVITE", "UPDATE", "PRACK"))
+#: A path of several: the caller has a relay (RFC 4976), and can be reached.
+_RELAYED = re.compile(rb"^a=path: *[^ \r\n]+ [^ \r\n]", re.MULTILINE)
 _GRACE_S = 32.0  # for a refresh that is on its way when the session timer ends
 
 
@@ -266,6 +269,8 @@ class Calls:
     def _wanted(self, request: Request, flow: Flow, targets: Sequence[Target]) -> bool:
         mode = self.settings.mode
         if mode == "never" or (request.body and not _has_session(request)):
+            return False
+        if _RELAYED.search(request.body):
             return False
         if mode == "always":
             return True

@@ -28,17 +28,18 @@ class Connection(asyncio.Protocol):
 
     What is written while the loop handles one wake-up leaves in one piece. When the peer does not
     read, those who send to it are not read either: ``held`` has whom this one waits for. legs: the
-    ends that are reached over it.
+    ends that are reached over it. local: our own address and port, once it stands.
     """
 
     __slots__ = ("_framer", "_out", "_table", "_transport", "choked_since", "closing",
-                 "fingerprint", "held", "inbound", "last", "legs", "opened", "reason", "remote",
-                 "secure", "source")  # fmt: skip
+                 "fingerprint", "held", "inbound", "last", "legs", "local", "opened", "reason",
+                 "remote", "secure", "source")  # fmt: skip
 
     def __init__(
         self, table: Connections, remote: tuple[str, int], source: str, secure: bool, inbound: bool
     ) -> None:
         self.remote = remote
+        self.local = ("", 0)
         self.source = source
         self.secure = secure
         self.inbound = inbound
@@ -69,6 +70,8 @@ class Connection(asyncio.Protocol):
             stream.abort()
             return
         raw: socket.socket = stream.get_extra_info("socket")
+        local = stream.get_extra_info("sockname")
+        self.local = (str(local[0]).partition("%")[0], int(local[1]))
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         stream.set_write_buffer_limits(_OUTPUT_HIGH, _OUTPUT_LOW)
         self.opened = self.last = self._table.now()
@@ -106,6 +109,8 @@ class Connection(asyncio.Protocol):
             sender = leg.other.link
             if isinstance(sender, Connection):
                 sender.hold(self)
+        if self._table.relay is not None:
+            self._table.relay.choked(self)
 
     def resume_writing(self) -> None:
         """Read on."""

@@ -4,17 +4,22 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import ssl
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from socket import socket
+from errno import EACCES
+from socket import SOCK_STREAM, socket
 from typing import Any
 
 from session_msrp.anchor import Anchor, Leg, Link
+from session_msrp.authorizing import RelayLink
 from session_msrp.chunk import Chunk
 from session_msrp.limits import Limits
+from session_msrp.relay import Relay
+from session_msrp.uri import MsrpUri
 from sip.aio.listener import Bound, open_socket
 from sip.sources import source_of
 
@@ -33,7 +38,8 @@ class ConnectionLimits:
     """Bounds: counts, octets (`_bytes`) and seconds (`_s`).
 
     unused_s: how long a connection may stand without a session. stall_s: how long a peer may read
-    nothing while something waits for it, and how long an end may take to connect.
+    nothing while something waits for it, and how long an end may take to connect. relayed_s: how
+    long a connection without a session stands after the relay used it (RFC 4976 6.5).
     """
 
     connections: int = 10_000
@@ -42,6 +48,7 @@ class ConnectionLimits:
     stall_s: float = 60.0
     idle_s: float = 7200.0
     output_bytes: int = 1 << 20
+    relayed_s: float = 3600.0
     connect_s: float = 5.0
     handshake_s: float = 10.0
     handshakes: int = 200
@@ -86,6 +93,8 @@ class Connections:
         self.limits = limits
         self.stats = ConnectionStats()
         self.anchor = Anchor(limits.msrp, new_tid, self._connect_to, self._hold)
+        #: Set when this node is a relay.
+        self.relay: Relay | None = None
         self.live: set[Connection] = set()
         self.dirty: list[Connection] = []
         self.holding: set[Connection] = set()
@@ -196,22 +205,42 @@ class Connections:
         if leg.target is None or not self._may_connect(*leg.target):
             self.loop.call_soon(self._ended, leg, "this node may not connect to its address")
             return
-        host, port = leg.target
         secure = leg.own.startswith(b"msrps")
-        key = (host, port, secure, leg.fingerprint)
+        connection = self._opened_to(leg.target, secure, leg.fingerprint)
+        if connection is None:
+            self.loop.call_soon(self._ended, leg, "too many connections")
+            return
+        leg.bind(connection)
+
+    def reach(self, uri: MsrpUri) -> RelayLink | None:
+        """Return a connection to a next hop of the relay, None where there may be none.
+
+        A name is looked up, and its addresses are held against what is allowed, while it dials.
+        """
+        if uri.transport != b"tcp" or (
+            _is_address(uri.host) and not self._may_connect(*uri.address)
+        ):
+            return None
+        return self._opened_to(uri.address, uri.secure, b"")
+
+    def _opened_to(
+        self, target: tuple[str, int], secure: bool, fingerprint: bytes
+    ) -> Connection | None:
+        """Return our connection to a peer, a new one if need be; None when there are too many."""
+        key = (*target, secure, fingerprint)
         connection = self._opened.get(key)
         if connection is None or connection.closing:
             if len(self.live) >= self.limits.connections:
                 self.stats.refused_limit += 1
-                self.loop.call_soon(self._ended, leg, "too many connections")
-                return
-            connection = Connection(self, leg.target, source_of(host), secure, False)
-            connection.fingerprint = leg.fingerprint
+                return None
+            source = source_of(target[0]) if _is_address(target[0]) else target[0]
+            connection = Connection(self, target, source, secure, False)
+            connection.fingerprint = fingerprint
             self.live.add(connection)
             self._opened[key] = connection
             self.stats.connects += 1
             self._spawn(self._dial(connection))
-        leg.bind(connection)
+        return connection
 
     async def _dial(self, connection: Connection) -> None:
         host, port = connection.remote
@@ -220,9 +249,10 @@ class Connections:
         reason = "not reached"
         try:
             async with asyncio.timeout(limits.connect_s + (limits.handshake_s if context else 0)):
+                address = host if _is_address(host) else await self._look_up(host, port)
                 await self.loop.create_connection(
                     lambda: connection,
-                    host,
+                    address,
                     port,
                     ssl=context,
                     server_hostname=host if context is not None else None,
@@ -239,6 +269,14 @@ class Connections:
                 self.stats.connect_failed += 1
                 connection.abort(reason)
 
+    async def _look_up(self, name: str, port: int) -> str:
+        """Return an address of a name that may be a next hop. Raises: OSError."""
+        found = await self.loop.getaddrinfo(name, port, type=SOCK_STREAM)
+        for *_, address in found:
+            if self._may_connect(str(address[0]), port):
+                return str(address[0])
+        raise PermissionError(EACCES, "this node may not connect to its address")
+
     def _tls_for(self, fingerprint: bytes) -> ssl.SSLContext:
         """Trust whom the SDP's fingerprint names, else whom an authority vouches for (14.1)."""
         if not fingerprint:
@@ -253,7 +291,10 @@ class Connections:
 
     def receive(self, chunk: Chunk, connection: Connection, now: float) -> None:
         """Take a chunk from a connection; the first of a session binds the session to it."""
-        if not self.anchor.receive(chunk, connection, now):
+        if self.anchor.receive(chunk, connection, now):
+            return
+        relay = self.relay
+        if relay is None or not relay.receive(chunk, connection, now):
             self.anchor.refuse(chunk, connection, 481)
 
     def flush(self) -> None:
@@ -291,6 +332,9 @@ class Connections:
             del self._opened[key]
         for leg in list(connection.legs):
             self._ended(leg, reason)
+        if self.relay is not None:
+            self.relay.lost(connection)
+            self.flush()
 
     def drop(self, leg: Leg) -> None:
         """Let go of an end; a connection that nobody uses any more is closed."""
@@ -300,20 +344,29 @@ class Connections:
             waiting.release(leg)
         if isinstance(connection, Connection):
             connection.legs.discard(leg)
-            if not connection.legs:
+            if not self._in_use(connection, self.now()):
                 connection.close("session ended")
+
+    def _in_use(self, connection: Connection, now: float) -> bool:
+        relay = self.relay
+        return bool(connection.legs) or (
+            relay is not None and relay.uses(connection, now - self.limits.relayed_s)
+        )
 
     def _sweep(self) -> None:
         self._sweeper = self.loop.call_later(_SWEEP_S, self._sweep)
         now = self.now()
         limits = self.limits
+        if self.relay is not None:
+            self.relay.tick(now)
+            self.flush()
         for connection in list(self.live):
             if not connection.connected:
                 continue
             if connection.choked_since and now - connection.choked_since > limits.stall_s:
                 self.stats.stalled += 1
                 connection.abort("did not read")
-            elif not connection.legs and now - connection.opened > limits.unused_s:
+            elif now - connection.opened > limits.unused_s and not self._in_use(connection, now):
                 connection.close("no session")
             elif (
                 connection.mid_chunk
@@ -326,3 +379,11 @@ class Connections:
         task = self.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -37,6 +37,11 @@ import pytest
             '[msrp]\nlisten = ["udp:127.0.0.1:2855"]',
             'msrp.listen = "udp:127.0.0.1:2855": is not for MSRP; write tcp: or tls:',
         ),
+        ("[msrp]\nrelay = true", "msrp.relay = true: has no TLS listener; add tls: to msrp.listen"),
+        (
+            '[msrp]\nrelay_min_expires = "2h"',
+            "msrp.relay_min_expires = 7200.0: is above relay_max_expires; lower it",
+        ),
         (
             '[msrp]\nanchor = "nat"\nlisten = []',
             "msrp.listen = []: leaves sessions no way; name one",

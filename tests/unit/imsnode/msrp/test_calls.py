@@ -135,6 +135,12 @@ def test_which_calls_are_anchored(
     assert (b"192.0.2.1:2855/" in request.body) is anchored
 
 
+def test_who_has_a_relay_is_not_anchored(world: Any) -> None:
+    """Be the relay ours or another's: the caller can be reached by its path (RFC 4976 5.1)."""
+    relayed = OFFER.replace(b"a=path:", b"a=path:msrps://relay.ims.test:2855/xyz;tcp ")
+    assert world().take(invite(relayed)) is None
+
+
 @pytest.mark.parametrize("body", [b"", b"v=0\r\ns=-\r\nm=audio 4000 RTP/AVP 0\r\n"])
 def test_calls_without_a_message_session_are_not_kept(world: Any, body: bytes) -> None:
     here = world()

@@ -1,0 +1,126 @@
+"""The relay of RFC 4976 on a real node: AUTH over TLS, and a session through it."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import ssl
+from collections.abc import Iterator
+
+import pytest
+
+from session_msrp.chunk import Chunk
+from session_msrp.framer import Framer
+from session_msrp.limits import Limits
+from session_msrp.printing import print_request
+from session_msrp.session import Delivered, Reported, Session
+from sip.digest import SHA_256, answer, ha1, parse_challenge
+from tests.support.msrp import WAIT_S, MsrpClient
+from tests.support.running import RunningNode
+
+EXTRA = (
+    '[msrp]\nrelay = true\nlisten = ["tcp:127.0.0.1:0", "tls:127.0.0.1:0"]\n'
+    '[network]\nallow = ["127.0.0.0/8"]\n'
+)
+RELAY = b"msrps://alice@msrp.ims.test;tcp"
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
+    with RunningNode(tmp_path_factory.mktemp("relay") / "node", extra=EXTRA) as running:
+        yield running
+
+
+def connect(node: RunningNode, secure: bool = True) -> socket.socket:
+    port = node.msrp["msrps" if secure else "msrp"]
+    opened = socket.create_connection(("127.0.0.1", port), timeout=WAIT_S)
+    if not secure:
+        return opened
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context.wrap_socket(opened)
+
+
+def auth(link: socket.socket, own: bytes, *lines: bytes) -> Chunk:
+    tid = secrets.token_hex(8).encode()
+    link.sendall(print_request(tid, b"AUTH", RELAY, own, lines))
+    framer = Framer(Limits())
+    while (chunk := framer.next()) is None:
+        data = link.recv(65536)
+        assert data
+        framer.feed(data)
+    assert (chunk.tid, chunk.to_path, chunk.from_path) == (tid, own, RELAY)
+    return chunk
+
+
+def credentials(asked: Chunk, password: str = "pw-alice", count: int = 1) -> bytes:
+    lines = [line for line in asked.headers.split(b"\r\n") if line.startswith(b"WWW-")]
+    challenge = parse_challenge(lines[0].partition(b": ")[2])
+    assert challenge is not None
+    assert (challenge.algorithm, challenge.qop) == (SHA_256, b"auth")
+    secret = ha1("alice", challenge.realm, password, SHA_256)
+    value = answer(challenge, "alice", secret, "AUTH", RELAY, b"cn", count)
+    return b"Authorization: " + value
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_session_through_the_relay(node: RunningNode, host: str) -> None:
+    """A client nobody can reach, and one who knows no relay, both ways and with a report."""
+    with MsrpClient() as near, MsrpClient(host=host) as far:
+        link = connect(node)
+        asked = auth(link, near.own.raw)
+        assert asked.status == 401
+        given = auth(link, near.own.raw, credentials(asked), b"Expires: 900")
+        assert given.status == 200
+        assert given.fields[b"expires"] == b"900"
+        for name in (b"rspauth=", b'cnonce="cn"', b"nc=00000001", b"qop=auth"):
+            assert name in given.fields[b"authentication-info"]
+        path = given.fields[b"use-path"]
+        assert path.startswith(b"msrps://msrp.ims.test:%d/" % node.msrp["msrps"])
+        near.socket = link
+        for end, to in ((near, far.own.raw), (far, near.own.raw)):
+            end.session = Session(
+                end.own.raw,
+                path + b" " + to,
+                lambda: secrets.token_hex(8).encode(),
+                Limits(),
+                [b"*"],
+            )
+        sent = near.send(b"hello", success_report=True)
+        far.accept()
+        assert far.messages() == [b"hello"]
+        near.until(Reported)
+        assert Delivered(sent) in near.events
+        far.send(b"x" * 200_000)
+        assert near.messages() == [b"x" * 200_000]
+        far.until(Delivered)
+
+
+def test_who_is_not_let_in(node: RunningNode) -> None:
+    own = b"msrps://a.invalid:7000/alice;tcp"
+    with connect(node, secure=False) as plain:
+        assert auth(plain, own).status == 403
+    with connect(node) as link:
+        asked = auth(link, own)
+        wrong = auth(link, own, credentials(asked, "guess"))
+        assert wrong.status == 401
+        proof = credentials(asked)
+        short = auth(link, own, proof, b"Expires: 1")
+        assert (short.status, short.fields[b"min-expires"]) == (423, b"60")
+        again = auth(link, own, proof)  # a nonce count counts once
+        assert again.status == 401
+        assert b"stale=true" in again.headers
+        assert auth(link, own, credentials(again), b"Expires: 60").status == 200
+
+
+def test_who_is_switched_off_has_no_relay(node: RunningNode) -> None:
+    own = b"msrps://a.invalid:7000/alice;tcp"
+    with connect(node) as link:
+        path = auth(link, own, credentials(auth(link, own))).fields[b"use-path"]
+        node.command("user", "disable", "sip:alice@ims.test")
+        try:
+            to = path + b" msrp://127.0.0.1:9/far;tcp"
+            link.sendall(print_request(b"send1", b"SEND", to, own, (b"Message-ID: m1",)))
+            assert link.recv(65536).startswith(b"MSRP send1 481 ")
+        finally:
+            node.command("user", "enable", "sip:alice@ims.test")
