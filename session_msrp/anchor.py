@@ -191,6 +191,18 @@ class Anchor:
             leg.waiting.clear()
         self.stats.streams = len(self.streams)
 
+    def open(self, stream: Stream) -> None:
+        """Connect to both ends, as each of them waits for the other.
+
+        The first request of a connection is sent by whoever opened it (RFC 4975 5.4).
+        """
+        for leg in stream.legs:
+            if leg.link is None and not leg.waiting:
+                tid = self._new_tid()
+                headers = (b"Message-ID: " + tid, b"Failure-Report: no")
+                self._connect(leg)
+                leg.write(print_request(tid, b"SEND", leg.path, leg.own, headers))
+
     def gave_out(self, uri: MsrpUri) -> bool:
         """Say whether a URI is one of ours: what passes here a second time is anchored already."""
         return uri.key in self._by_key

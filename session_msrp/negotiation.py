@@ -15,7 +15,15 @@ from sip.bodies.sdp import Media, Sdp, parse_sdp
 
 from .anchor import Anchor, Leg, Stream, path_text
 from .errors import MediaError
-from .media import ACTPASS, Description, answer_setup, is_session, read_media, we_connect
+from .media import (
+    ACTPASS,
+    PASSIVE,
+    Description,
+    answer_setup,
+    is_session,
+    read_media,
+    we_connect,
+)
 from .uri import MsrpUri
 
 __all__ = ["Door", "Negotiation"]
@@ -104,8 +112,9 @@ class Negotiation:
         if caller is None or callee is None:
             return None
         stream = Stream(caller, callee, now)
-        # Whoever offers connects, to us: we never offer "passive" to the other (RFC 6135 4).
-        stream.leg(by_caller).reached_by(described, connects=False)
+        # Whoever offers connects, to us: nobody may offer "passive" (RFC 6135 4.2.2). Whoever does
+        # it all the same waits for us.
+        stream.leg(by_caller).reached_by(described, connects=described.setup == PASSIVE)
         self._anchor.add(stream)
         return stream
 
@@ -141,6 +150,8 @@ class Negotiation:
                 self._anchor.end(before, "moved" if taken else "ended by the parties")
             if stream is not None and taken:
                 self.streams[index] = stream
+                if all(leg.connects for leg in stream.legs):
+                    self._anchor.open(stream)
             elif stream is not None:
                 self._anchor.end(stream, "refused")
         self._proposed.clear()

@@ -211,6 +211,7 @@ class Connections:
             self.loop.call_soon(self._ended, leg, "too many connections")
             return
         leg.bind(connection)
+        self.loop.call_soon(self.flush)  # what a signalling message made us write leaves too
 
     def reach(self, uri: MsrpUri) -> RelayLink | None:
         """Return a connection to a next hop of the relay, None where there may be none.

@@ -69,6 +69,25 @@ def test_a_session_from_the_first_word_to_the_bye(
         assert far.ended()
 
 
+@pytest.mark.parametrize("answers", [PASSIVE, ACTIVE])
+def test_an_offer_of_passive_leaves_nobody_waiting(
+    node: RunningNode, phones: tuple[Phone, Phone], answers: bytes
+) -> None:
+    """RFC 6135 4.2.2 forbids it; the node connects to whoever waits."""
+    with MsrpClient(PASSIVE) as near, MsrpClient(answers) as far:
+        dialog = Dialog(*phones, near, far)
+        assert near.peer is not None
+        assert near.peer.setup == ACTIVE
+        assert not near.connects
+        far.open()
+        near.open()
+        near.send(b"hello")
+        far.send(b"hello yourself")
+        assert far.messages() == [b"hello"]
+        assert near.messages() == [b"hello yourself"]
+        dialog.hang_up()
+
+
 def test_a_file_and_a_word_go_both_ways_at_once(
     node: RunningNode, phones: tuple[Phone, Phone]
 ) -> None:

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from session_msrp.anchor import Anchor
+from session_msrp.anchor import Anchor, Leg
 from session_msrp.errors import MediaError
 from session_msrp.limits import Limits
 from session_msrp.media import (
@@ -61,7 +61,8 @@ class Between:
     """An anchor with one dialog."""
 
     def __init__(self, secure: bool = True) -> None:
-        self.anchor = Anchor(Limits(), lambda: b"tid0", lambda leg: None, lambda link, leg: None)
+        self.asked: list[Leg] = []
+        self.anchor = Anchor(Limits(), lambda: b"tid0", self.asked.append, lambda link, leg: None)
         self.media = Negotiation(self.anchor, Door("192.0.2.1", secure), Door("192.0.2.2", secure))
 
     def call(
@@ -96,6 +97,28 @@ def test_who_connects_to_the_callee(answered: bytes, connects: bool) -> None:
     assert stream.caller.connects is False
     assert stream.callee.target == ("10.0.0.2", 8000)
     assert answer.setup == PASSIVE
+
+
+@pytest.mark.parametrize(("answered", "both"), [(PASSIVE, True), (ACTIVE, False), (b"", True)])
+def test_an_offer_of_passive_leaves_nobody_waiting(answered: bytes, both: bool) -> None:
+    """RFC 6135 4.2.2 forbids it; the node connects, at once where the answerer waits too."""
+    between = Between()
+    _, answer = between.call(PASSIVE, answered)
+    [stream] = between.media.streams.values()
+    assert answer.setup == ACTIVE
+    assert stream.caller.connects
+    assert stream.callee.connects is both
+    assert between.asked == ([stream.caller, stream.callee] if both else [])
+    for leg in stream.legs:
+        [first] = leg.waiting if both else [b""]
+        head = b"MSRP tid0 SEND\r\nTo-Path: %b\r\nFrom-Path: %b\r\n" % (leg.path, leg.own)
+        assert first.startswith(head) is both
+        assert (b"Failure-Report: no" in first) is both
+    between.media.offer(description(A, PASSIVE), True, 1.0)
+    body = description(B, answered)
+    between.media.answer(body)
+    between.media.commit(body)
+    assert len(between.asked) == 2 * both
 
 
 def test_who_does_not_know_setup_is_told_of_none() -> None:
