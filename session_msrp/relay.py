@@ -163,7 +163,10 @@ class Relay:
 
     def _refuse(self, chunk: Chunk, link: RelayLink, status: int) -> None:
         self.stats.refused += 1
-        answer = response_to(chunk, status, chunk.to_path.partition(b" ")[0])
+        try:
+            answer = response_to(chunk, status, chunk.to_path.partition(b" ")[0])
+        except BadChunk:  # it cannot be read what its sender wants to hear
+            return
         if answer is not None:
             link.write(answer)
 

@@ -439,8 +439,12 @@ def test_what_is_refused() -> None:
     bad = print_request(b"send1", b"SEND", own + b" " + FAR, A, (b"Byte-Range: 1-5/5",), b"hello")
     assert world.feed(world.a, bad) == [True]
     assert world.a.only().status == 400
+    for line in (b"no header", b"Message-ID: again"):
+        bad = print_request(b"send1", b"SEND", own + b" " + FAR, A, (*TEXT, line))
+        assert world.feed(world.a, bad) == [True]
+        assert world.a.out == b""
     assert (world.opened, world.b.out) == ({}, b"")
-    assert world.relay.stats.refused == 7
+    assert world.relay.stats.refused == 9
 
 
 def test_what_is_for_nobody_here() -> None:
