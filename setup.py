@@ -136,7 +136,7 @@ def extensions() -> list[Extension]:
         module.optional = True  # cythonize does not keep the mark
         # -O3 -g takes twice as long; without the stubs that calls into Python would go through,
         # a twentieth less code has to be fetched for a message.
-        module.extra_compile_args = ["-O2", "-g0", "-fno-plt"]
+        module.extra_compile_args = ["-O2", "-g0", "-fno-plt", "-Wno-sign-compare"]
     return modules
 
 

@@ -78,5 +78,5 @@ class Once:
             replayed = {"Idempotency-Replayed": "true"}
             return Response(claimed.answer, 202, replayed, "application/json")
         answer = await act()
-        await self._claims.keep_answer(claim, answer.model_dump_json(by_alias=True))
+        await self._claims.keep_answer(claim, answer.model_dump_json(by_alias=True, exclude_none=True))
         return answer

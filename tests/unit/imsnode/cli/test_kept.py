@@ -92,7 +92,7 @@ def test_the_story_of_a_message(imsnode: Command, kept: Path) -> None:
     ]
     assert "2025-06-15 15:06:40.250Z   +0.250s  replied  202" in lines
     assert f"2025-06-15 15:10:00.000Z     +200s  answered  486  device {INSTANCE}" in lines
-    assert f"{'':36}because an-unknown-rule (an-unknown-rule)" in lines
+    assert f"{'':36}because an-unknown-rule" in lines
     assert lines[-1] == "outcome: stored: waits in the store, the sender got 202"
 
 
