@@ -78,5 +78,7 @@ class Once:
             replayed = {"Idempotency-Replayed": "true"}
             return Response(claimed.answer, 202, replayed, "application/json")
         answer = await act()
-        await self._claims.keep_answer(claim, answer.model_dump_json(by_alias=True, exclude_none=True))
+        # As the first answer leaves: without what has no value.
+        said = answer.model_dump_json(by_alias=True, exclude_none=True)
+        await self._claims.keep_answer(claim, said)
         return answer
