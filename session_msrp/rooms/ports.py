@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What rooms need of a store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from .values import Room, RoomMessage
+
+__all__ = ["Changed", "Edit", "RoomStore"]
+
+#: Makes the room that is wanted of the one that there is; None stands for none. Pure: it may run
+#: on another thread and more than once. Raises RoomRefused when there is nothing to be made of it.
+Edit = Callable[[Room | None], Room | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What became of an edit.
+
+    room: as it is kept now, None for none. refused: why nothing changed, "" when it was done.
+    """
+
+    before: Room | None
+    room: Room | None
+    refused: str = ""
+
+
+class RoomStore(Protocol):
+    """Rooms, their members and their history. Every ``done`` comes later, after the commit."""
+
+    def load_all(self) -> list[Room]:
+        """Return every room; blocks, and raises when the store fails."""
+        ...
+
+    def change(self, aor: str, edit: Edit, done: Callable[[Changed], None]) -> None:
+        """Change, make or remove one room."""
+        ...
+
+    def keep(self, message: RoomMessage, done: Callable[[int], None]) -> None:
+        """Add a message to the history; ``done`` gets its number, 0 when it could not be kept."""
+        ...
+
+    def read(
+        self,
+        room: str,
+        after: int,
+        limit: int,
+        done: Callable[[Sequence[RoomMessage] | None], None],
+    ) -> None:
+        """Return the newest ``limit`` messages behind a number, oldest first; None: not now."""
+        ...
+
+    def seen(self, marks: Mapping[tuple[str, str], int]) -> None:
+        """Note, by room and member, up to which number they have got messages; never back."""
+        ...
