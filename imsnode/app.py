@@ -190,8 +190,11 @@ class App:
         self.presence: Presence | None = Presence(self) if config.presence.enabled else None
         self.node.events = None if self.presence is None else self.presence.server
         anchors = config.msrp.anchor != "never"
-        self.sessions = Sessions(self) if anchors or config.msrp.relay else None
+        takes = config.msrp.deferred or config.msrp.interwork
+        self.sessions = Sessions(self) if anchors or takes or config.msrp.relay else None
         self.node.sessions = self.sessions.calls if self.sessions and anchors else None
+        if self.sessions is not None:
+            self.node.talks, self.node.deferring = self.sessions.talks, self.sessions.deferring
         endpoint.user = self.node
         self.edge.driver.after_batch = storage.give_way
         layer = endpoint.layer

@@ -16,7 +16,7 @@ from sip.endpoint import Endpoint
 from sip.flow import Flow
 from sip.forward import Proxy, Target
 from sip.message import Request
-from sip.proxy import PLAIN, Fork
+from sip.proxy import PLAIN, Fork, ForkOwner
 from sip.routing import Refusal, Routed
 from sip.transaction.server import ServerTransaction
 from sip.uri import Uri, parse_uri
@@ -28,6 +28,9 @@ from .identity.principal import UNTRUSTED_HEADERS, Principal
 from .identity.rates import UserLimiter
 from .location import Location
 from .msrp.calls import Calls, Exchange
+from .msrp.deferring import Deferring
+from .msrp.talk import Talk
+from .msrp.talks import Talks
 from .oversize import Oversize
 from .privacy import Privacy, limit_identities
 from .recalls import Recalls, may_be_revoke
@@ -150,6 +153,10 @@ class Node:
         self.events: Events | None = None
         # Set while MSRP sessions are anchored.
         self.sessions: Calls | None = None
+        # Set while the node itself takes part in MSRP sessions.
+        self.talks: Talks | None = None
+        # Set while it takes sessions in the place of users.
+        self.deferring: Deferring | None = None
         self.draining = False
         self.stats = NodeStats()
 
@@ -160,6 +167,8 @@ class Node:
         routed = self.proxy.preprocess(request, flow, now)
         if request.method == "ACK":
             self._acknowledge(request, flow, routed, now)
+            return
+        if request.to_tag and self.talks is not None and self.talks.request(request, flow, now):
             return
         if self.draining and not routed.dialog_proven:
             self.stats.draining += 1
@@ -238,10 +247,12 @@ class Node:
             self.privacy.relay(transaction, request, target, now)
 
     def on_cancel(self, server_tx: ServerTransaction, now: float) -> None:
-        """Pass a CANCEL on to the branches of its INVITE (RFC 3261 16.10)."""
-        fork = server_tx.user
-        if isinstance(fork, Fork):
-            fork.cancel(now)
+        """End an INVITE, or pass the CANCEL on to its branches (RFC 3261 9.2, 16.10)."""
+        user = server_tx.user
+        if isinstance(user, Fork):
+            user.cancel(now)
+        elif isinstance(user, Talk):
+            user.cancelled(now)
 
     def on_expired(self, server_tx: ServerTransaction, now: float) -> None:
         """Nothing is owed: the layer ended a transaction that nobody waits for any more."""
@@ -293,6 +304,8 @@ class Node:
 
     def _acknowledge(self, request: Request, flow: Flow, routed: Routed, now: float) -> None:
         """Forward the ACK of a 2xx along a route that this node set; drop any other (S12)."""
+        if self.talks is not None and self.talks.acknowledged(request):
+            return
         if routed.refusal is None and routed.dialog_proven:
             target = self.proxy.predetermined(request, routed, now)
             if isinstance(target, Target):
@@ -395,10 +408,19 @@ class Node:
             self._refuse(request, flow, Refusal(405, b"No event state is kept", (ALLOW,)), now)
             return
         targets = self.location.targets(aor, now)
+        deferring = self.deferring if request.method == "INVITE" else None
+        if deferring is not None and deferring.wants(request, targets):
+            refusal = deferring.take(request, flow, sender, aor, bool(targets), now)
+            if refusal is not None:
+                self._refuse(request, flow, refusal, now)
+            return
         if not targets:
             self._refuse(request, flow, UNAVAILABLE, now)
             return
-        self._forward(request, flow, routed, targets, now)
+        owner: ForkOwner = PLAIN
+        if deferring is not None:
+            owner = deferring.behind(request, flow, sender, aor) or PLAIN
+        self._forward(request, flow, routed, targets, now, owner=owner)
 
     def _all_secure(self, aor: str, now: float) -> bool:
         """Tell whether a SIPS request can reach every device over TLS (RFC 3261 26.2.2)."""
@@ -488,6 +510,7 @@ class Node:
         targets: Sequence[Target],
         now: float,
         extra: tuple[bytes, ...] = (),
+        owner: ForkOwner = PLAIN,
     ) -> None:
         exchange: Exchange | None = None
         if self.sessions is not None:
@@ -500,10 +523,10 @@ class Node:
         from_peer = self.peers.match(flow) is not None
         if exchange is None:
             fork = Fork(
-                self.proxy, transaction, request, PLAIN, routed, extra=extra, from_peer=from_peer
+                self.proxy, transaction, request, owner, routed, extra=extra, from_peer=from_peer
             )
         else:
-            fork = exchange.fork(self.proxy, transaction, request, routed, extra, from_peer)
+            fork = exchange.fork(self.proxy, transaction, request, routed, extra, from_peer, owner)
         refusal = fork.start(targets, now)
         if refusal is not None:
             self.stats.refused += 1

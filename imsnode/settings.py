@@ -36,6 +36,7 @@ from .identity import AuthSettings, Peer, Rate, RateSettings, ThrottleSettings
 from .mailroom import Retry
 from .msrp.calls import CallSettings
 from .msrp.connections import ConnectionLimits
+from .msrp.deferring import DeferringSettings
 from .oversize import Large, OversizeSettings
 from .presence.lists import ListSettings
 from .presence.service import EventSettings
@@ -96,6 +97,14 @@ def call_settings(config: Config) -> CallSettings:
     """Which sessions are anchored."""
     msrp = config.msrp
     return CallSettings(msrp.anchor, msrp.sessions, msrp.user_sessions, msrp.idle)
+
+
+def deferring_settings(config: Config) -> DeferringSettings:
+    """Which sessions the node takes itself, and how messages reach devices with sessions."""
+    msrp = config.msrp
+    return DeferringSettings(
+        msrp.deferred, msrp.interwork, msrp.deferred_size, msrp.deliver, msrp.user_sessions
+    )
 
 
 def relay_limits(config: Config) -> RelayLimits:

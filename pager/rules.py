@@ -21,6 +21,8 @@ RECEIPT: Final = "receipt"
 ANCHORED: Final = "anchored"
 SESSION_ENDED: Final = "session-ended"
 CONCEALED: Final = "concealed"
+TAKEN: Final = "session-taken"
+IN_SESSION: Final = "in-session"
 
 STEPS: Final[dict[str, str]] = {
     RECEIVED: "the message came in from its sender, who had proved who they are",
@@ -33,6 +35,8 @@ STEPS: Final[dict[str, str]] = {
     CONCEALED: "the message goes on without the name of its sender",
     ANCHORED: "an MSRP session was set up through this node",
     SESSION_ENDED: "the MSRP session ended here",
+    TAKEN: "the node took an MSRP session in the place of the called user",
+    IN_SESSION: "the message is one of an MSRP session",
     RECEIPT: "a disposition notification (IMDN) told of the message",
 }
 
@@ -72,6 +76,12 @@ CONNECTION_LOST: Final = "connection-lost"
 TIMER_OVER: Final = "session-timer"
 SESSION_IDLE: Final = "session-idle"
 NODE_STOPPED: Final = "node-stopped"
+NOBODY_THERE: Final = "nobody-there"
+NOBODY_TOOK: Final = "nobody-took-the-call"
+NO_SESSIONS: Final = "no-sessions"
+BY_CALL: Final = "by-call"
+TOOK_IN_SESSION: Final = "device-took-it-in-session"
+REFUSED_IN_SESSION: Final = "device-refused-it-in-session"
 
 # What a notification says, of RFC 5438 section 11: disposition and status.
 SAYS_DELIVERED: Final = "delivery-delivered"
@@ -176,6 +186,12 @@ RULES: Final[dict[str, str]] = {
     TIMER_OVER: "nobody refreshed the session in time (RFC 4028)",
     SESSION_IDLE: "nothing passed for too long",
     NODE_STOPPED: "the node was stopped",
+    NOBODY_THERE: "no device of the called user is registered: its messages are stored",
+    NOBODY_TOOK: "no device of the called user took the call: its messages are stored",
+    NO_SESSIONS: "the devices of the called user take no sessions: its messages are sent singly",
+    BY_CALL: "it came in the session of this Call-ID",
+    TOOK_IN_SESSION: "the device answered 200 in an MSRP session: delivered there",
+    REFUSED_IN_SESSION: "the device refused it, or the session it was to come in",
 }
 
 

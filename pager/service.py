@@ -214,6 +214,8 @@ class Pager(Shared):
         now: float,
         wall: float,
         first: bool = False,
+        most: int = 0,
+        network: bool = False,
     ) -> str:
         """Take a MESSAGE this node makes itself, otherwise as ``submit``.
 
@@ -221,17 +223,19 @@ class Pager(Shared):
             answering: gets the answer. request: as parsed; its Via, routes and transport
             headers never leave the node. first: store it before any device is tried, wherever
             messages are stored at all, so that it survives a crash and is recognised later.
+            most: octets its body may have, 0: as many as any other's. network: its content came
+            from a client and is judged as such.
         """
         self.stats.submitted += 1
         message_id = self._ids.next(wall)
         submission = Submission(
             self, answering, request, sender, recipient, message_id, now, wall, True
         )
-        if len(request.body) > self._body_bytes:
+        if len(request.body) > (most or self._body_bytes):
             submission.refuse(None, policy.TOO_LARGE, now)
             return message_id
         if not request.is_text:
-            refusal = self._examine(submission, False)
+            refusal = self._examine(submission, network)
             if refusal is not None:
                 self._turn_away(submission, refusal, now)
                 return message_id

@@ -7,6 +7,7 @@ its connection: who carries the octets keeps that (rule M3).
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -23,9 +24,10 @@ __all__ = ["Delivered", "Event", "Failed", "Received", "Reported", "Session"]
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A whole message came."""
+    """A whole message came. last: the chunk that waits for ``settle``, None when it is answered."""
 
     message: Message
+    last: Chunk | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ class Session:
     """Args: path: this end's To-Path for what it sends; own: its URI; types: what it takes.
 
     types: media types in lower case, "*" or "text/*" as in a=accept-types. new_tid: makes
-    transaction ids. chunk_bytes: of one chunk that is sent.
+    transaction ids. chunk_bytes: of one chunk that is sent. withheld: a message is answered by
+    ``settle`` alone, when whoever takes it knows what becomes of it.
     """
 
     def __init__(
@@ -70,15 +73,17 @@ class Session:
         limits: Limits,
         types: Collection[bytes] = (b"*",),
         chunk_bytes: int = 16 * 1024,
+        withheld: bool = False,
     ) -> None:
         self.own = own
         self.path = path
         self._new_tid = new_tid
         self._types = types
+        self._withheld = withheld
         self._outbox = Outbox(chunk_bytes, new_tid)
         self._waiting: Transactions[Outgoing] = Transactions()
         self._reassembly = Reassembly(limits)
-        self._answers: list[bytes] = []
+        self._answers: deque[bytes] = deque()
         self._refused: dict[bytes, None] = {}  # tids of chunks whose further pieces are dropped
 
     # -- out -------------------------------------------------------------------------------------
@@ -92,11 +97,9 @@ class Session:
         self._outbox.abort(message)
 
     def take(self, now: float) -> bytes | None:
-        """Return what to send next: answers first, then one chunk; None when there is nothing."""
+        """Return what to send next, an answer or a chunk; None when there is nothing."""
         if self._answers:
-            octets = b"".join(self._answers)
-            self._answers.clear()
-            return octets
+            return self._answers.popleft()
         if self._waiting.full:
             return None
         entry = self._outbox.next(self.path, self.own)
@@ -152,17 +155,33 @@ class Session:
         if not self._accepts(chunk.content_type):
             raise BadChunk("this type is not taken", 415)
         message = self._reassembly.add(chunk, now)
+        if message is not None and self._withheld:
+            return [Received(message, chunk)]
         if chunk.flag is not MORE:
             self._answer(chunk, 200)
         if message is None or chunk.flag == ABORTED:
             return []
-        if message.success_report:
-            size = len(message.body)
-            span = ByteRange(1, size, size)
-            self._answers.append(
-                print_report(self._new_tid(), chunk.from_path, self.own, message.id, span, 200)
-            )
+        self._report(message, chunk)
         return [Received(message)]
+
+    def settle(self, received: Received, status: int = 200) -> None:
+        """Answer a message that was withheld; a status above 200 refuses it (RFC 4975 10)."""
+        chunk = received.last
+        if chunk is None:
+            return
+        self._answer(chunk, status)
+        if status == 200:
+            self._report(received.message, chunk)
+
+    def _report(self, message: Message, chunk: Chunk) -> None:
+        """Say that all of a message has come, where its sender wants to know (7.1.2)."""
+        if not message.success_report:
+            return
+        size = len(message.body)
+        span = ByteRange(1, size, size)
+        self._answers.append(
+            print_report(self._new_tid(), chunk.from_path, self.own, message.id, span, 200)
+        )
 
     def _accepts(self, kind: bytes) -> bool:
         types = self._types

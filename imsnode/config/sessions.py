@@ -16,8 +16,8 @@ class Msrp(Table):
 
     listen: tuple[ListenAddress, ...] = restart(
         (Listener("TCP", "127.0.0.1", 2855),),
-        "MSRP listeners, each as tcp:host:port or tls:host:port; open while sessions are anchored "
-        "or relayed.",
+        "MSRP listeners, each as tcp:host:port or tls:host:port; open while sessions are anchored, "
+        "relayed or taken.",
     )
     anchor: Literal["never", "nat", "always"] = restart(
         "never",
@@ -35,6 +35,24 @@ class Msrp(Table):
         "What is held of one chunk; of a larger one pieces go on as they come.",
         ge=4 * KIB,
         le=1024 * KIB,
+    )
+    deferred: bool = restart(
+        False,
+        "Whether the node takes a session in the place of a user without a reachable device; what "
+        "it brings is stored and delivered like any message.",
+    )
+    interwork: bool = restart(
+        False,
+        "Whether sessions to devices that take none become messages, and messages to devices that "
+        "take sessions alone become sessions.",
+    )
+    deferred_size: Octets = restart(
+        512 * KIB, "Longest message in a session that the node takes.", ge=KIB, le=20 * 1024 * KIB
+    )
+    deliver: Literal["auto", "session", "pager"] = restart(
+        "auto",
+        "How stored messages go to a device: auto (as a session where its Contact says that it "
+        "takes some), session (tried wherever INVITE is not ruled out), pager.",
     )
     idle: Seconds = restart(
         2 * HOUR,

@@ -23,7 +23,9 @@ from ..identity.accounts import Account
 from ..tls import client_context, server_context
 from .calls import Call, Calls
 from .connections import Connections
+from .deferring import Deferring
 from .relaying import DigestGuard, RelayNames
+from .talks import Talks
 
 if TYPE_CHECKING:
     from ..app import App
@@ -61,6 +63,17 @@ class Sessions:
             app.clock.wall,
             app.retry_after,
         )
+        self.talks = Talks(
+            app.edge.proxy,
+            self.connections,
+            self._door,
+            self.calls.number,
+            app.clock.wall,
+            app.retry_after,
+            config.msrp.sessions,
+            config.msrp.stall,
+        )
+        self.deferring = self._defer()
         context: ssl.SSLContext | None = None
         for listener in config.msrp.listen:
             if listener.transport == "TLS" and context is None:
@@ -85,6 +98,22 @@ class Sessions:
             for each in self.bound
         )
         return not ours and self._app.edge.proxy.may_send_to(host, port)
+
+    def _defer(self) -> Deferring | None:
+        app = self._app
+        settings = settings_of.deferring_settings(app.config)
+        if not settings.active:
+            return None
+        return Deferring(
+            self.talks,
+            app.messaging.pager,
+            app.storage.ledger,
+            app.clock,
+            app.ids,
+            app.retry_after,
+            app.edge.driver.wake,
+            settings,
+        )
 
     def _relay(self) -> Relay:
         app, config = self._app, self._app.config
@@ -140,6 +169,7 @@ class Sessions:
             self._sweeper.cancel()
         self.connections.stop_accepting()
         self.calls.stop()
+        self.talks.stop()
 
     async def close(self) -> None:
         """Close every connection."""

@@ -24,7 +24,7 @@ from sip.flow import Flow
 from sip.forward import Proxy, Target
 from sip.headers.address import Address
 from sip.message import Request, Response
-from sip.proxy import PLAIN, Fork
+from sip.proxy import PLAIN, Fork, ForkOwner
 from sip.routing import Refusal, Routed
 from sip.transaction.server import ServerTransaction
 from sip.uri import Uri, parse_uri
@@ -100,10 +100,11 @@ class Exchange:
         routed: Routed,
         extra: Sequence[bytes],
         from_peer: bool,
+        owner: ForkOwner = PLAIN,
     ) -> Fork:
         """Return the fork that sends the request on, as an ordinary proxy does."""
         fork = SessionFork(
-            proxy, transaction, request, PLAIN, routed, extra=extra, from_peer=from_peer
+            proxy, transaction, request, owner, routed, extra=extra, from_peer=from_peer
         )
         fork.exchange = self
         return fork
@@ -194,7 +195,7 @@ class Calls:
         self.ended: dict[str, int] = {}
         self._door = door
         self._note = note
-        self._number = number
+        self.number = number
         self._aor_of = aor_of
         self._wall = wall
         self._retry_after = retry_after
@@ -294,7 +295,7 @@ class Calls:
         at = self._wall()
         media = Negotiation(self.connections.anchor, self._door(flow), self._door(targets[0].flow))
         call = Call(
-            self._number(at),
+            self.number(at),
             request,
             self._aor_of(request.from_uri),
             self._aor_of(request.to_uri),
@@ -392,7 +393,7 @@ class Calls:
         ]
         self._note(
             LedgerEntry(
-                self._number(at), call.call_id, call.began, call.caller, call.callee, octets,
+                self.number(at), call.call_id, call.began, call.caller, call.callee, octets,
                 steps, rules.ENDED, notice=Notice(rules.SESSION, b""),
             )
         )  # fmt: skip

@@ -15,6 +15,7 @@ from session_msrp.framer import Framer
 
 if TYPE_CHECKING:
     from .connections import Connections
+    from .ends import End
 
 __all__ = ["Connection"]
 
@@ -28,10 +29,11 @@ class Connection(asyncio.Protocol):
 
     What is written while the loop handles one wake-up leaves in one piece. When the peer does not
     read, those who send to it are not read either: ``held`` has whom this one waits for. legs: the
-    ends that are reached over it. local: our own address and port, once it stands.
+    ends that are reached over it; ends: those of our own that use it. local: our own address and
+    port, once it stands.
     """
 
-    __slots__ = ("_framer", "_out", "_table", "_transport", "choked_since", "closing",
+    __slots__ = ("_framer", "_out", "_table", "_transport", "choked_since", "closing", "ends",
                  "fingerprint", "held", "inbound", "last", "legs", "local", "opened", "reason",
                  "remote", "secure", "source")  # fmt: skip
 
@@ -44,6 +46,7 @@ class Connection(asyncio.Protocol):
         self.secure = secure
         self.inbound = inbound
         self.legs: set[Leg] = set()
+        self.ends: set[End] = set()
         self.held: set[object] = set()
         self.opened = self.last = table.now()
         # Nothing can leave before a connection of ours stands: whoever sends to it waits.
@@ -117,6 +120,8 @@ class Connection(asyncio.Protocol):
         self.choked_since = 0.0
         self.release(self)
         self._table.released(self)
+        for end in list(self.ends):
+            end.pump()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the sessions that used it."""

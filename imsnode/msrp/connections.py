@@ -24,6 +24,7 @@ from sip.aio.listener import Bound, open_socket
 from sip.sources import source_of
 
 from .connection import Connection
+from .ends import End, Ends
 
 __all__ = ["ConnectionLimits", "ConnectionStats", "Connections"]
 
@@ -93,6 +94,7 @@ class Connections:
         self.limits = limits
         self.stats = ConnectionStats()
         self.anchor = Anchor(limits.msrp, new_tid, self._connect_to, self._hold)
+        self.ends = Ends(self, new_tid)
         #: Set when this node is a relay.
         self.relay: Relay | None = None
         self.live: set[Connection] = set()
@@ -202,16 +204,20 @@ class Connections:
 
     def _connect_to(self, leg: Leg) -> None:
         """Reach an end over a connection of ours; one to the same peer is shared (RFC 4975 5.4)."""
-        if leg.target is None or not self._may_connect(*leg.target):
-            self.loop.call_soon(self._ended, leg, "this node may not connect to its address")
-            return
-        secure = leg.own.startswith(b"msrps")
-        connection = self._opened_to(leg.target, secure, leg.fingerprint)
-        if connection is None:
-            self.loop.call_soon(self._ended, leg, "too many connections")
+        connection = self.dial(leg.target, leg.own.startswith(b"msrps"), leg.fingerprint)
+        if isinstance(connection, str):
+            self.loop.call_soon(self._ended, leg, connection)
             return
         leg.bind(connection)
         self.loop.call_soon(self.flush)  # what a signalling message made us write leaves too
+
+    def dial(
+        self, target: tuple[str, int] | None, secure: bool, fingerprint: bytes
+    ) -> Connection | str:
+        """Return a connection of ours to a peer, or why there can be none."""
+        if target is None or not self._may_connect(*target):
+            return "this node may not connect to its address"
+        return self._opened_to(target, secure, fingerprint) or "too many connections"
 
     def reach(self, uri: MsrpUri) -> RelayLink | None:
         """Return a connection to a next hop of the relay, None where there may be none.
@@ -292,7 +298,7 @@ class Connections:
 
     def receive(self, chunk: Chunk, connection: Connection, now: float) -> None:
         """Take a chunk from a connection; the first of a session binds the session to it."""
-        if self.anchor.receive(chunk, connection, now):
+        if self.anchor.receive(chunk, connection, now) or self.ends.receive(chunk, connection, now):
             return
         relay = self.relay
         if relay is None or not relay.receive(chunk, connection, now):
@@ -333,6 +339,8 @@ class Connections:
             del self._opened[key]
         for leg in list(connection.legs):
             self._ended(leg, reason)
+        for end in list(connection.ends):
+            end.lost(reason)
         if self.relay is not None:
             self.relay.lost(connection)
             self.flush()
@@ -345,12 +353,20 @@ class Connections:
             waiting.release(leg)
         if isinstance(connection, Connection):
             connection.legs.discard(leg)
-            if not self._in_use(connection, self.now()):
-                connection.close("session ended")
+            self._close_unused(connection)
+
+    def leave(self, connection: Connection, end: End) -> None:
+        """Let go of an end of our own; a connection that nobody uses any more is closed."""
+        connection.ends.discard(end)
+        self._close_unused(connection)
+
+    def _close_unused(self, connection: Connection) -> None:
+        if not self._in_use(connection, self.now()):
+            connection.close("session ended")
 
     def _in_use(self, connection: Connection, now: float) -> bool:
         relay = self.relay
-        return bool(connection.legs) or (
+        return bool(connection.legs or connection.ends) or (
             relay is not None and relay.uses(connection, now - self.limits.relayed_s)
         )
 
@@ -358,6 +374,7 @@ class Connections:
         self._sweeper = self.loop.call_later(_SWEEP_S, self._sweep)
         now = self.now()
         limits = self.limits
+        self.ends.sweep(now)
         if self.relay is not None:
             self.relay.tick(now)
             self.flush()

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sessions that the node takes in the place of a user: what they bring goes on as messages.
+
+A message of such a session is submitted to the pager like a MESSAGE of the caller, so it is
+screened, stored, kept in the history, delivered and told of as any other; its MSRP answer leaves
+when the pager has answered.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from pager import Pager, rules
+from pager.ports import Clock, Ledger
+from pager.values import LedgerEntry, Notice
+from session_msrp.limits import Limits
+from session_msrp.party import MediaWish
+from sip.errors import BadMessage
+from sip.flow import Flow
+from sip.forward import Target
+from sip.ids import IdSource
+from sip.limits import Limits as Codec
+from sip.message import Request, trim
+from sip.registrar import date_line
+from sip.routing import Refusal
+from sip.transaction.server import ServerTransaction
+
+from ..local import Asked, local_message
+from .capability import capability_of
+from .taken import Standby, Taken
+from .talk import Talk
+from .talks import Talks, description_in
+
+__all__ = ["Deferring", "DeferringSettings"]
+
+Deliver = Literal["auto", "session", "pager"]
+
+#: Header fields of an INVITE that mean the same in the messages of its session (RCC.07, OMA CPM).
+_KEPT: Final = (
+    "contribution-id",
+    "conversation-id",
+    "inreplyto-contribution-id",
+    "p-asserted-service",
+    "p-preferred-service",
+    "accept-contact",
+    "privacy",
+    "subject",
+)
+#: Final answers after which no device can take the session for the moment, and those after which
+#: it may be taken by other means.
+_MEDIA: Final = re.compile(rb"^m=([a-z]+) [1-9]", re.MULTILINE)
+_AWAY: Final = frozenset((404, 408, 410, 430, 480, 500, 503))
+_UNABLE: Final = frozenset((405, 406, 415, 420, 488, 501, 606))
+
+
+@dataclass(frozen=True, slots=True)
+class DeferringSettings:
+    """See `imsnode.config.sessions.Msrp`. octets: of one message."""
+
+    deferred: bool = False
+    interwork: bool = False
+    octets: int = 512 * 1024
+    deliver: Deliver = "auto"
+    user_sessions: int = 20
+
+    @property
+    def active(self) -> bool:
+        """True when the node itself takes part in sessions."""
+        return self.deferred or self.interwork
+
+
+class Deferring:
+    """Takes sessions that nobody else can take."""
+
+    def __init__(
+        self,
+        talks: Talks,
+        pager: Pager,
+        ledger: Ledger,
+        clock: Clock,
+        ids: IdSource,
+        retry_after: Callable[[], tuple[bytes, ...]],
+        wake: Callable[[], None],
+        settings: DeferringSettings,
+    ) -> None:
+        """Join it; ``wake`` has the endpoint's output sent."""
+        self.settings = settings
+        self.limits = Limits(message_bytes=settings.octets)
+        self.taken = 0
+        self._talks = talks
+        self._pager = pager
+        self._ledger = ledger
+        self._clock = clock
+        self._ids = ids
+        self._retry_after = retry_after
+        self._wake = wake
+        #: Of requests that are made of a session's messages.
+        self._codec = Codec(
+            message_bytes=2 * settings.octets + 65536,
+            body_bytes=settings.octets,
+            message_body_bytes=settings.octets,
+        )
+
+    # -- INVITEs -----------------------------------------------------------------------------------
+
+    def wants(self, request: Request, targets: Sequence[Target]) -> bool:
+        """Say whether an INVITE for a user is to be answered here and not sent to devices."""
+        if request.to_tag or not _offers_session(request):
+            return False
+        if not targets:
+            return self.settings.deferred
+        return self.settings.interwork and all(
+            capability_of(target).sessions is False for target in targets
+        )
+
+    def take(
+        self,
+        request: Request,
+        flow: Flow,
+        caller: str,
+        called: str,
+        reachable: bool,
+        now: float,
+        transaction: ServerTransaction | None = None,
+    ) -> Refusal | None:
+        """Answer an INVITE in a user's place; a Refusal where that cannot be.
+
+        Args: reachable: there are devices, which take no sessions. transaction: of an INVITE that
+            devices were sent.
+        """
+        here = sum(talk.remote == caller for talk in self._talks.all)
+        if here >= self.settings.user_sessions:
+            return Refusal(503, b"Too many sessions", self._retry_after())
+        wish = MediaWish(types=b"message/cpim *", wrapped=b"*", max_size=self.settings.octets)
+        rule = rules.NOBODY_THERE if transaction is None else rules.NOBODY_TOOK
+        user = Taken(self, caller, called, _kept(request), rules.NO_SESSIONS if reachable else rule)
+        talk = self._talks.take(
+            user, request, flow, called, caller, self.limits, now, wish, transaction=transaction
+        )
+        if isinstance(talk, Refusal):
+            return talk
+        self.taken += 1
+        talk.accept()
+        return None
+
+    def behind(self, request: Request, flow: Flow, caller: str, called: str) -> Standby | None:
+        """Return who stands by while devices are asked, None when nobody has to."""
+        if request.to_tag or not _offers_session(request):
+            return None
+        return Standby(self, request, flow, caller, called)
+
+    def takes_over(self, status: int) -> tuple[bool, bool]:
+        """Say whether a call is taken that devices have answered so, and whether they are there."""
+        unable = status in _UNABLE
+        return (
+            self.settings.interwork if unable else status in _AWAY and self.settings.deferred
+        ), unable
+
+    # -- messages ----------------------------------------------------------------------------------
+
+    def submit(
+        self,
+        talk: Talk,
+        sender: str,
+        recipient: str,
+        content: tuple[bytes, bytes],
+        headers: Sequence[tuple[bytes, bytes]],
+        identity: str,
+        answered: Callable[[int, str], None],
+    ) -> None:
+        """Hand the content of a session's message to the pager."""
+        now, wall = self._clock.now(), self._clock.wall()
+        kind, body = content
+        request = local_message(
+            self._ids, sender, recipient, kind, body, date_line(wall), headers, identity,
+            self._codec,
+        )  # fmt: skip
+        message_id = self._pager.originate(
+            Asked(request, answered), request, sender, recipient, now, wall,
+            most=self.settings.octets, network=True,
+        )  # fmt: skip
+        step = (wall, rules.IN_SESSION, "", 0, rules.BY_CALL)
+        self._ledger.note(
+            LedgerEntry(
+                message_id, talk.call_id, wall, sender, recipient, len(body), [step], "", False
+            )
+        )
+        self._wake()
+
+    def ended(self, talk: Talk, user: Taken, reason: str) -> None:
+        """Have the ledger say what a session was that the node took."""
+        wall = self._clock.wall()
+        began = wall - (self._clock.now() - talk.began)
+        steps = [
+            (began, rules.TAKEN, "", 200, user.rule),
+            (wall, rules.SESSION_ENDED, reason, 0, rules.HUNG_UP),
+        ]
+        self._ledger.note(
+            LedgerEntry(
+                talk.id, talk.call_id, began, user.caller, user.called, user.octets, steps,
+                rules.ENDED, notice=Notice(rules.SESSION, b""),
+            )
+        )  # fmt: skip
+
+
+def _offers_session(request: Request) -> bool:
+    """Say whether an INVITE offers nothing but a session of messages."""
+    if b"m=message " not in request.body:
+        return False
+    try:
+        body = description_in(request)
+    except BadMessage:
+        return False
+    return body is not None and b"\nm=" in body and _MEDIA.findall(body) == [b"message"]
+
+
+def _kept(request: Request) -> list[tuple[bytes, bytes]]:
+    """Return the header fields of an INVITE that its messages have too."""
+    fields: list[tuple[bytes, bytes]] = []
+    for name in _KEPT:
+        fields += [(name.title().encode(), trim(value)) for value in request.get_all(name)]
+    return fields

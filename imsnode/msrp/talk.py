@@ -1,0 +1,507 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A dialog of the node's own with one MSRP session: what a softphone's call is to the softphone.
+
+The node is called (`Talk.accept`, `Talk.refuse`) or calls; either way whoever uses the talk hears
+of messages and of its end, and need not know of transactions, offers and connections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final, Protocol
+
+from session_msrp.chunk import Chunk
+from session_msrp.errors import MediaError
+from session_msrp.limits import Limits
+from session_msrp.media import ACTPASS, Description, answer_setup, we_connect
+from session_msrp.outbox import Outgoing
+from session_msrp.party import Agreed, MediaWish, answer, offer, read_answer, read_offer
+from session_msrp.session import Delivered, Event, Failed, Received, Reported
+from session_msrp.uri import MsrpUri
+from sip.bodies.mediatype import media_type
+from sip.bodies.mime import Part
+from sip.bodies.sdp import MEDIA_TYPE, Media
+from sip.dialog import Dialog, accept_request
+from sip.errors import BadMessage
+from sip.flow import Flow
+from sip.forward import Draft, Target
+from sip.message import Request, Response, build_response
+from sip.proxy import Branch, Fork
+from sip.transaction.server import ServerTransaction
+
+from .ends import End
+
+if TYPE_CHECKING:
+    from .connection import Connection
+    from .talks import Talks
+
+__all__ = ["Talk", "TalkUser"]
+
+_ALLOW: Final = b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, REFER, SUBSCRIBE, MESSAGE"
+_RESEND, _REFRESH, _CONNECT = 1, 2, 3  # timers
+_RESEND_MOST_S = 4.0  # T2 (RFC 3261 13.3.1.4)
+_GRACE_S = 32.0
+
+
+class State(Enum):
+    """Where a dialog stands. OFFERED: an INVITE is unanswered. ANSWERED: our 2xx has no ACK."""
+
+    OFFERED = auto()
+    ANSWERED = auto()
+    CONFIRMED = auto()
+    OVER = auto()
+
+
+class TalkUser(Protocol):
+    """Whoever talks. Nothing is called from inside a method of the talk, but for ``ended``."""
+
+    def established(self, talk: Talk, now: float) -> None:
+        """Both ends are connected; called once."""
+        ...
+
+    def received(self, talk: Talk, received: Received, now: float) -> None:
+        """A whole message came; it is answered by ``Talk.settle``."""
+        ...
+
+    def delivered(self, talk: Talk, message: Outgoing, now: float) -> None:
+        """The peer has answered all of a message with 200."""
+        ...
+
+    def failed(self, talk: Talk, message: Outgoing, status: int, now: float) -> None:
+        """A message did not arrive; 408 is silence. Of one that ends the talk ``ended`` tells."""
+        ...
+
+    def reported(self, talk: Talk, report: Reported, now: float) -> None:
+        """A REPORT about a message came."""
+        ...
+
+    def chunk(self, talk: Talk, chunk: Chunk, now: float) -> bool:
+        """Take a chunk itself, and answer it by ``Talk.write``; False leaves it to the session."""
+        ...
+
+    def requested(
+        self, talk: Talk, request: Request, transaction: ServerTransaction, now: float
+    ) -> bool:
+        """Answer a further request of the dialog (REFER, INFO ...); False for none of its own."""
+        ...
+
+    def ended(self, talk: Talk, status: int, reason: str, now: float) -> None:
+        """It is over; called once, whoever ended it.
+
+        status: of the refusal of an INVITE, 487 when it was given up, 200 behind an answered one.
+        """
+        ...
+
+
+class Calling(Fork):
+    """The fork of an INVITE of ours; every 2xx is shown to its talk, again and again."""
+
+    talk: Talk
+
+    def relay(self, response: Response, now: float) -> None:
+        """Take a response that a proxy would send upstream."""
+        if 200 <= response.status < 300:
+            self.talk.answered(response, now)
+
+
+class Talk:
+    """See the module. local, remote: addresses of record. peer: what the peer's SDP says.
+
+    section: the peer's m=message section, with all its attributes. invite: the request that came,
+    None for a call of ours; response: the 2xx to ours, None before and for one that came.
+    """
+
+    def __init__(
+        self, table: Talks, number: str, user: TalkUser, local: str, remote: str, flow: Flow,
+        wish: MediaWish, limits: Limits, contact: bytes, now: float,
+    ) -> None:  # fmt: skip
+        self.id = number
+        self.user = user
+        self.local = local
+        self.remote = remote
+        self.flow = flow
+        self.wish = wish
+        self.contact = contact
+        self.began = now
+        self.state = State.OFFERED
+        self.connected = False
+        self.call_id = b""
+        self.invite: Request | None = None
+        self.response: Response | None = None
+        self.peer: Description | None = None
+        self.section: Media | None = None
+        self.dialog: Dialog | None = None
+        self.end: End | None = None
+        self._table = table
+        self._limits = limits
+        self._agreed: Agreed | None = None
+        self._transaction: ServerTransaction | None = None
+        self._fork: Fork | None = None
+        self._version = 1
+        self._description = b""
+        self._ack: tuple[Flow, bytes] = (flow, b"")
+        self._ok = b""
+        self._resend_at = self._resend_s = 0.0
+        self._give_up_at = 0.0
+        self._refresh_by = 0.0
+        self._expires = b""
+
+    @property
+    def inbound(self) -> bool:
+        """True when the peer called."""
+        return self.invite is not None
+
+    @property
+    def used(self) -> float:
+        """When something passed last."""
+        return self.began if self.end is None else self.end.used
+
+    @property
+    def connection(self) -> Connection | None:
+        """What the session runs over, None while there is nothing."""
+        return None if self.end is None else self.end.link
+
+    @property
+    def over(self) -> bool:
+        """True when it has ended."""
+        return self.state is State.OVER
+
+    # -- messages --------------------------------------------------------------------------------
+
+    def send(self, message: Outgoing) -> None:
+        """Send a message; before the connection stands it waits."""
+        if self.end is not None:
+            self.end.send(message)
+
+    def settle(self, received: Received, status: int = 200) -> None:
+        """Answer a message that came; a talk that is over has nobody to answer."""
+        if self.end is not None:
+            self.end.settle(received, status)
+
+    def write(self, octets: bytes) -> None:
+        """Send chunks that the user has made."""
+        if self.end is not None:
+            self.end.write(octets)
+
+    def bound(self, now: float) -> None:
+        """See `EndUser`."""
+        self.connected = True
+        self.user.established(self, now)
+
+    def chunk(self, chunk: Chunk, now: float) -> bool:
+        """See `EndUser`."""
+        return self.user.chunk(self, chunk, now)
+
+    def happened(self, events: list[Event], now: float) -> None:
+        """See `EndUser`."""
+        for event in events:
+            match event:
+                case Received():
+                    self.user.received(self, event, now)
+                case Delivered(message):
+                    if message.body is not None:
+                        self.user.delivered(self, message, now)
+                case Failed(message, status):
+                    if message.body is None:  # the request that opens a connection
+                        self.hang_up(f"the session was refused by {status}")
+                    else:
+                        self.user.failed(self, message, status, now)
+                case Reported():
+                    self.user.reported(self, event, now)
+
+    def lost(self, reason: str, now: float) -> None:
+        """See `EndUser`; a session without its connection has failed (RFC 4975 5.4)."""
+        self.hang_up(f"connection: {reason}")
+
+    # -- a call that came ------------------------------------------------------------------------
+
+    def called(self, request: Request, transaction: ServerTransaction, agreed: Agreed) -> None:
+        """Take up an INVITE whose offer was read."""
+        self.invite = request
+        self.call_id = request.call_id
+        self._transaction = transaction
+        transaction.user = self
+        self._agree(agreed)
+
+    def accept(self, lines: Sequence[bytes] = (), wish: MediaWish | None = None) -> None:
+        """Answer 200. Args: lines: header lines. wish: in the place of that known before."""
+        transaction, agreed, request = self._transaction, self._agreed, self.invite
+        if self.state is not State.OFFERED or not transaction or not agreed or not request:
+            return
+        self.wish = wish or self.wish
+        now = self._table.now()
+        own = self._open_end(agreed.description.secure, now)
+        if own is None:
+            self.refuse(488, b"No MSRP listener for this transport")
+            return
+        try:
+            self.dialog = self._table.dialog_of(request, self.flow)
+        except BadMessage as error:
+            self.refuse(error.status_hint, error.reason.encode())
+            return
+        self._answer_with(agreed, own)
+        self.state = State.ANSWERED
+        self._table.know(self)
+        self._set_timer(request.get("session-expires"), b"uac", now)
+        extra = [b"Contact: " + self.contact, _ALLOW, *self._timer_lines(request), *lines]
+        self._ok = build_response(
+            request, 200, None, extra, self._description, MEDIA_TYPE,
+            self.dialog.local_tag, record_route=True,
+        )  # fmt: skip
+        transaction.respond(self._ok, 200, now)
+        t1 = self._table.endpoint.layer.config.t1
+        self._resend_s, self._resend_at = t1, now + t1
+        self._give_up_at = now + 64 * t1
+        self._table.endpoint.timers.schedule(self._resend_at, self, _RESEND)
+        self._connect(now)
+
+    def refuse(self, status: int, reason: bytes | None = None, lines: Sequence[bytes] = ()) -> None:
+        """Answer an INVITE with a failure; ``ended`` follows."""
+        transaction = self._transaction
+        if self.state is not State.OFFERED or transaction is None:
+            return
+        now = self._table.now()
+        self._table.endpoint.respond(transaction, status, now, reason, lines)
+        self._finish(status, (reason or b"refused").decode("utf-8", "replace"), now)
+
+    def cancelled(self, now: float) -> None:
+        """Take a CANCEL of the INVITE."""
+        self.refuse(487)
+
+    # -- a call of ours --------------------------------------------------------------------------
+
+    def call(
+        self,
+        fields: Sequence[tuple[bytes, bytes]],
+        target: Target,
+        secure: bool,
+        parts: Sequence[Part] = (),
+    ) -> None:
+        """Send the INVITE. Args: parts: of its body, beside the description."""
+        now = self._table.now()
+        own = self._open_end(secure, now) or self._open_end(not secure, now)
+        if own is None:
+            self._table.ends.soon(lambda: self._finish(503, "no MSRP listener", now))
+            return
+        door = self._table.door(self.flow)
+        body = offer(own, own.address[0], self.wish, door.fingerprint, self._version)
+        self._description = body
+        kind = MEDIA_TYPE
+        if parts:
+            described = Part(b"Content-Type: " + MEDIA_TYPE, (), body)
+            kind, body = self._table.together([described, *parts])
+        draft = Draft("INVITE", [*fields, (b"Content-Type", kind)], body)
+        fork = self._fork = Calling(self._table.proxy, None, draft, self)
+        fork.talk = self
+        fork.start((target,), now)
+
+    def answered(self, response: Response, now: float) -> None:
+        """Take a 2xx, the first or a repeat of it (RFC 3261 13.2.2.4)."""
+        dialog = self.dialog
+        if dialog is not None and response.to_tag == dialog.remote_tag:
+            flow, ack = self._ack
+            self._table.endpoint.send(flow, ack, now)
+            return
+        try:
+            made = self._table.dialog_by(response, self.flow)
+        except BadMessage:
+            self.hang_up("the answer has no Contact")
+            return
+        if dialog is not None or self.state is State.OVER:  # another took it too, or too late
+            self._table.acknowledge(made, self.flow, response.cseq, now)
+            self._table.send(made, self.flow, "BYE", now)
+            return
+        self.dialog, self.response = made, response
+        self.state = State.CONFIRMED
+        self._table.know(self)
+        self._ack = self._table.acknowledge(made, self.flow, response.cseq, now)
+        self._set_timer(response.get("session-expires"), b"uas", now)
+        try:
+            agreed = read_answer(response.body)
+        except (BadMessage, MediaError) as error:
+            self.hang_up(f"answer: {error.reason}")
+            return
+        self._agree(agreed)
+        self._reach(agreed, we_connect(ACTPASS, agreed.description.setup, offered=True))
+        self._connect(now)
+
+    def on_branch(self, fork: Fork, branch: Branch, now: float) -> None:
+        """See `ForkOwner`; the final response counts."""
+
+    def on_final(self, fork: Fork, response: Response | None, status: int, now: float) -> None:
+        """See `ForkOwner`."""
+        self._fork = None
+        if status >= 300:
+            reason = response.reason.decode("utf-8", "replace") if response else "no answer"
+            self.response = response
+            self._finish(status, reason, now)
+
+    # -- inside the dialog -----------------------------------------------------------------------
+
+    def acknowledged(self) -> None:
+        """Take the ACK of our 2xx."""
+        if self.state is State.ANSWERED:
+            self.state = State.CONFIRMED
+            self._resend_at = 0.0
+            self._ok = b""
+
+    def request(self, request: Request, flow: Flow, now: float) -> None:
+        """Serve a request of the dialog other than ACK."""
+        endpoint = self._table.endpoint
+        transaction = endpoint.accept(request, flow, now)
+        dialog = self.dialog
+        wrong = accept_request(dialog, request) if dialog is not None else 481
+        if wrong:
+            endpoint.respond(transaction, wrong, now)
+            return
+        self.flow = flow
+        method = request.method
+        if method == "BYE":
+            endpoint.respond(transaction, 200, now)
+            self._finish(200, "hung up", now)
+        elif method in ("INVITE", "UPDATE"):
+            self._refresh(request, transaction, now)
+        elif method == "OPTIONS":
+            endpoint.respond(transaction, 200, now, None, (_ALLOW,))
+        elif not self.user.requested(self, request, transaction, now):
+            endpoint.respond(transaction, 405, now, None, (_ALLOW,))
+
+    def _refresh(self, request: Request, transaction: ServerTransaction, now: float) -> None:
+        """Answer an offer inside the dialog, or a refresh without one (RFC 3264 8, RFC 4028)."""
+        endpoint = self._table.endpoint
+        description = self._description
+        if media_type(request.get("content-type") or b"") == MEDIA_TYPE and request.body:
+            try:
+                agreed = read_offer(request.body)
+                description = self._renegotiate(agreed, now)
+            except (BadMessage, MediaError) as error:
+                endpoint.respond(transaction, 488, now, b"SDP: " + error.reason.encode())
+                return
+        elif request.method == "UPDATE":
+            description = b""
+        self._set_timer(request.get("session-expires"), b"uac", now)
+        lines = [b"Contact: " + self.contact, _ALLOW, *self._timer_lines(request)]
+        kind = MEDIA_TYPE if description else None
+        endpoint.respond(transaction, 200, now, None, lines, body=description, content_type=kind)
+
+    def _renegotiate(self, agreed: Agreed, now: float) -> bytes:
+        """Go on with the session there is, or with a new one where the path is new (MS-13)."""
+        before = self.peer
+        self._version += 1
+        if before is not None and before.path == agreed.description.path and self.end is not None:
+            own = self.end.own
+            self._agree(agreed)
+            door = self._table.door(self.flow)
+            self._description = answer(
+                agreed, own, own.address[0], self.wish, door.fingerprint, self._version
+            )
+            return self._description
+        if self.end is not None:
+            self.end.close()
+        found = self._open_end(agreed.description.secure, now)
+        if found is None:
+            raise MediaError("no MSRP listener for this transport")
+        self._agree(agreed)
+        self._answer_with(agreed, found)
+        self._connect(now)
+        return self._description
+
+    def hang_up(self, why: str = "hung up") -> None:
+        """End it, wherever it stands; ``ended`` follows at once."""
+        now = self._table.now()
+        if self.state is State.OVER:
+            return
+        if self.state is State.OFFERED and self.inbound:
+            self.refuse(480, why.encode("utf-8", "replace"))
+            return
+        if self.dialog is not None:
+            self._table.send(self.dialog, self.flow, "BYE", now)
+            self._finish(200, why, now)
+            return
+        fork = self._fork
+        self._finish(487, why, now)
+        if fork is not None:
+            fork.cancel(now)
+
+    # -- sessions --------------------------------------------------------------------------------
+
+    def _open_end(self, secure: bool, now: float) -> MsrpUri | None:
+        own = self._table.door(self.flow).uri(secure)
+        if own is not None:
+            self.end = self._table.ends.add(own, self)
+        return own
+
+    def _agree(self, agreed: Agreed) -> None:
+        self._agreed = agreed
+        self.peer, self.section = agreed.description, agreed.section
+
+    def _answer_with(self, agreed: Agreed, own: MsrpUri) -> None:
+        door = self._table.door(self.flow)
+        self._description = answer(
+            agreed, own, own.address[0], self.wish, door.fingerprint, self._version
+        )
+        theirs = agreed.description.setup
+        ours = answer_setup(theirs) if theirs else b""
+        self._reach(agreed, we_connect(ours, theirs, offered=False))
+
+    def _reach(self, agreed: Agreed, connects: bool) -> None:
+        if self.end is not None:
+            types = tuple(self.wish.types.lower().split())
+            self.end.reached_by(agreed.description, connects, types, self._limits)
+
+    def _connect(self, now: float) -> None:
+        if self.end is None:
+            return
+        self.end.open()
+        self._table.endpoint.timers.schedule(now + self._table.connect_s, self, _CONNECT)
+
+    # -- time ------------------------------------------------------------------------------------
+
+    def on_timer(self, kind: int, now: float) -> None:
+        """Repeat a 2xx, end what nobody refreshes, give up a peer that does not connect."""
+        if self.state is State.OVER:
+            return
+        if kind == _RESEND and self._resend_at and now >= self._resend_at:
+            self._repeat(now)
+        elif kind == _REFRESH and self._refresh_by and now >= self._refresh_by:
+            self.hang_up("the session timer ended")
+        elif kind == _CONNECT and not self.connected:
+            self.hang_up("nobody connected")
+
+    def _repeat(self, now: float) -> None:
+        """Send the 2xx again until its ACK comes (RFC 3261 13.3.1.4)."""
+        transaction = self._transaction
+        if now >= self._give_up_at or transaction is None:
+            self.hang_up("no ACK came")
+            return
+        transaction.respond(self._ok, 200, now)
+        self._resend_s = min(2 * self._resend_s, _RESEND_MOST_S)
+        self._resend_at = now + self._resend_s
+        self._table.endpoint.timers.schedule(self._resend_at, self, _RESEND)
+
+    def _set_timer(self, value: bytes | None, refresher: bytes, now: float) -> None:
+        """Take a session timer; the peer refreshes it (RFC 4028 9)."""
+        seconds = (value or b"").partition(b";")[0].strip()
+        self._expires = b""
+        self._refresh_by = 0.0
+        if seconds.isdigit() and 0 < len(seconds) < 8 and int(seconds) >= 90:
+            self._expires = seconds + b";refresher=" + refresher
+            self._refresh_by = now + int(seconds) + _GRACE_S
+            self._table.endpoint.timers.schedule(self._refresh_by, self, _REFRESH)
+
+    def _timer_lines(self, request: Request) -> list[bytes]:
+        supported = [tag.lower() for tag in request.items("supported")]
+        if not self._expires or b"timer" not in supported:
+            self._refresh_by = 0.0
+            return []
+        return [b"Session-Expires: " + self._expires, b"Require: timer"]
+
+    def _finish(self, status: int, reason: str, now: float) -> None:
+        if self.state is State.OVER:
+            return
+        self.state = State.OVER
+        self._table.forget(self)
+        if self.end is not None:
+            self.end.close()
+        self.user.ended(self, status, reason, now)
