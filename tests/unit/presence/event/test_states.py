@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from presence.event import subscriber
 from presence.event.fields import Event, parse_event, parse_state
 from presence.event.states import TABLE, WatcherEvent, WatcherState, next_state
 from sip.errors import ParseError
@@ -32,6 +33,27 @@ def test_only_the_undecided_wait() -> None:
         (WatcherState.PENDING, WatcherEvent.GIVEUP),
         (WatcherState.WAITING, WatcherEvent.TIMEOUT),
     }
+
+
+def test_the_subscribers_table_is_total() -> None:
+    """RFC 6665 4.1.2: from the end a way leads to the beginning only."""
+    states, events = subscriber.SubscriberState, subscriber.SubscriberEvent
+    assert set(subscriber.TABLE) == set(states)
+    for state, row in subscriber.TABLE.items():
+        assert set(row) == set(events)
+        changes = {event: after for event, after in row.items() if after is not state}
+        if state is states.TERMINATED:
+            assert changes == {events.RETRY: states.INIT}
+        elif state is states.INIT:
+            assert changes == {events.SUBSCRIBE: states.NOTIFY_WAIT}
+        else:
+            ended = {event for event, after in changes.items() if after is states.TERMINATED}
+            assert ended == {
+                events.NOTIFY_TERMINATED,
+                events.REFUSED,
+                events.TIMER_N,
+                events.EXPIRED,
+            }
 
 
 @pytest.mark.parametrize(

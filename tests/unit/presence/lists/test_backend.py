@@ -158,9 +158,57 @@ def test_what_is_notified_is_told_and_the_last_who_leaves_ends_it() -> None:
 def test_it_is_refreshed_before_it_ends() -> None:
     world = World()
     world.follow()
-    world.network.run(3_000)
+    assert world.there.notify(b"active", b"<one/>") == 200
+    world.network.run(2_900)
     assert world.there.expires == [b"3600", b"3600"]
     assert world.there.asked[1].to_tag
+
+
+def test_what_a_notify_says_of_its_end_holds() -> None:
+    """RFC 6665 4.1.3: "expires" of Subscription-State is the authority."""
+    world = World()
+    world.follow()
+    assert world.there.notify(b"active;expires=100", b"<one/>") == 200
+    world.network.run(79)
+    assert len(world.there.asked) == 1
+    world.network.run(2)
+    assert world.there.asked[1].to_tag
+
+
+def test_without_a_notify_it_is_over_after_64_t1() -> None:
+    """Timer N (RFC 6665 4.1.2.2, 4.1.2.4)."""
+    world = World()
+    world.follow()
+    world.network.run(33)
+    assert world.told == []
+    assert world.there.notify(b"active", b"<late/>") == 481
+    world.network.run(60)
+    first, second = world.there.asked
+    assert first.call_id != second.call_id
+    assert world.there.notify(b"active;expires=100", b"<one/>") == 200
+    world.network.run(80 + 33)
+    assert world.told == [("active", "", b"<one/>"), ("terminated", "timeout", b"")]
+
+
+def test_a_refresh_that_fails_ends_what_rfc_6665_says() -> None:
+    world = World()
+    world.follow()
+    assert world.there.notify(b"active;expires=100", b"<one/>") == 200
+    world.there.status = 500
+    world.network.run(99)
+    assert world.there.expires == [b"3600", b"3600"]  # valid until it expires
+    world.there.status = 200
+    world.network.run(2)
+    assert not world.there.asked[2].to_tag
+    assert world.told[-1] == ("terminated", "timeout", b"")
+    assert world.there.notify(b"active;expires=100", b"<two/>") == 200
+    world.there.status = 481
+    world.network.run(81)
+    assert [bool(one.to_tag) for one in world.there.asked[3:]] == [
+        True,
+        False,
+    ]  # begun anew at once
+    assert world.told[-1] == ("terminated", "timeout", b"")  # and refused again
 
 
 def test_a_peer_that_is_trusted_hears_who_it_is() -> None:
