@@ -27,6 +27,7 @@ from .garbage import Garbage
 from .http.app import Readiness
 from .http.xcap import PATH as XCAP_PATH
 from .location import Location
+from .mailing import reserved_aors
 from .messaging import Messaging
 from .msrp import Sessions
 from .node import Node
@@ -110,6 +111,8 @@ class App:
             ledger_retention_s=config.ledger.retention,
             report_retention_s=config.policy.report_retention,
             cdr=cdr,
+            domains=config.domains,
+            reserved=reserved_aors(config.domains),
         )
         return open_storage(
             settings,

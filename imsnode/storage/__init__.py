@@ -35,6 +35,7 @@ from .policies import UserPolicies
 from .recalls import find_copies, withdraw_now
 from .reports import Report, Reports, make_report
 from .requests import Claim, Claimed
+from .rooms import Rooms, RoomTable
 from .services import ServiceAccount, ServiceAccounts
 from .states import DeviceState, MessageState, State, message_states, state_of
 from .store import Storage, StorageSettings, open_storage
@@ -75,6 +76,8 @@ __all__ = [
     "Query",
     "Report",
     "Reports",
+    "RoomTable",
+    "Rooms",
     "SchemaOutdated",
     "SchemaTooNew",
     "ServiceAccount",

@@ -16,7 +16,6 @@ from sqlalchemy import (
     Connection,
     MetaData,
     Table,
-    bindparam,
     delete,
     exc,
     func,
@@ -45,12 +44,14 @@ from .schema import (
     member,
     message,
     recipient_group,
+    room,
+    room_member,
     service,
     user_policy,
 )
 from .statements import InsertRows
 
-__all__ = ["Accounts", "account_values", "refuse_group"]
+__all__ = ["Accounts", "account_values", "refuse_named"]
 
 _CHUNK = 5000
 _LAST_WORDS_S = 2.0  # in which a node may still write to the history of an account that went
@@ -63,8 +64,8 @@ _STAGED = Table(
     prefixes=["TEMPORARY"],
 )
 _TAKEN = select(account.c.aor).join(_STAGED, account.c.aor == _STAGED.c.aor)
-_IS_GROUP = select(recipient_group.c.aor).where(recipient_group.c.aor == bindparam("aor"))
-_GROUPS = select(recipient_group.c.aor).join(_STAGED, recipient_group.c.aor == _STAGED.c.aor)
+# What else has addresses of record.
+_NAMED = {"as a group": recipient_group.c.aor, "as a room": room.c.aor}
 _TAKE_OVER = insert(account).from_select(_COLUMNS, select(_STAGED).order_by(_STAGED.c.aor))
 
 
@@ -112,7 +113,7 @@ class Accounts:
         """
         try:
             with self._database.writing() as connection:
-                refuse_group(connection, new.aor)
+                refuse_named(connection, new.aor)
                 connection.execute(insert(account).values(account_values(new)))
         except exc.IntegrityError:
             raise AccountExists(new.aor) from None
@@ -183,6 +184,7 @@ class Accounts:
             connection.execute(delete(binding_journal).where(binding_journal.c.aor == aor))
             replace_choice(connection, aor, Choice(floor=start_of(_now() + _LAST_WORDS_S)))
             connection.execute(delete(member).where(member.c.member == aor))
+            connection.execute(delete(room_member).where(room_member.c.member == aor))
             connection.execute(delete(user_policy).where(user_policy.c.aor == aor))
             connection.execute(delete(contact).where(contact.c.owner == aor))
             remove_documents(connection, aor)
@@ -210,12 +212,14 @@ class Accounts:
                         for index, row in enumerate(rows)
                         if row.aor in taken
                     ]
-                    groups = set(connection.execute(_GROUPS).scalars())
-                    problems += [
-                        (index, f"{row.aor} exists already as a group")
-                        for index, row in enumerate(rows)
-                        if row.aor in groups
-                    ]
+                    for kind, column in _NAMED.items():
+                        named = select(column).join(_STAGED, column == _STAGED.c.aor)
+                        others = set(connection.execute(named).scalars())
+                        problems += [
+                            (index, f"{row.aor} exists already {kind}")
+                            for index, row in enumerate(rows)
+                            if row.aor in others
+                        ]
                     if problems:
                         raise ImportRefused(sorted(problems))
                     connection.execute(_TAKE_OVER)
@@ -260,10 +264,11 @@ def _repeated(rows: list[Account]) -> list[tuple[int, str]]:
     return problems
 
 
-def refuse_group(connection: Connection, aor: str) -> None:
-    """Raise AccountExists when a group has the name."""
-    if connection.execute(_IS_GROUP, {"aor": aor}).first() is not None:
-        raise AccountExists(aor, "as a group")
+def refuse_named(connection: Connection, aor: str) -> None:
+    """Raise AccountExists when a group or a room has the name."""
+    for kind, column in _NAMED.items():
+        if connection.execute(select(column).where(column == aor)).first() is not None:
+            raise AccountExists(aor, kind)
 
 
 def account_values(one: Account) -> dict[str, object]:

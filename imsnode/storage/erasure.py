@@ -31,7 +31,7 @@ from .binding_codec import decode_state
 from .database import Database
 from .entries import make_entries
 from .ledger_text import open_block, seal_block
-from .ownership import LISTS, OWNERS
+from .ownership import LISTS, OWNERS, TEXTS
 from .schema import (
     DUE_FORGET,
     account,
@@ -49,6 +49,7 @@ from .schema import (
     mailbox,
     message,
     metadata,
+    room_message,
     user_policy,
 )
 
@@ -59,7 +60,7 @@ _BATCH = 256
 # Tables that are read in a way of their own; in all others a row that names the user is the user's.
 _KNOWN = (
     account, archive_block, archive_brief, archive_index, archive_run, binding_journal, document,
-    document_uri, due, fate, ledger_block, ledger_index, mailbox, message,
+    document_uri, due, fate, ledger_block, ledger_index, mailbox, message, room_message,
 )  # fmt: skip
 _SECRETS = ("ha1_md5", "ha1_sha256", "ha1_sha512_256", "digest", "secret")
 
@@ -89,6 +90,7 @@ class Eraser:
             "message": self._erase_messages(),
             "archive": self._erase_archive(),
             "ledger": self._erase_ledger(),
+            "room_message": self._delete(room_message, room_message.c.sender == self._aor),
         }
         for table in _others():
             counts[table.name] = self._erase_rows(table)
@@ -207,7 +209,10 @@ class Eraser:
         return len(rows)
 
     def _without_name(self, table: Table, row: dict[str, Any]) -> dict[str, str] | None:
-        """Return lists of a row without the user, None when the row is about nobody else."""
+        """Return lists and texts of a row without the user, None when it is about nobody else."""
+        if table in TEXTS:
+            texts = {column: self.anonymised(row[column].encode()) for column in TEXTS[table]}
+            return {column: text.decode() for column, text in texts.items()}
         left = {
             column: mark.join(one for one in row[column].split(mark) if one != self._aor)
             for column, mark in LISTS.get(table, {}).items()
@@ -299,6 +304,7 @@ def export_user(database: Database, aor: str, now: float, wall: float) -> dict[s
             for row in connection.execute(select(message).where(ours))
         ]
         found["history"] = list(_history(connection, aor))
+        found["room_message"] = _rows(connection, room_message, room_message.c.sender == aor)
         visible = _visible(found, concealed, aor)
         for table in _others():
             mine = or_(false(), *[table.c[name] == aor for name in OWNERS[table]])

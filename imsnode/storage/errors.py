@@ -76,7 +76,7 @@ class SchemaOutdated(StorageError):
 
 
 class AccountExists(StorageError):
-    """The AoR is taken. kind: "as a group" when it is not by another account."""
+    """The AoR is taken. kind: "as a group" or "as a room" when it is not by another account."""
 
     def __init__(self, aor: str, kind: str = "") -> None:
         super().__init__(f"{aor} exists already {kind}".rstrip())

@@ -16,7 +16,7 @@ from pager.groups import Group, Senders, find_loop
 
 from .database import Database
 from .errors import GroupRefused, ImportRefused
-from .schema import account, member, recipient_group
+from .schema import account, member, recipient_group, room
 from .statements import InsertRows
 
 __all__ = ["GroupStore", "Membership"]
@@ -141,12 +141,15 @@ class GroupStore:
         with self._database.writing() as connection:
             names = [name for pair in lines for name in pair if name]
             users = _known(connection, account.c.aor, names)
+            rooms = _known(connection, room.c.aor, names)
             there = _known(connection, recipient_group.c.aor, names)
             problems = []
             for index, (aor, who) in enumerate(lines):
                 reason = ""
                 if aor in users:
                     reason = f"{aor} is a user: a group needs another name"
+                elif aor in rooms:
+                    reason = f"{aor} is a room: a group needs another name"
                 elif aor in self._reserved:
                     reason = f"{aor} is a service of the node"
                 elif who and who not in users and who not in there and who not in groups:
@@ -192,6 +195,8 @@ class GroupStore:
             raise GroupRefused(f"{aor} is a service of the node")
         if _known(connection, account.c.aor, [aor]):
             raise GroupRefused(f"{aor} is a user: a group needs another name")
+        if _known(connection, room.c.aor, [aor]):
+            raise GroupRefused(f"{aor} is a room: a group needs another name")
 
 
 def _read(connection: Connection) -> list[Group]:

@@ -24,13 +24,16 @@ from .schema import (
     publication_journal,
     receipt,
     recipient_group,
+    room,
+    room_event,
+    room_member,
     service,
     spam_report,
     subscription_journal,
     user_policy,
 )
 
-__all__ = ["LISTS", "OWNERS"]
+__all__ = ["LISTS", "OWNERS", "TEXTS"]
 
 #: By table, the columns that hold the user whose row it is, alone; none where no user has rows.
 OWNERS: Mapping[Table, tuple[str, ...]] = {
@@ -45,6 +48,9 @@ OWNERS: Mapping[Table, tuple[str, ...]] = {
     publication_journal: ("resource",),
     receipt: ("recipient",),
     recipient_group: ("owner",),
+    room: (),
+    room_event: ("actor",),
+    room_member: ("member",),
     service: ("aor",),
     spam_report: ("reporter",),
     subscription_journal: ("watcher",),
@@ -56,4 +62,11 @@ LISTS: Mapping[Table, Mapping[str, str]] = {
     api_token: {"senders": " "},
     counted: {"recipients": "\n"},
     user_policy: {"block": "\n", "allow": "\n"},
+}
+
+#: By table, the columns in which the name of a user becomes a word for nobody, for the row is about
+#: more than the user.
+TEXTS: Mapping[Table, tuple[str, ...]] = {
+    room: ("display_name", "subject"),
+    room_event: ("actor", "who", "detail"),
 }

@@ -56,6 +56,10 @@ __all__ = [
     "metadata",
     "publication_journal",
     "recipient_group",
+    "room",
+    "room_event",
+    "room_member",
+    "room_message",
     "service",
     "spam_report",
     "subscription_journal",
@@ -75,6 +79,7 @@ KNOWN_REVISIONS = (
     "0009",
     "0010",
     "0011",
+    "0012",
 )
 REVISION = KNOWN_REVISIONS[-1]
 
@@ -453,4 +458,68 @@ receipt = Table(
     Column("told", Boolean, nullable=False),
     Column("document", LargeBinary, nullable=False),
     sqlite_with_rowid=False,
+)
+
+# retention, idle: seconds. expires_at: 0 for never.
+room = Table(
+    "room",
+    metadata,
+    Column("aor", _Exact, primary_key=True),
+    Column("display_name", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("access", Text, nullable=False),
+    Column("moderated", Boolean, nullable=False),
+    Column("nicknames", Boolean, nullable=False),
+    Column("private_messages", Boolean, nullable=False),
+    Column("history", Integer, nullable=False),
+    Column("retention", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("idle", Double, nullable=False),
+    Column("created_at", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# seen: the number of the newest message that has reached the member.
+room_member = Table(
+    "room_member",
+    metadata,
+    Column("room", _Exact, primary_key=True),
+    Column("member", _Exact, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("banned", Boolean, nullable=False),
+    Column("muted", Boolean, nullable=False),
+    Column("nickname", Text, nullable=False),
+    Column("pager", Boolean, nullable=False),
+    Column("seen", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Numbers are microseconds, each higher than the last, so that they go on rising when everything old
+# was removed.
+room_message = Table(
+    "room_message",
+    metadata,
+    Column("number", _Seq, primary_key=True, autoincrement=False),
+    Column("room", _Exact, nullable=False),
+    Column("id", _Exact, nullable=False),
+    Column("sender", _Exact, nullable=False),
+    Column("nickname", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("room_message_of", "room", "number"),
+)
+
+# What happened in rooms, but for what was said. Numbers as above. actor: a user, or a word for who
+# is none.
+room_event = Table(
+    "room_event",
+    metadata,
+    Column("number", _Seq, primary_key=True, autoincrement=False),
+    Column("room", _Exact, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("act", Text, nullable=False),
+    Column("actor", _Exact, nullable=False),
+    Column("who", _Exact, nullable=False),
+    Column("detail", Text, nullable=False),
+    Index("room_event_of", "room", "number"),
 )

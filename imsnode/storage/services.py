@@ -14,7 +14,7 @@ from sqlalchemy import exc, insert, select, update
 
 from imsnode.identity.accounts import make_account
 
-from .accounts import Accounts, account_values, refuse_group
+from .accounts import Accounts, account_values, refuse_named
 from .database import Database
 from .errors import AccountExists, AccountUnknown
 from .schema import account, service
@@ -63,7 +63,7 @@ class ServiceAccounts:
         made = make_account(new.aor, secrets.token_urlsafe(32), display_name=display_name)
         try:
             with self._database.writing() as connection:
-                refuse_group(connection, new.aor)
+                refuse_named(connection, new.aor)
                 connection.execute(insert(account).values(account_values(made)))
                 connection.execute(
                     insert(service).values(

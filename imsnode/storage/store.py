@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -29,6 +29,8 @@ from .policies import UserPolicies
 from .publications import Publications
 from .reports import ReportRetention, Reports
 from .requests import RequestRetention, Requests
+from .room_history import RoomRetention
+from .rooms import Rooms
 from .schema import message
 from .services import ServiceAccounts
 from .settling import Forgetting
@@ -48,7 +50,9 @@ class StorageSettings:
     """How a store is opened and how long things are kept, in seconds.
 
     url: ``sqlite:////path/file.db`` or ``postgresql://...``. queue_limit: operations that may
-    wait for the writer; beyond it they fail at once. duplicate_memory_s: how long a settled
+    wait for the writer; beyond it they fail at once. domains: those served here. reserved: AoRs
+    of the node's own services.
+    duplicate_memory_s: how long a settled
     message recognises a resend. check_seconds: time for the integrity check at start.
     """
 
@@ -59,6 +63,8 @@ class StorageSettings:
     report_retention_s: float = 90 * _DAY_S
     cdr: CdrSettings | None = None
     check_seconds: float = 1.5
+    domains: Collection[str] = ()
+    reserved: Collection[str] = ()
 
 
 class Storage:
@@ -97,6 +103,8 @@ class Storage:
         self.contacts = Contacts(database, self.submit)
         self.documents = Documents(database, self.submit)
         self.reports = Reports(database, self.submit, wall)
+        self.rooms = Rooms(database, self.submit, wall, settings.domains, settings.reserved)
+        self._room_retention = RoomRetention(wall, settings.ledger_retention_s)
         self.subscriptions = Subscriptions(database, self.submit)
         self.publications = Publications(database, self.submit)
         self.writer = Writer(
@@ -110,6 +118,7 @@ class Storage:
                 self.contacts.lane,
                 self.documents.lane,
                 self.reports.lane,
+                *self.rooms.lanes,
                 self.publications.lane,
                 self.subscriptions.lane,
             ),
@@ -125,6 +134,7 @@ class Storage:
                 ArchiveRetention(wall),
                 ArchiveMerging(dialect),
                 self._report_retention,
+                self._room_retention,
             ),
             deliver,
             settings.queue_limit,
@@ -191,6 +201,7 @@ class Storage:
             self._requests.memory_s = duplicate_memory_s
         if ledger_retention_s is not None:
             self._retention.retention_s = ledger_retention_s
+            self._room_retention.events_s = ledger_retention_s
         if report_retention_s is not None:
             self._report_retention.retention_s = report_retention_s
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from .audit import RoomEvent
 from .values import Room, RoomMessage
 
 __all__ = ["Changed", "Edit", "RoomStore"]
@@ -20,7 +21,8 @@ Edit = Callable[[Room | None], Room | None]
 class Changed:
     """What became of an edit.
 
-    room: as it is kept now, None for none. refused: why nothing changed, "" when it was done.
+    before: the room as it was found. room: as it is kept now, None for none. refused: why nothing
+    changed, "" when it was done.
     """
 
     before: Room | None
@@ -35,8 +37,10 @@ class RoomStore(Protocol):
         """Return every room; blocks, and raises when the store fails."""
         ...
 
-    def change(self, aor: str, edit: Edit, done: Callable[[Changed], None]) -> None:
-        """Change, make or remove one room."""
+    def change(
+        self, aor: str, edit: Edit, done: Callable[[Changed], None], actor: str = ""
+    ) -> None:
+        """Change, make or remove one room. actor: whose doing it is, for the audit."""
         ...
 
     def keep(self, message: RoomMessage, done: Callable[[int], None]) -> None:
@@ -55,4 +59,8 @@ class RoomStore(Protocol):
 
     def seen(self, marks: Mapping[tuple[str, str], int]) -> None:
         """Note, by room and member, up to which number they have got messages; never back."""
+        ...
+
+    def note(self, event: RoomEvent) -> None:
+        """Write down what happened in a room, beside what changed it."""
         ...

@@ -55,9 +55,10 @@ class Member:
 class Room:
     """A room, whoever is in it now.
 
-    aor: canonical, like that of a user. moderated: visitors may not speak. history: messages kept
-    at most, 0 for none; retention_s: how long. expires_at: 0.0 for never. temporary: ends when the
-    last participant has left. members: by AoR.
+    aor: canonical, like that of a user. moderated: visitors may not speak. nicknames,
+    private_messages: whether they are allowed here. history: messages kept at most, 0 for none;
+    retention_s: how long. expires_at: when it ends by itself, 0.0 for never. idle_s: so long it
+    goes on with nobody in it, 0.0 for ever; rooms made on demand have one. members: by AoR.
     """
 
     aor: str
@@ -65,10 +66,12 @@ class Room:
     subject: str = ""
     access: Access = Access.MEMBERS
     moderated: bool = False
+    nicknames: bool = True
+    private_messages: bool = True
     history: int = 100
     retention_s: float = 30 * 86400.0
     expires_at: float = 0.0
-    temporary: bool = False
+    idle_s: float = 0.0
     created_at: float = 0.0
     members: Mapping[str, Member] = field(default_factory=dict)
 
