@@ -85,7 +85,7 @@ class Reassembly:
         span = chunk.byte_range()
         partial = self._partials.get(message_id)
         if chunk.flag == ABORTED:
-            self._forget(message_id)
+            self.forget(message_id)
             return None
         at = span.start - 1 + chunk.offset
         if partial is None:
@@ -101,25 +101,25 @@ class Reassembly:
         if self._held + grown > self._limits.message_bytes or (
             span.total is not None and span.total > self._limits.message_bytes
         ):
-            self._forget(message_id)
+            self.forget(message_id)
             raise BadChunk("the message is too large", 413)
         if partial.total is not None and end > partial.total:
-            self._forget(message_id)
+            self.forget(message_id)
             raise BadChunk("octets behind the end of the message")
         self._held += grown
         partial.put(at, body)
         partial.touched = now
         if len(partial.spans) > self._MOST_SPANS:
-            self._forget(message_id)
+            self.forget(message_id)
             raise BadChunk("too many holes in the message", 413)
         if chunk.flag == ENDED:
             partial.total = end
             if len(partial.buffer) > end:
-                self._forget(message_id)
+                self.forget(message_id)
                 raise BadChunk("octets behind the end of the message")
         if not partial.complete:
             return None
-        self._forget(message_id)
+        self.forget(message_id)
         return Message(message_id, partial.content_type, bytes(partial.buffer), partial.reported)
 
     def _at_once(self, chunk: Chunk) -> Message:
@@ -140,10 +140,11 @@ class Reassembly:
         limit = now - self._limits.partial_s
         late = [id_ for id_, each in self._partials.items() if each.touched <= limit]
         for message_id in late:
-            self._forget(message_id)
+            self.forget(message_id)
         return late
 
-    def _forget(self, message_id: bytes) -> None:
+    def forget(self, message_id: bytes) -> None:
+        """Let go of what has come of a message."""
         partial = self._partials.pop(message_id, None)
         if partial is not None:
             self._held -= len(partial.buffer)

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A room with those who are in it: participants, each with the sessions of their devices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Final
+
+from ..limits import Limits
+from ..reassembly import Reassembly
+from .changes import Changes
+from .nicknames import comparable
+from .values import Member, Role, Room
+
+__all__ = ["Copies", "LiveRoom", "Participant", "Visit", "Wire"]
+
+#: What may wait for a session while older messages are on their way to it.
+WAITING_BYTES: Final = 1 << 20
+
+
+class Copies:
+    """The copies of one message.
+
+    id: their Message-ID. to: who was there at the first chunk. sent: how far the message has left,
+    of total octets, None while that is not known. kept: id of the message in the history, once it
+    is on its way there; number: its place once it has one.
+    """
+
+    __slots__ = ("id", "kept", "number", "private", "sent", "to", "total")
+
+    def __init__(self, message_id: bytes, to: tuple[Visit, ...], private: bool) -> None:
+        self.id = message_id
+        self.to = to
+        self.private = private
+        self.sent = 0
+        self.total: int | None = None
+        self.kept = ""
+        self.number = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A session as its SDP has it, and how to send to it.
+
+    own: the URI of the switch for it. path: of the device. types: of wrapped content it takes,
+    empty where it does not say. private: whether it knows private messages.
+    """
+
+    own: bytes
+    path: bytes
+    write: Callable[[bytes], None]
+    types: Collection[bytes] = ()
+    private: bool = False
+
+
+class Visit:
+    """One session in a room: a participant's device.
+
+    paths: the two path lines of what is sent to it. held: the beginning of messages whose wrapper
+    is not complete, incoming: messages that are passed on while they come, both by Message-ID.
+    refused: transaction id of the last chunk that was. overflown: more waited than may. messages,
+    octets: that came from it. began: wall seconds. invited: the room called it.
+    """
+
+    __slots__ = ("_everything", "_types", "began", "floor", "held", "incoming", "invited", "left",
+                 "messages", "nickname", "number", "octets", "overflown", "own", "participant",
+                 "paths", "private", "reassembly", "refused", "room", "waiting", "waiting_bytes",
+                 "write")  # fmt: skip
+
+    def __init__(
+        self,
+        room: LiveRoom,
+        participant: Participant,
+        number: int,
+        wire: Wire,
+        limits: Limits,
+        began: float,
+        invited: bool,
+    ) -> None:
+        self.room = room
+        self.participant = participant
+        self.number = number
+        self.own = wire.own
+        self.paths = b"To-Path: %b\r\nFrom-Path: %b\r\n" % (wire.path, wire.own)
+        self.write = wire.write
+        self.private = wire.private
+        self.began = began
+        self.invited = invited
+        self._types = frozenset(kind.lower() for kind in wire.types)
+        self._everything = not wire.types or b"*" in self._types
+        self.nickname = ""
+        self.left = False
+        self.reassembly = Reassembly(limits)
+        self.held: dict[bytes, bytes] = {}
+        self.incoming: dict[bytes, Copies] = {}
+        self.refused = b""
+        self.waiting: list[tuple[Copies, bytes]] | None = None
+        self.waiting_bytes = 0
+        self.overflown = False
+        self.floor = 0
+        self.messages = 0
+        self.octets = 0
+
+    @property
+    def aor(self) -> str:
+        """Who it is."""
+        return self.participant.aor
+
+    def takes(self, kind: bytes) -> bool:
+        """Say whether wrapped content of a media type may be sent here."""
+        types = self._types
+        return self._everything or kind in types or kind.partition(b"/")[0] + b"/*" in types
+
+    def copy(self, copies: Copies, octets: bytes) -> None:
+        """Send a copy of a message, or keep it while older ones are on their way."""
+        if self.waiting is not None:
+            self.waiting_bytes += len(octets)
+            self.overflown = self.waiting_bytes > WAITING_BYTES
+            if not self.overflown:
+                self.waiting.append((copies, octets))
+        elif not self.left and (not copies.number or copies.number > self.floor):
+            self.write(octets)
+
+    def wait(self) -> None:
+        """Keep copies from now on, until ``catch_up``."""
+        if self.waiting is None:
+            self.waiting = []
+
+    def catch_up(self, replayed: Iterable[bytes], last: int, ids: Container[str]) -> None:
+        """Send what was missed, then what was kept meanwhile.
+
+        Args: last: number of the newest message among those; what is not newer is not sent again.
+            ids: of these messages.
+        """
+        waiting, self.waiting = self.waiting or [], None
+        self.waiting_bytes = 0
+        self.floor = max(self.floor, last)
+        if not self.left:
+            for octets in replayed:
+                self.write(octets)
+        for copies, octets in waiting:
+            if not copies.kept or copies.kept not in ids:
+                self.copy(copies, octets)
+
+
+@dataclass(slots=True, eq=False)
+class Participant:
+    """Somebody in a room. uri: by which the others know them; the AoR unless they are anonymous.
+
+    identities: canonical URIs that they may write as sender.
+    """
+
+    aor: str
+    uri: str
+    identities: frozenset[str]
+    display_name: str = ""
+    visits: list[Visit] = field(default_factory=list)
+
+    @property
+    def nickname(self) -> str:
+        """The nickname of the device that was given one last."""
+        return next((visit.nickname for visit in reversed(self.visits) if visit.nickname), "")
+
+
+class LiveRoom:
+    """A room that exists: its rules, and who is in it now.
+
+    room: replaced when the rules change, never changed itself. changes: what those who follow the
+    roster have to be told.
+    """
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+        self.participants: dict[str, Participant] = {}
+        self.changes = Changes()
+        self._by_uri: dict[str, Participant] = {}
+        self._visits: dict[Visit, None] = {}
+        self._numbers = count(1)
+
+    @property
+    def visits(self) -> Iterator[Visit]:
+        """Every session, the oldest first."""
+        return iter(self._visits)
+
+    def __len__(self) -> int:
+        return len(self._visits)
+
+    def member(self, aor: str) -> Member | None:
+        """Return what the room remembers of somebody."""
+        return self.room.members.get(aor)
+
+    def enter(
+        self,
+        who: Participant,
+        wire: Wire,
+        limits: Limits,
+        began: float = 0.0,
+        invited: bool = False,
+    ) -> Visit:
+        """Let a session in; who is there already gets one more, and is known as before."""
+        participant = self.participants.get(who.aor)
+        if participant is None:
+            participant = self.participants[who.aor] = self._by_uri[who.uri] = who
+        participant.identities |= who.identities
+        visit = Visit(self, participant, next(self._numbers), wire, limits, began, invited)
+        participant.visits.append(visit)
+        self._visits[visit] = None
+        self.changes.touch(participant.uri)
+        return visit
+
+    def leave(self, visit: Visit) -> bool:
+        """Let a session go; False when it has gone already."""
+        if visit.left:
+            return False
+        visit.left = True
+        visit.waiting = None
+        del self._visits[visit]
+        participant = visit.participant
+        participant.visits.remove(visit)
+        if not participant.visits:
+            del self.participants[participant.aor], self._by_uri[participant.uri]
+        self.changes.touch(participant.uri)
+        return True
+
+    def find(self, uri: str) -> Participant | None:
+        """Return the participant others know by a URI; who is anonymous has no other."""
+        return self._by_uri.get(uri)
+
+    def role(self, participant: Participant) -> Role:
+        """Return what a participant is here."""
+        return self.room.role_of(participant.aor) or Role.VISITOR
+
+    def is_taken(self, nickname: str, aor: str) -> bool:
+        """Say whether a nickname is somebody else's: in use, kept for a member, or a user's name.
+
+        Nobody may pass for somebody who is, or may be, in the room (threats.md A2).
+        """
+        wanted = comparable(nickname)
+        names = [visit.nickname for visit in self._visits if visit.aor != aor and visit.nickname]
+        others = {*self.room.members, *self.participants} - {aor}
+        names += [one.nickname for one in self.room.members.values()
+                  if one.aor != aor and one.nickname]  # fmt: skip
+        if wanted in {comparable(name) for name in names}:
+            return True
+        users = {one.partition(":")[2] for one in others}
+        return wanted in {part.casefold() for name in users for part in (name, name.split("@")[0])}
+
+    def name(self, visit: Visit, nickname: str) -> None:
+        """Give a session a nickname, "" for none."""
+        visit.nickname = nickname
+        self.changes.touch(visit.participant.uri)

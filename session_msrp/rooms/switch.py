@@ -1,0 +1,405 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The MSRP switch of rooms: what one sends, the others get (RFC 7701 6).
+
+A message is passed on chunk by chunk as it comes, to those who were there at its first chunk; its
+content stays as it is, only the two paths, the Message-ID and the transaction id are new. Where the
+room keeps a history, a message that is complete is kept before it is passed on, or its last chunk
+answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from ..chunk import ABORTED, CONTINUED, ENDED, MORE, ByteRange, Chunk
+from ..errors import BadChunk
+from ..limits import Limits
+from ..outbox import FAIR_BYTES
+from ..printing import print_report, response_to
+from .envelope import CPIM, AorOf, Envelope, open_envelope
+from .live import Copies, LiveRoom, Visit
+from .nicknames import read_nickname
+from .values import RoomMessage
+
+__all__ = ["Keeper", "Switch", "SwitchPolicy", "SwitchStats"]
+
+#: What happens when a message could not be kept: its author may try again (RFC 4975 10.4).
+_NOT_KEPT: Final = 408
+
+Kept = Callable[[RoomMessage | None, float], None]
+
+
+class Keeper(Protocol):
+    """Takes the messages of rooms before the others get them."""
+
+    def keep(self, room: LiveRoom, sender: str, nickname: str, body: bytes, done: Kept) -> str:
+        """Keep a message to all, where the room has a history; ``done`` comes later, or at once.
+
+        ``done(message, now)`` with its number, 0 in a room without history; None: it could not be
+        kept. Returns: the message's id.
+        """
+        ...
+
+    def passed_on(self, room: LiveRoom, message: RoomMessage, now: float) -> None:
+        """Take note that everybody in the room has been sent a message."""
+        ...
+
+    def named(self, room: LiveRoom, visit: Visit, now: float) -> None:
+        """Take note of a session's new nickname."""
+        ...
+
+
+class SwitchStats:
+    """Counters, plain ints. messages: accepted; copies: chunks that left for participants."""
+
+    __slots__ = ("copies", "messages", "nicknames", "refused")
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self.copies = 0
+        self.refused = 0
+        self.nicknames = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchPolicy:
+    """What is allowed in the rooms of a node."""
+
+    nicknames: bool = True
+    private_messages: bool = True
+
+
+class Switch:
+    """The switch of all rooms of a node.
+
+    Args: new_tid: makes transaction ids and Message-IDs. aor_of: the address of record of a URI.
+        drop(visit, reason): ends a session whose reader is too slow (threats.md M5).
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        policy: SwitchPolicy,
+        keeper: Keeper,
+        new_tid: Callable[[], bytes],
+        aor_of: AorOf,
+        drop: Callable[[Visit, str], None],
+    ) -> None:
+        self.limits = limits
+        self.policy = policy
+        self.stats = SwitchStats()
+        self._keeper = keeper
+        self._new_tid = new_tid
+        self._aor_of = aor_of
+        self._drop = drop
+
+    # -- in --------------------------------------------------------------------------------------
+
+    def receive(self, visit: Visit, chunk: Chunk, now: float) -> None:
+        """Take a chunk from a session; nothing in it raises."""
+        if chunk.status or chunk.method == b"REPORT":
+            return  # what becomes of a copy is not its author's business (RFC 7701 6.3)
+        if chunk.offset and visit.refused == chunk.tid:
+            return  # of a chunk in pieces the first has been answered
+        try:
+            chunk.check()
+            if chunk.method == b"SEND":
+                self._take(visit, chunk, now)
+            elif chunk.method == b"NICKNAME":
+                self._take_nickname(visit, chunk, now)
+            else:
+                raise BadChunk("unknown method", 501)
+        except BadChunk as error:
+            self.stats.refused += 1
+            if chunk.flag is MORE:
+                visit.refused = chunk.tid
+            self._answer(visit, chunk, error.status)
+
+    def _answer(self, visit: Visit, chunk: Chunk, status: int) -> None:
+        try:
+            answer = response_to(chunk, status, visit.own)
+        except BadChunk:  # its headers cannot be read
+            return
+        if answer is not None and not visit.left:
+            visit.write(answer)
+
+    def _take(self, visit: Visit, chunk: Chunk, now: float) -> None:
+        if not chunk.has_body:
+            self._answer(visit, chunk, 200)
+            return
+        if chunk.content_type != CPIM:
+            raise BadChunk("rooms take message/cpim", 415)
+        copies = visit.incoming.get(chunk.message_id)
+        if copies is None and chunk.flag == ENDED and not chunk.offset:
+            span = chunk.byte_range()
+            if span.start == 1 and chunk.message_id not in visit.held:
+                self._take_whole(visit, chunk)
+                return
+        self._take_part(visit, chunk, copies, now)
+
+    def _take_whole(self, visit: Visit, chunk: Chunk) -> None:
+        """Take a message of one chunk, as most are."""
+        body = chunk.body
+        if len(body) > self.limits.message_bytes:
+            raise BadChunk("the message is too large", 413)
+        span = chunk.byte_range()
+        if span.total is not None and span.total != len(body):
+            raise BadChunk("octets are missing")
+        envelope = open_envelope(body, False, self._aor_of)
+        assert envelope is not None
+        to, private = self._recipients(visit, envelope)
+        self._count(visit, len(body))
+        copies = Copies(self._new_tid(), to, private)
+        if private:
+            self._pass_on(copies, body)
+            self._settle(visit, chunk, len(body))
+            return
+
+        def kept(message: RoomMessage | None, now: float) -> None:
+            if message is None:
+                self._answer(visit, chunk, _NOT_KEPT)
+                return
+            # Whoever came while it was being kept has not found it in the history.
+            copies.to = _audience(visit.room, visit, envelope.kind)
+            copies.number = message.number
+            self._pass_on(copies, body)
+            self._settle(visit, chunk, len(body))
+            self._keeper.passed_on(visit.room, message, now)
+
+        self._keeper.keep(visit.room, visit.aor, visit.nickname, body, kept)
+
+    def _take_part(self, visit: Visit, chunk: Chunk, copies: Copies | None, now: float) -> None:
+        """Take a chunk of a longer message, or a piece of one."""
+        message_id = chunk.message_id
+        start = chunk.byte_range().start - 1 + chunk.offset
+        held = visit.held.get(message_id, b"")
+        if copies is None and start != len(held):
+            raise BadChunk("not the beginning of a message")
+        if chunk.flag == ABORTED:
+            self._give_up(visit, message_id)
+            self._answer(visit, chunk, 200)
+            return
+        try:
+            whole = visit.reassembly.add(chunk, now)
+            octets = chunk.body
+            if copies is None:
+                octets = held + octets
+                copies = self._open(visit, message_id, octets, whole is None)
+        except BadChunk:
+            self._give_up(visit, message_id)
+            raise
+        if whole is not None:
+            visit.incoming.pop(message_id, None)
+            assert copies is not None
+            self._finish(visit, chunk, copies, octets, whole.body)
+            return
+        if copies is not None:
+            copies.total = chunk.byte_range().total
+            at = start + len(chunk.body) - len(octets)
+            self._pass_on_part(copies, octets, at, chunk.flag)
+        if chunk.flag is not MORE:
+            self._answer(visit, chunk, 200)
+
+    def _open(self, visit: Visit, message_id: bytes, octets: bytes, more: bool) -> Copies | None:
+        """Find out for whom a message is, once its wrapper is complete (RFC 7701 9.5)."""
+        envelope = open_envelope(octets, more, self._aor_of)
+        if envelope is None:
+            visit.held[message_id] = octets
+            return None
+        visit.held.pop(message_id, None)
+        copies = Copies(self._new_tid(), *self._recipients(visit, envelope))
+        visit.incoming[message_id] = copies
+        return copies
+
+    def _finish(
+        self, visit: Visit, chunk: Chunk, copies: Copies, octets: bytes, body: bytes
+    ) -> None:
+        """End a message whose last octets have come: the others get them when it is kept."""
+        self._count(visit, len(body))
+        at = len(body) - len(octets)
+        if copies.private:
+            self._pass_on_part(copies, octets, at, ENDED)
+            self._settle(visit, chunk, len(body))
+            return
+
+        def kept(message: RoomMessage | None, now: float) -> None:
+            if message is None:
+                self._abort(copies)
+                self._answer(visit, chunk, _NOT_KEPT)
+                return
+            copies.number = message.number
+            self._pass_on_part(copies, octets, at, ENDED)
+            self._settle(visit, chunk, len(body))
+            self._keeper.passed_on(visit.room, message, now)
+
+        copies.kept = self._keeper.keep(visit.room, visit.aor, visit.nickname, body, kept)
+
+    def _settle(self, visit: Visit, chunk: Chunk, size: int) -> None:
+        """Answer the last chunk of a message, and report where its author wants that."""
+        self._answer(visit, chunk, 200)
+        if chunk.success_report and not visit.left:
+            span = ByteRange(1, size, size)
+            visit.write(
+                print_report(
+                    self._new_tid(), chunk.from_path, visit.own, chunk.message_id, span, 200
+                )
+            )
+
+    def _count(self, visit: Visit, size: int) -> None:
+        self.stats.messages += 1
+        visit.messages += 1
+        visit.octets += size
+
+    # -- to whom ---------------------------------------------------------------------------------
+
+    def _recipients(self, visit: Visit, envelope: Envelope) -> tuple[tuple[Visit, ...], bool]:
+        """Return who gets a message, and whether it is private. Raises: BadChunk."""
+        room, author = visit.room, visit.participant
+        if not envelope.senders <= author.identities:
+            raise BadChunk("the sender in the wrapper is another", 403)
+        if len(envelope.recipients) > 1 or not room.room.may_speak(author.aor):
+            raise BadChunk("not allowed here", 403)
+        if not envelope.recipients:
+            raise BadChunk("the wrapper names no recipient", 404)
+        [uri] = envelope.recipients
+        kind = envelope.kind
+        if uri == room.room.aor:
+            return _audience(room, visit, kind), False
+        recipient = room.find(uri)
+        if recipient is None or (recipient is author and len(author.visits) == 1):
+            raise BadChunk("nobody here has this address", 404)
+        if not self.policy.private_messages:
+            raise BadChunk("no private messages here", 403)
+        private = [each for each in recipient.visits if each is not visit and each.private]
+        if not private:
+            raise BadChunk("the recipient knows no private messages", 428)
+        return tuple([each for each in private if each.takes(kind)]), True
+
+    # -- out -------------------------------------------------------------------------------------
+
+    def _pass_on(self, copies: Copies, body: bytes) -> None:
+        """Send a whole message."""
+        self._send(copies, _span(0, len(body), len(body)), body, ENDED)
+
+    def _pass_on_part(self, copies: Copies, octets: bytes, start: int, flag: bytes) -> None:
+        """Send octets of a message as a chunk of its own."""
+        end = start + len(octets)
+        copies.sent = max(copies.sent, end)
+        span = _span(start, end, copies.total)
+        self._send(copies, span, octets, CONTINUED if flag is MORE else flag)
+
+    def _send(self, copies: Copies, span: ByteRange, body: bytes, flag: bytes) -> None:
+        """Send a chunk to all it is for: two lines of it are each one's own, all else is shared."""
+        start, rest = self._print(copies.id, span, body, flag)
+        self.stats.copies += len(copies.to)
+        for visit in copies.to:
+            visit.copy(copies, b"%b%b%b" % (start, visit.paths, rest))
+
+    def _print(
+        self, message_id: bytes, span: ByteRange, body: bytes, flag: bytes
+    ) -> tuple[bytes, bytes]:
+        """Return what stands in a SEND before its path lines, and behind them."""
+        tid = self._new_tid()
+        while b"-------" + tid in body:
+            tid = self._new_tid()
+        return b"MSRP %b SEND\r\n" % tid, (
+            b"Message-ID: %b\r\nByte-Range: %b\r\nFailure-Report: no\r\n"
+            b"Content-Type: message/cpim\r\n\r\n%b\r\n-------%b%b\r\n"
+        ) % (message_id, span.print(), body, tid, flag)
+
+    # -- ends ------------------------------------------------------------------------------------
+
+    def say(self, room: LiveRoom, sender: str, nickname: str, body: bytes, done: Kept) -> None:
+        """Send a message to all for somebody without a session; who may has been decided.
+
+        Raises: BadChunk for what is no message to the room.
+        """
+        envelope = open_envelope(body, False, self._aor_of)
+        assert envelope is not None
+        if envelope.recipients != (room.room.aor,):
+            raise BadChunk("not for the room", 404)
+        self.stats.messages += 1
+
+        def kept(message: RoomMessage | None, now: float) -> None:
+            if message is not None:
+                to = _audience(room, None, envelope.kind)
+                copies = Copies(self._new_tid(), to, False)
+                copies.number = message.number
+                self._pass_on(copies, body)
+                self._keeper.passed_on(room, message, now)
+            done(message, now)
+
+        self._keeper.keep(room, sender, nickname, body, kept)
+
+    def replay(self, visit: Visit, messages: Iterable[RoomMessage]) -> None:
+        """Send messages of the history to a session that waits for them, then what came since.
+
+        Raises: BadChunk for a message that no session can have sent.
+        """
+        replayed: list[bytes] = []
+        last, ids = 0, set()
+        for message in messages:
+            last = max(last, message.number)
+            ids.add(message.id)
+            body = message.body
+            envelope = open_envelope(body, False, self._aor_of)
+            if envelope is None or not visit.takes(envelope.kind):
+                continue
+            start, rest = self._print(self._new_tid(), _span(0, len(body), len(body)), body, ENDED)
+            replayed.append(b"%b%b%b" % (start, visit.paths, rest))
+        visit.catch_up(replayed, last, ids)
+        if visit.overflown:
+            self._drop(visit, "too much waited for it")
+
+    def gone(self, visit: Visit) -> None:
+        """Tell the others of messages that stay incomplete because their author has left."""
+        for message_id in [*visit.incoming, *visit.held]:
+            self._give_up(visit, message_id)
+
+    def expire(self, room: LiveRoom, now: float) -> None:
+        """Give up messages of which nothing more came for the time of the reception timer."""
+        for visit in room.visits:
+            for message_id in visit.reassembly.expire(now):
+                self._give_up(visit, message_id)
+
+    def _give_up(self, visit: Visit, message_id: bytes) -> None:
+        """End an incomplete message with "#" at those who have some of it (RFC 7701 6.1)."""
+        visit.reassembly.forget(message_id)
+        visit.held.pop(message_id, None)
+        copies = visit.incoming.pop(message_id, None)
+        if copies is not None:
+            self._abort(copies)
+
+    def _abort(self, copies: Copies) -> None:
+        if copies.sent:
+            span = ByteRange(copies.sent + 1, None, copies.total)
+            self._send(copies, span, b"", ABORTED)
+
+    # -- nicknames -------------------------------------------------------------------------------
+
+    def _take_nickname(self, visit: Visit, chunk: Chunk, now: float) -> None:
+        fields = chunk.fields
+        if b"success-report" in fields or b"failure-report" in fields:
+            raise BadChunk("NICKNAME has no reports")
+        if not self.policy.nicknames:
+            raise BadChunk("no nicknames here", 403)
+        nickname = read_nickname(fields.get(b"use-nickname"))
+        if nickname and visit.room.is_taken(nickname, visit.aor):
+            raise BadChunk("somebody else has this nickname", 425)
+        if nickname != visit.nickname:
+            visit.room.name(visit, nickname)
+            self._keeper.named(visit.room, visit, now)
+        self.stats.nicknames += 1
+        self._answer(visit, chunk, 200)
+
+
+def _audience(room: LiveRoom, author: Visit | None, kind: bytes) -> tuple[Visit, ...]:
+    """Return the sessions that get a message to all."""
+    return tuple([each for each in room.visits if each is not author and each.takes(kind)])
+
+
+def _span(start: int, end: int, total: int | None) -> ByteRange:
+    """Return the Byte-Range of octets; a longer chunk may be interrupted (RFC 4975 7.1.1)."""
+    return ByteRange(start + 1, end if end - start <= FAIR_BYTES else None, total)
