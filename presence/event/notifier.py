@@ -151,7 +151,9 @@ class Notifier:
 
     def watch(self, package: str, resource: str, watch: Watch) -> None:
         """Have `watch` told of every change of a resource."""
-        self._tables[package].watches.setdefault(resource, []).append(watch)
+        table = self._tables[package]
+        table.watches.setdefault(resource, []).append(watch)
+        self._came_back(table, resource, watch.sub.watcher)
         for observer in self.observers:
             observer.on_watch(package, resource, watch, True)
 
@@ -159,6 +161,13 @@ class Notifier:
         """Return who inside the node follows a resource."""
         table = self._tables.get(package)
         return () if table is None else table.watches.get(resource, ())
+
+    def wait(self, package: str, resource: str, watch: Watch) -> None:
+        """Remember a watcher whose watch is about to end undecided (RFC 3857 4.7)."""
+        table, watcher = self._tables[package], watch.sub.watcher
+        others = [one.sub for one in table.watches.get(resource, ()) if one is not watch]
+        if all(sub.watcher != watcher for sub in (*others, *table.of(resource))):
+            self._wait(table, self.number(), resource, watch.sub)
 
     def unwatch(self, package: str, resource: str, watch: Watch) -> None:
         """Take back `watch`."""
@@ -179,10 +188,7 @@ class Notifier:
         table = self._tables[sub.package.key]
         table.add(sub)
         self.by_watcher[sub.watcher] = self.by_watcher.get(sub.watcher, 0) + 1
-        if sub.watcher:
-            waiting = table.waiting.get(sub.resource, {}).get(sub.watcher)
-            if waiting is not None:
-                self.forget_waiting(table, waiting)
+        self._came_back(table, sub.resource, sub.watcher)
 
     def admit(self, sub: Subscription, decision: Decision, now: float) -> None:
         """Take a decision about a subscription and draw the conclusion from it."""
@@ -214,7 +220,8 @@ class Notifier:
         sub.event = event
         sub.retry_after = retry_after
         self.dialogs.pop(sub.dialog.key, None)
-        self._tables[sub.package.key].remove(sub)
+        table = self._tables[sub.package.key]
+        table.remove(sub)
         self._count_off(sub.watcher)
         sub.package.close(sub)
         told = sub.state is not WatcherState.INIT and not silent
@@ -223,7 +230,7 @@ class Notifier:
             self.delivery.part(sub, now)
         sub.state = WatcherState.TERMINATED
         self.delivery.forget(sub)
-        waits = undecided and sub.watcher and self._wait(sub)
+        waits = undecided and self._wait(table, sub.number, sub.resource, sub)
         if sub.kept and not waits:
             self.store.append(sub.number, None, _nobody_waits)
         for observer in self.observers:
@@ -376,20 +383,24 @@ class Notifier:
         for observer in self.observers:
             observer.on_transition(sub, event, now)
 
-    def _wait(self, sub: Subscription) -> bool:
-        """Remember a watcher under the number it had; False when there are too many."""
-        table = self._tables[sub.package.key]
-        known = table.waiting.get(sub.resource, {})
-        if sub.watcher in known or len(known) >= self.settings.waiting:
+    def _wait(self, table: Table, number: int, resource: str, sub: Subscription) -> bool:
+        """Remember a watcher under a number; False for one without a name, or too many."""
+        known = table.waiting.get(resource, {})
+        if not sub.watcher or sub.watcher in known or len(known) >= self.settings.waiting:
             return False
         wall = self.clock.wall()
-        waiting = Waiting(sub.number, sub.resource, sub.watcher, wall)
-        table.wait(waiting)
+        table.wait(Waiting(number, resource, sub.watcher, wall))
         kept = KeptSubscription(
-            sub.package.key, sub.resource, sub.watcher, sub.terms, wall, wall, waiting=True
+            table.package.key, resource, sub.watcher, sub.terms, wall, wall, waiting=True
         )
-        self.store.append(waiting.number, kept, _nobody_waits)
+        self.store.append(number, kept, _nobody_waits)
         return True
+
+    def _came_back(self, table: Table, resource: str, watcher: str) -> None:
+        """Forget a watcher who waited: its new subscription is what there is to decide about."""
+        waiting = table.waiting.get(resource, {}).get(watcher)
+        if waiting is not None:
+            self.forget_waiting(table, waiting)
 
     def forget_waiting(self, table: Table, waiting: Waiting) -> None:
         """Forget a watcher who waited for a decision."""

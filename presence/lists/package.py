@@ -19,7 +19,7 @@ from sip.errors import ParseError
 from ..documents.filters import MEDIA_TYPE as FILTERS
 from ..documents.filters import Filter
 from ..event.package import Body, Decision, EventPackage, Refused, Standing, entity_tag
-from ..event.states import WatcherEvent
+from ..event.states import WatcherEvent, WatcherState, next_state
 from ..event.subscription import NOW, Subscription
 from ..packages.negotiate import Wishes, take_filters
 from ..uris import canonical
@@ -160,6 +160,8 @@ class ListPackage:
         if not subs:
             del self._open[sub.watcher]
         assert isinstance(sub.interest, _Interest)
+        if next_state(WatcherState.PENDING, sub.event) is WatcherState.WAITING:
+            sub.interest.wait()
         sub.interest.leave()
 
     def render(self, sub: Subscription, wall: float) -> Body | None:
@@ -292,6 +294,13 @@ class _Interest:
                 package.notifier.watch(package.inner.key, key, self)
             else:
                 package.backend.follow(package.inner.name, key, watcher, self, now)
+
+    def wait(self) -> None:
+        """Leave word with those who decided nothing so far."""
+        package = self._package
+        for key in self.members:
+            if package.is_local(key) and self.sent.get(key) == _token(_PENDING):
+                package.notifier.wait(package.inner.key, key, self)
 
     def leave(self) -> None:
         package, watcher = self._package, self.sub.watcher

@@ -293,3 +293,20 @@ def test_whom_a_list_follows_is_told_who_asks() -> None:
     alice.refresh(expires=0, headers=KNOWS)
     world.run(6)
     assert watchers(carol.bodies()[-1]) == [(ALICE, "terminated", "timeout")]
+
+
+def test_who_left_a_list_undecided_is_waited_for() -> None:
+    """RFC 3857 4.7: the resource's owner hears of a watcher whom nobody decided about."""
+    world = ListWorld()
+    world.rules[CAROL] = CONFIRM
+    carol = Client(world, "carol", "192.0.2.12", CAROL)
+    carol.subscribe(CAROL, event=b"presence.winfo")
+    alice = subscribed(world)
+    world.run(6)
+    alice.refresh(expires=0, headers=KNOWS)
+    world.run(6)
+    assert (ALICE, "waiting", "timeout") in watchers(carol.bodies()[-1])
+    alice.subscribe(LIST, headers=KNOWS)
+    world.run(6)
+    assert (ALICE, "pending", "subscribe") in watchers(carol.bodies()[-1])
+    assert not world.notifier.waiting("presence", CAROL)
