@@ -52,6 +52,10 @@ class AorRecord:
         self.owner.expire(self, now)
 
 
+#: (AoR, bindings before, bindings now, now).
+Moved = Callable[[str, tuple[Binding, ...], tuple[Binding, ...], float], None]
+
+
 class Location:
     """Bindings by AoR, and the targets a message can be sent to.
 
@@ -80,9 +84,9 @@ class Location:
         self.max_devices = max_devices
         # Finds the way to users of other domains, who have no bindings here.
         self.elsewhere: Callable[[str, float], Sequence[Target]] | None = None
-        # Told (AoR, bindings before, bindings now, now) of every change.
-        self.moved: Callable[[str, tuple[Binding, ...], tuple[Binding, ...], float], None] | None
-        self.moved = None
+        # Told (AoR, bindings before, bindings now, now) of every change; `also` before `moved`.
+        self.moved: Moved | None = None
+        self.also: Moved | None = None
         self.records: dict[str, AorRecord] = {}
         self.binding_count = 0
         self.hosts: dict[str, int] = {}  # where bindings came from, and how many from each
@@ -266,6 +270,8 @@ class Location:
             if not record.checked_at or first < record.checked_at or record.checked_at < now:
                 record.checked_at = first
                 self.timers.schedule(first, record, EXPIRY)
+        if self.also is not None:
+            self.also(record.aor, old, bindings, now)
         if self.moved is not None:
             self.moved(record.aor, old, bindings, now)
 

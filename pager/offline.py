@@ -19,7 +19,7 @@ from . import policy, rules
 from .contents import stored_notice
 from .keeper import Keeper
 from .mailbox import WAKE, Item, Lane, LaneKey, Mailbox
-from .ports import Bindings, Clock, Ledger, Observer, Screen
+from .ports import Bindings, Carrier, Clock, Ledger, Observer, Screen
 from .replay import delivery_draft
 from .settings import PagerSettings
 from .stats import PagerStats
@@ -27,13 +27,17 @@ from .values import LedgerEntry, MarkState, PendingMessage
 
 
 class Attempt:
-    """One stored message on its way to one device; the owner of the fork that carries it."""
+    """One stored message on its way to one device; the owner of the fork that carries it.
 
-    __slots__ = ("item", "lane")
+    in_session: it goes by another way (`pager.ports.Carrier`).
+    """
+
+    __slots__ = ("in_session", "item", "lane")
 
     def __init__(self, lane: Lane, item: Item) -> None:
         self.lane = lane
         self.item = item
+        self.in_session = False
 
     def on_branch(self, fork: Fork, branch: Branch, now: float) -> None:
         """Nothing to note: a fork to one target ends with its only branch."""
@@ -41,6 +45,15 @@ class Attempt:
     def on_final(self, fork: Fork, response: Response | None, status: int, now: float) -> None:
         """Hand the device's answer to the mailbox."""
         self.lane.box.engine.ended(self, status, now)
+
+    def done(self, status: int, now: float) -> None:
+        """See `pager.ports.Carried`."""
+        self.lane.box.engine.ended(self, status, now)
+
+    def otherwise(self, now: float) -> None:
+        """See `pager.ports.Carried`."""
+        self.in_session = False
+        self.lane.box.engine.send(self, now)
 
 
 class _Page:
@@ -74,6 +87,7 @@ class Offline:
         self.stopped = False
         self.observers: tuple[Observer, ...] = ()
         self.screen: Screen | None = None
+        self.carrier: Carrier | None = None
         self.held: set[str] = set()  # recipients who want nothing for the moment
         self._slots = 0
         self._queue: deque[Lane] = deque()
@@ -175,7 +189,7 @@ class Offline:
         """Take the outcome of an attempt of our own."""
         lane, item = attempt.lane, attempt.item
         box = lane.box
-        answer = self._conclude(box, lane, item, lane.device, status)
+        answer = self._conclude(box, lane, item, lane.device, status, attempt.in_session)
         if lane.attempt is attempt:
             lane.attempt = None
             if answer == policy.MOMENT:
@@ -331,8 +345,17 @@ class Offline:
     def _send(self, lane: Lane, item: Item, now: float) -> None:
         self._stats.attempts += 1
         attempt = lane.attempt = Attempt(lane, lane.box.hold(item))
-        fork = Fork(self._proxy, None, delivery_draft(item.message, lane.device), attempt)
-        fork.start((lane.target,), now)
+        carrier = self.carrier
+        if carrier is not None and carrier.carry(item.message, lane.target, attempt, now):
+            attempt.in_session = True
+        else:
+            self.send(attempt, now)
+
+    def send(self, attempt: Attempt, now: float) -> None:
+        """Send a MESSAGE."""
+        lane = attempt.lane
+        draft = delivery_draft(attempt.item.message, lane.device)
+        Fork(self._proxy, None, draft, attempt).start((lane.target,), now)
 
     def _pause(self, lane: Lane, now: float) -> None:
         """Rest after a failure, holding no message meanwhile."""
@@ -346,7 +369,13 @@ class Offline:
         self._timers.schedule(lane.wake_at, lane, WAKE)
 
     def _conclude(
-        self, box: Mailbox, lane: Lane | None, item: Item, device: str, status: int
+        self,
+        box: Mailbox,
+        lane: Lane | None,
+        item: Item,
+        device: str,
+        status: int,
+        in_session: bool = False,
     ) -> int:
         """Record what a device answered, on ``lane`` if it still has one, and tell the ledger.
 
@@ -364,10 +393,11 @@ class Offline:
             if answer == policy.ACCEPTED:
                 self._stats.delivered += 1
                 rule = rules.DEVICE_REPEATED if status == 482 else rules.DEVICE_ACCEPTED
+                rule = rules.TOOK_IN_SESSION if in_session else rule
                 self._note(item, device, status, rule, rules.DELIVERED, final)
             else:
                 self._stats.refused_by_device += 1
-                rule = policy.device_rule(status)
+                rule = rules.REFUSED_IN_SESSION if in_session else policy.device_rule(status)
                 self._note(item, device, status, rule, rules.REFUSED, final)
                 if status == policy.UNWANTED and self.screen is not None:
                     message = item.message

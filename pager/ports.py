@@ -183,6 +183,29 @@ class CopyStore(Protocol):
         ...
 
 
+class Carried(Protocol):
+    """One attempt to deliver a stored message by another way than a MESSAGE.
+
+    One of the two is called once, after ``Carrier.carry`` has returned.
+    """
+
+    def done(self, status: int, now: float) -> None:
+        """Take the outcome, as the final status a MESSAGE would have had."""
+        ...
+
+    def otherwise(self, now: float) -> None:
+        """Send it as a MESSAGE after all."""
+        ...
+
+
+class Carrier(Protocol):
+    """Another way to some devices than a MESSAGE: a session."""
+
+    def carry(self, message: StoredMessage, target: Target, carried: Carried, now: float) -> bool:
+        """Take a stored message to a device; False for one that goes as a MESSAGE."""
+        ...
+
+
 class Ledger(Protocol):
     """The append-only story of every message (design.md D4)."""
 

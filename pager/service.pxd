@@ -20,6 +20,7 @@ from .values cimport LedgerEntry
 cdef class Pager(Shared):
     cdef Py_ssize_t _body_bytes
     cdef dict _boxes
+    cdef public set bridged
     cdef bint _direct
     cdef public object examiner
     cdef MessageIds _ids

@@ -24,7 +24,7 @@ from .identity import MessageIds, submission_key
 from .keeper import Keeper
 from .offline import Offline
 from .outcomes import unique
-from .ports import Bindings, Clock, Examiner, Ledger, MessageStore, Observer, Screen
+from .ports import Bindings, Carrier, Clock, Examiner, Ledger, MessageStore, Observer, Screen
 from .recent import Entry
 from .replay import online_draft
 from .screening import Verdict
@@ -72,6 +72,8 @@ class Pager(Shared):
         self._boxes = offline.boxes
         self._patience_armed = False
         self.examiner: Examiner | None = None
+        # Whose devices are not all reached by a MESSAGE: what they get is stored first.
+        self.bridged: set[str] = set()
         self._heed(settings)
 
     def start(self, bound: Iterable[str], now: float, wall: float) -> None:
@@ -107,6 +109,10 @@ class Pager(Shared):
         """Let a screen judge the messages to and from those in ``screened``, which it keeps up."""
         self.screen = self.offline.screen = screen
         self.screened = screened
+
+    def deliver_by(self, carrier: Carrier) -> None:
+        """Let a carrier take stored messages to the devices it reaches."""
+        self.offline.carrier = carrier
 
     def configure(self, settings: PagerSettings) -> None:
         """Use other settings from now on; ``recent_messages`` stays what it was."""
@@ -197,7 +203,13 @@ class Pager(Shared):
         ) and self._screened_out(submission, now):
             return message_id
         targets = self.bindings.targets(recipient, now)
-        if targets and self._direct and routed is not None and recipient not in self._boxes:
+        if (
+            targets
+            and self._direct
+            and routed is not None
+            and recipient not in self._boxes
+            and recipient not in self.bridged
+        ):
             submission.others = self.bindings.absent_devices(recipient, now)
             fork = fork_of(self._proxy, server_tx, request, submission, routed)
             self._forward(submission, fork, targets, now)
@@ -335,7 +347,7 @@ class Pager(Shared):
             if lane is None or not lane.backlog:
                 free.append(target)
         facts, expires_at = submission.facts(False)
-        if first and facts.mode is not StoreMode.OFF:
+        if (first or recipient in self.bridged) and facts.mode is not StoreMode.OFF:
             facts.mode = StoreMode.FIRST
         decision = policy.on_arrival(facts, len(targets), len(free))
         if decision.act is _REFUSE:

@@ -22,6 +22,7 @@ from .. import settings as settings_of
 from ..identity.accounts import Account
 from ..tls import client_context, server_context
 from .calls import Call, Calls
+from .carrying import Carrying
 from .connections import Connections
 from .deferring import Deferring
 from .relaying import DigestGuard, RelayNames
@@ -104,9 +105,10 @@ class Sessions:
         settings = settings_of.deferring_settings(app.config)
         if not settings.active:
             return None
-        return Deferring(
+        pager, endpoint = app.messaging.pager, app.edge.endpoint
+        deferring = Deferring(
             self.talks,
-            app.messaging.pager,
+            pager,
             app.storage.ledger,
             app.clock,
             app.ids,
@@ -114,6 +116,10 @@ class Sessions:
             app.edge.driver.wake,
             settings,
         )
+        single = app.config.limits.message_body_size
+        pager.deliver_by(Carrying(self.talks, deferring, endpoint.timers, single))
+        app.location.also = deferring.moved
+        return deferring
 
     def _relay(self) -> Relay:
         app, config = self._app, self._app.config

@@ -12,7 +12,7 @@ from sip.forward import Target
 from sip.grammar import parse_params, unquote
 from sip.registrar import Binding
 
-__all__ = ["Capability", "capability_of"]
+__all__ = ["Capability", "capability", "capability_of"]
 
 #: Feature tags by which a device says that it takes sessions of messages.
 _SESSION_TAGS: Final = frozenset((b"message", b"+g.oma.sip-im", b"+g.oma.sip-im.large-message"))
@@ -37,11 +37,12 @@ class Capability:
 def capability_of(target: Target) -> Capability:
     """Return what the device behind a target has registered."""
     binding = target.binding
-    return _read(binding.params) if isinstance(binding, Binding) else Capability(None, True)
+    return capability(binding.params) if isinstance(binding, Binding) else Capability(None, True)
 
 
 @lru_cache(maxsize=1024)
-def _read(params: bytes) -> Capability:
+def capability(params: bytes) -> Capability:
+    """Return what the parameters of a Contact say."""
     try:
         named = {
             name.lower(): unquote(value or b"") for name, value in parse_params(params, "Contact")

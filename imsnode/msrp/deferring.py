@@ -24,36 +24,38 @@ from sip.forward import Target
 from sip.ids import IdSource
 from sip.limits import Limits as Codec
 from sip.message import Request, trim
-from sip.registrar import date_line
+from sip.registrar import Binding, date_line
 from sip.routing import Refusal
 from sip.transaction.server import ServerTransaction
 
 from ..local import Asked, local_message
-from .capability import capability_of
+from .capability import capability, capability_of
 from .taken import Standby, Taken
 from .talk import Talk
 from .talks import Talks, description_in
 
-__all__ = ["Deferring", "DeferringSettings"]
+__all__ = ["UNABLE", "Deferring", "DeferringSettings", "kept_fields"]
 
 Deliver = Literal["auto", "session", "pager"]
 
 #: Header fields of an INVITE that mean the same in the messages of its session (RCC.07, OMA CPM).
-_KEPT: Final = (
-    "contribution-id",
-    "conversation-id",
-    "inreplyto-contribution-id",
-    "p-asserted-service",
-    "p-preferred-service",
-    "accept-contact",
-    "privacy",
-    "subject",
+_KEPT: Final = frozenset(
+    (
+        b"contribution-id",
+        b"conversation-id",
+        b"inreplyto-contribution-id",
+        b"p-asserted-service",
+        b"p-preferred-service",
+        b"accept-contact",
+        b"privacy",
+        b"subject",
+    )
 )
 #: Final answers after which no device can take the session for the moment, and those after which
 #: it may be taken by other means.
 _MEDIA: Final = re.compile(rb"^m=([a-z]+) [1-9]", re.MULTILINE)
 _AWAY: Final = frozenset((404, 408, 410, 430, 480, 500, 503))
-_UNABLE: Final = frozenset((405, 406, 415, 420, 488, 501, 606))
+UNABLE: Final = frozenset((405, 406, 415, 420, 488, 501, 606))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +156,21 @@ class Deferring:
 
     def takes_over(self, status: int) -> tuple[bool, bool]:
         """Say whether a call is taken that devices have answered so, and whether they are there."""
-        unable = status in _UNABLE
+        unable = status in UNABLE
         return (
             self.settings.interwork if unable else status in _AWAY and self.settings.deferred
         ), unable
+
+    def moved(
+        self, aor: str, old: tuple[Binding, ...], new: tuple[Binding, ...], now: float
+    ) -> None:
+        """Take note whether a user has a device that takes sessions alone."""
+        if self.settings.interwork and any(
+            binding.params and capability(binding.params).only_sessions for binding in new
+        ):
+            self._pager.bridged.add(aor)
+        else:
+            self._pager.bridged.discard(aor)
 
     # -- messages ----------------------------------------------------------------------------------
 
@@ -219,7 +232,11 @@ def _offers_session(request: Request) -> bool:
 
 def _kept(request: Request) -> list[tuple[bytes, bytes]]:
     """Return the header fields of an INVITE that its messages have too."""
-    fields: list[tuple[bytes, bytes]] = []
-    for name in _KEPT:
-        fields += [(name.title().encode(), trim(value)) for value in request.get_all(name)]
-    return fields
+    return kept_fields([line.partition(b":")[::2] for line in map(trim, request.lines)])
+
+
+def kept_fields(fields: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return the header fields that mean the same for a message and for its session."""
+    return [
+        (name.strip(), value.strip()) for name, value in fields if name.strip().lower() in _KEPT
+    ]

@@ -69,6 +69,7 @@ class Phone:
         self.server, self.user, self.domain, self.transport = server, user, domain, transport
         self.password = f"pw-{user}" if password is None else password
         self.instance = instance
+        self.features = ""  # parameters of its Contact, each behind a semicolon
         family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
         kind = socket.SOCK_DGRAM if transport == "UDP" else socket.SOCK_STREAM
         self.socket = socket.socket(family, kind)
@@ -236,7 +237,7 @@ class Phone:
 
     def register(self, expires: int = 600, lines: tuple[str, ...] = ()) -> Reply:
         instance = f';+sip.instance="<urn:uuid:{self.instance}>"' if self.instance else ""
-        contact = f"Contact: <{self.contact}>;expires={expires}{instance}"
+        contact = f"Contact: <{self.contact}>;expires={expires}{instance}{self.features}"
         return self.answer_to(
             self.request(
                 "REGISTER",

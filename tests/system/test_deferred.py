@@ -8,8 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from session_msrp.session import Delivered, Reported
+from sip.bodies.cpim import parse_cpim
+from tests.support.imdn import asking, telling, told
 from tests.support.msrp import MsrpClient, final, invite, within
-from tests.support.phone import Phone
+from tests.support.phone import Phone, Reply
 from tests.support.running import RunningNode
 
 EXTRA = '[msrp]\nlisten = ["tcp:127.0.0.1:0"]\ndeferred = true\ninterwork = true\n'
@@ -17,7 +19,9 @@ EXTRA = '[msrp]\nlisten = ["tcp:127.0.0.1:0"]\ndeferred = true\ninterwork = true
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
-    with RunningNode(tmp_path_factory.mktemp("deferred") / "node", extra=EXTRA) as running:
+    people = ("alice", "bob", "carol", "dave", "erin", "frank")
+    home = tmp_path_factory.mktemp("deferred") / "node"
+    with RunningNode(home, extra=EXTRA, users=people) as running:
         yield running
 
 
@@ -30,9 +34,11 @@ def alice(node: RunningNode) -> Iterator[Phone]:
 class Taken:
     """A session of a caller with the node itself."""
 
-    def __init__(self, caller: Phone, called: str, near: MsrpClient) -> None:
+    def __init__(
+        self, caller: Phone, called: str, near: MsrpClient, sent: Reply | None = None
+    ) -> None:
         self.caller, self.near = caller, near
-        self.invite = invite(caller, called, near.offer())
+        self.invite = sent or invite(caller, called, near.offer())
         self.ok = final(caller)
         assert self.ok.status == 200, self.ok.data
         near.accept_answer(self.ok.body)
@@ -54,6 +60,35 @@ class Taken:
         assert self.near.ended()
 
 
+class Called:
+    """A session with the node that the node asked for."""
+
+    def __init__(self, callee: Phone, far: MsrpClient) -> None:
+        self.callee, self.far = callee, far
+        self.invite = final(callee)
+        assert self.invite.method == "INVITE", self.invite.data
+        answer = far.answer(self.invite.body)
+        lines = (f"Contact: <{callee.contact}>", "Content-Type: application/sdp")
+        callee.respond(self.invite, 200, lines, answer)
+        assert final(callee).method == "ACK"
+        far.open()
+
+
+def words(phone: Phone, count: int) -> list[bytes]:
+    """Take so many MESSAGEs; return their contents."""
+    bodies = []
+    for _ in range(count):
+        message = final(phone)
+        assert message.method == "MESSAGE", message.data
+        phone.respond(message, 200)
+        bodies.append(message.body)
+    return bodies
+
+
+def story(node: RunningNode, message_id: str) -> str:
+    return node.command("why", message_id).stdout
+
+
 def test_a_session_to_somebody_away_becomes_messages(node: RunningNode, alice: Phone) -> None:
     """Each message is in the store before its MSRP 200; they come when the user does."""
     with MsrpClient() as near, Phone(("127.0.0.1", node.ports["udp"]), "bob") as bob:
@@ -64,9 +99,81 @@ def test_a_session_to_somebody_away_becomes_messages(node: RunningNode, alice: P
         assert {Delivered(each) for each in sent} < set(near.events)
         call.hang_up()
         assert bob.register().status == 200
-        came = []
-        for _ in sent:
-            message = final(bob)
-            bob.respond(message, 200)
-            came.append(message.body)
-        assert came == [b"one", b"two " * 5000]
+        assert words(bob, 2) == [b"one", b"two " * 5000]
+        why = story(node, call.invite.get("call-id"))
+        assert "session-taken" in why
+        assert "no device of the called user is registered: its messages are stored" in why
+        assert "it came in the session of this Call-ID" in why
+
+
+SESSIONS = ";+g.oma.sip-im"
+ONLY_SESSIONS = ';methods="INVITE,ACK,BYE,CANCEL"'
+ONLY_MESSAGES = ';methods="MESSAGE"'
+
+
+def test_what_waited_comes_in_a_session_where_the_device_takes_some(
+    node: RunningNode, alice: Phone
+) -> None:
+    """One call brings all of it, in order; receipts and words go back through it."""
+    with MsrpClient() as near, MsrpClient(types=b"message/cpim") as far:
+        call = Taken(alice, "carol", near)
+        body = asking(b"imdn-7", "positive-delivery", recipient=b"sip:carol@ims.test")
+        near.send(body, b"message/cpim")
+        near.send(b"plain")
+        near.until(Delivered, 3)
+        call.hang_up()
+        assert alice.register().status == 200
+        with Phone(("127.0.0.1", node.ports["udp"]), "carol") as bob:
+            bob.features = SESSIONS
+            assert bob.register().status == 200
+            came = Called(bob, far)
+            assert "<sip:alice@ims.test>" in came.invite.get("from")
+            one, two = far.messages(2)
+            assert one == body
+            plain = parse_cpim(two)
+            assert plain.part.content == b"plain"
+            assert plain.get(b"From") == b"<sip:alice@ims.test>"
+            far.send(
+                telling("imdn-7", "delivery", "delivered", sender=b"sip:carol@ims.test"),
+                b"message/cpim",
+            )
+            assert told(words(alice, 1)) == [("imdn-7", "delivery", "delivered")]
+            assert "answered 200 in an MSRP session" in story(node, "imdn-7")
+        assert "the device says that it has the message" in story(node, "imdn-7")
+
+
+def test_a_message_to_a_device_that_takes_sessions_alone(node: RunningNode, alice: Phone) -> None:
+    """It is stored, brought in a session, and answered as a message."""
+    with Phone(("127.0.0.1", node.ports["udp"]), "dave") as bob, MsrpClient() as far:
+        bob.features = ONLY_SESSIONS
+        assert bob.register().status == 200
+        assert alice.message("dave", "hello").status == 202
+        Called(bob, far)
+        assert far.messages() == [b"hello"]
+        assert alice.message("dave", "again").status == 202
+        assert far.messages(2)[1] == b"again"
+        assert alice.register().status == 200
+        far.send(b"hello yourself")
+        assert words(alice, 1) == [b"hello yourself"]
+
+
+@pytest.mark.parametrize(("called", "features"), [("erin", ONLY_MESSAGES), ("frank", "")])
+def test_a_session_to_devices_that_take_none(
+    node: RunningNode, alice: Phone, called: str, features: str
+) -> None:
+    """They say so when they register, or when they are called; either way they get messages."""
+    with Phone(("127.0.0.1", node.ports["udp"]), called) as bob, MsrpClient() as near:
+        bob.features = features
+        assert bob.register().status == 200
+        if features:
+            call = Taken(alice, called, near)
+        else:
+            sent = invite(alice, called, near.offer())
+            asked = final(bob)
+            bob.respond(asked, 488)
+            assert final(bob).method == "ACK"
+            call = Taken(alice, called, near, sent)
+        near.send(b"hello")
+        assert words(bob, 1) == [b"hello"]
+        near.until(Delivered, 2)
+        call.hang_up()
