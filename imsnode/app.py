@@ -19,6 +19,7 @@ from sip.aio.clock import SystemClock
 from sip.aio.ids import SystemIds
 
 from . import settings as settings_of
+from .addresses import own_addresses
 from .admission import Admission
 from .config import Config
 from .documents import Documents
@@ -70,6 +71,7 @@ class App:
             await asyncio.sleep(0)  # here and below: to be stopped between two long steps
             self._build()
             self.web.bind()
+            self._open_doors()
             await asyncio.sleep(0)
             now, wall = self.clock.now(), self.clock.wall()
             if self.storage.newest() > wall + CLOCK_STEP_S:
@@ -205,6 +207,14 @@ class App:
         self.web: Web = Web(self, self.readiness)
         node_metrics(self.web.metrics, self)
 
+    def _open_doors(self) -> None:
+        """Let SIP and sessions know where WebSocket connections come in."""
+        doors = self.web.doors()
+        for address in own_addresses(doors, self.config):
+            self._learn_address(address)
+        if self.sessions is not None:
+            self.sessions.doors = doors
+
     def _is_used(self, aor: str) -> bool:
         """Say whether an address is a user's, a group's or a service's."""
         return (
@@ -226,7 +236,7 @@ class App:
         listeners = [str(bound) for bound in self.edge.bound]
         if self.sessions is not None:
             listeners += self.sessions.listeners()
-        return " ".join(["imsnode ready", *listeners, f"http:{self.web.http.address}"])
+        return " ".join(["imsnode ready", *listeners, *self.web.listeners()])
 
     # ------------------------------------------------------------------- stop
 

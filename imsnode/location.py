@@ -329,7 +329,7 @@ class Location:
 
     def _dial(self, binding: Binding, uri: Uri, source: str, now: float) -> Target | None:
         # A client that registered over TLS is never reached in the clear (threats.md H4).
-        hop = next_hop(uri, binding.secure or binding.received[0] == "TLS")
+        hop = next_hop(uri, binding.secure or binding.received[0] in ("TLS", "WSS"))
         if hop is None or hop.host != source:
             return None
         flow = binding.flow

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -17,7 +17,10 @@ from prometheus_client.registry import Collector
 
 from sip.aio import Driver
 
-__all__ = ["Kind", "Metrics", "driver_metrics"]
+if TYPE_CHECKING:
+    from .http.websockets import WebSockets
+
+__all__ = ["Kind", "Metrics", "driver_metrics", "websocket_metrics"]
 
 _log = logging.getLogger(__name__)
 
@@ -131,7 +134,7 @@ def driver_metrics(metrics: Metrics, driver: Driver) -> None:
     )
     metrics.labelled(
         "stream_messages",
-        "Messages on TCP and TLS connections.",
+        "Messages on TCP, TLS and WebSocket connections.",
         "direction",
         lambda: {"in": stats.stream_in, "out": stats.stream_out},
     )
@@ -179,3 +182,31 @@ def driver_metrics(metrics: Metrics, driver: Driver) -> None:
     )
     metrics.gauge("connections", "Connections open now.", lambda: stats.connections)
     metrics.gauge("tls_handshakes", "TLS handshakes under way.", lambda: stats.handshaking)
+
+
+def websocket_metrics(metrics: Metrics, websockets: WebSockets) -> None:
+    """Register what the WebSocket services count."""
+    stats = websockets.stats
+    metrics.labelled(
+        "websockets",
+        "WebSocket connections there are.",
+        "subprotocol",
+        websockets.counts,
+        kind="gauge",
+    )
+    metrics.labelled(
+        "websockets_refused",
+        "WebSocket handshakes refused.",
+        "reason",
+        lambda: {"forbidden": stats.forbidden, "malformed": stats.malformed},
+    )
+    metrics.labelled(
+        "websockets_closed",
+        "WebSocket connections ended by a rule or a bound.",
+        "reason",
+        lambda: {
+            "broken": stats.broken,
+            "slow": stats.slow,
+            "unanswered": stats.unanswered,
+        },
+    )

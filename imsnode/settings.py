@@ -32,6 +32,7 @@ from .content import ContentSettings
 from .history import HistorySettings, Keep, parse_keep
 from .http.api import TokenLimits
 from .http.limits import HttpLimits
+from .http.origins import Origins
 from .identity import AuthSettings, Peer, Rate, RateSettings, ThrottleSettings
 from .mailroom import Retry
 from .msrp.calls import CallSettings
@@ -130,6 +131,14 @@ def http_limits(config: Config) -> HttpLimits:
         body_bytes=limits.http_body_size,
         upload_bytes=config.content.file_size + _FORM_BYTES if config.content.domains else 0,
     )
+
+
+def origins(config: Config) -> Origins:
+    """Which web pages may connect."""
+    table = config.websocket
+    advertised = config.network.advertise
+    names = (*config.domains, *table.hosts, *((advertised,) if advertised else ()))
+    return Origins(names, table.origins, table.require_origin)
 
 
 def xcap_limits(config: Config) -> XcapLimits:

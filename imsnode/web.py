@@ -7,6 +7,8 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sip.aio import Bound
+
 from . import __version__
 from . import settings as settings_of
 from .content import ContentStore
@@ -28,11 +30,13 @@ from .http.api import (
 )
 from .http.app import Readiness, make_app
 from .http.server import HttpServer
+from .http.websockets import Service, WebSockets
 from .http.xcap import PATH as XCAP_PATH
 from .http.xcap import Xcap
 from .identity.tokens import TokenTable
-from .metrics import Metrics, driver_metrics
+from .metrics import Metrics, driver_metrics, websocket_metrics
 from .oversize import Oversize, OversizeSettings
+from .tls import server_context
 from .trace import TraceHub
 
 if TYPE_CHECKING:
@@ -85,12 +89,29 @@ class Web:
         operations += report_operations(app.messaging.reporting.add, self.history_desk.access)
         if config.content.domains:
             operations += self._file_operations(app)
+        self.websockets = _websockets(app)
+        websocket_metrics(self.metrics, self.websockets)
+        routes = (make_api(operations, __version__), self.xcap.route, *self.websockets.routes)
+        served = make_app(readiness, self.metrics, routes)
+        limits = settings_of.http_limits(config)
         self.http: HttpServer = HttpServer(
-            make_app(readiness, self.metrics, (make_api(operations, __version__), self.xcap.route)),
+            served,
             host=config.http.listen.host,
             port=config.http.listen.port,
-            limits=settings_of.http_limits(config),
+            limits=limits,
+            websockets=self.websockets,
         )
+        self.https: HttpServer | None = None
+        if config.http.tls_listen is not None:
+            self.https = HttpServer(
+                served,
+                host=config.http.tls_listen.host,
+                port=config.http.tls_listen.port,
+                setting="http.tls_listen",
+                limits=limits,
+                tls=server_context(*app.edge.certificate()),
+                websockets=self.websockets,
+            )
         self.control: HttpServer = HttpServer(
             make_control_app(self.plane, self.trace),
             unix_path=Path(short_path(config.control_socket)),
@@ -113,25 +134,42 @@ class Web:
             *rcs_file_operations(store, access, realms, self.base_url),
         ]
 
+    @property
+    def _servers(self) -> list[HttpServer]:
+        return [each for each in (self.http, self.https, self.control) if each is not None]
+
     def bind(self) -> None:
         """Take the addresses. The control socket also says that no other node works on this store.
 
         Raises: BindError.
         """
-        self.http.bind()
-        self.control.bind()
+        for server in self._servers:
+            server.bind()
+
+    def listeners(self) -> list[str]:
+        """Return the words of the ready line."""
+        secure = [] if self.https is None else [f"https:{self.https.address}"]
+        return [f"http:{self.http.address}", *secure]
+
+    def doors(self) -> list[Bound]:
+        """Return where WebSocket connections come in, as listeners of SIP and MSRP."""
+        found = [self.http.bound("WS")]
+        return found if self.https is None else [*found, self.https.bound("WSS")]
 
     async def start(self) -> None:
         """Accept requests."""
         self.content.start(self._app.loop)
-        await self.http.start()
-        await self.control.start()
+        for server in self._servers:
+            await server.start()
 
     async def stop(self) -> None:
         """End what is under way and close."""
         self.content.stop()
         self.trace.close()
-        await asyncio.gather(self.http.stop(0.5), self.control.stop(0.5), return_exceptions=True)
+        self.websockets.close()
+        await asyncio.gather(
+            *(server.stop(0.5) for server in self._servers), return_exceptions=True
+        )
 
     def xcap_root(self) -> str:
         """Return the URI below which documents are."""
@@ -148,3 +186,29 @@ class Web:
     def base_url(self) -> str:
         """Return what links to files begin with."""
         return self._app.config.content.base_url or f"http://{self.http.address}"
+
+
+def _websockets(app: App) -> WebSockets:
+    """Open the ways that the configuration asks for."""
+    config, driver, sessions = app.config, app.edge.driver, app.sessions
+    services = {}
+    if config.websocket.sip:
+        services["/sip"] = Service(
+            "sip",
+            config.limits.message_size,
+            lambda secure, local, remote: driver.adopt("WSS" if secure else "WS", local, remote),
+        )
+    if sessions is not None:
+        services["/msrp"] = Service(
+            "msrp",
+            sessions.connections.limits.message_bytes,
+            lambda secure, _, remote: sessions.connections.adopt(remote, secure),
+            plain=config.msrp.websocket_plain,
+        )
+    return WebSockets(
+        app.loop,
+        services,
+        settings_of.origins(config),
+        config.websocket.ping,
+        config.limits.partial_message,
+    )

@@ -41,7 +41,7 @@ class Link(Protocol):
     """A connection, as the anchor needs it."""
 
     def write(self, data: bytes) -> None:
-        """Send octets, or keep them until there is room."""
+        """Send one chunk, or keep it until there is room."""
         ...
 
     def bound(self, leg: Leg) -> None:
@@ -86,7 +86,7 @@ class Leg:
         self.first = described.path[0].raw
         self.target = described.target
         self.fingerprint = described.fingerprint if described.secure else b""
-        self.connects = connects
+        self.connects = connects and not described.websocket
 
     def write(self, data: bytes) -> bool:
         """Send to this end, or keep it until the end is connected; False when it is too much."""
@@ -103,8 +103,8 @@ class Leg:
         self.link = link
         link.bound(self)
         waiting, self.waiting, self.waiting_bytes = self.waiting, [], 0
-        if waiting:
-            link.write(b"".join(waiting))
+        for chunk in waiting:
+            link.write(chunk)
 
 
 class Stream:

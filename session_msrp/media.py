@@ -20,6 +20,8 @@ __all__ = [
     "ACTIVE",
     "ACTPASS",
     "PASSIVE",
+    "PLAIN",
+    "SECURE",
     "Description",
     "answer_setup",
     "is_session",
@@ -32,9 +34,12 @@ ACTIVE: Final = b"active"
 PASSIVE: Final = b"passive"
 ACTPASS: Final = b"actpass"
 
-_PLAIN: Final = b"TCP/MSRP"
-_SECURE: Final = b"TCP/TLS/MSRP"
+#: Protocols of an m= line; WebSocket has none of its own (RFC 7977 5.2.2).
+PLAIN: Final = b"TCP/MSRP"
+SECURE: Final = b"TCP/TLS/MSRP"
 _PATH_URIS = 8
+#: Transports that a path may name: of the second nobody connects to a client (RFC 7977 5.1).
+_TRANSPORTS: Final = (b"tcp", b"ws")
 _DIRECTIONS: Final = (b"sendrecv", b"sendonly", b"recvonly", b"inactive")
 
 
@@ -66,12 +71,19 @@ class Description:
         A name in the path is taken for the c= line's address, as nothing here resolves names.
         """
         host, port = self.path[0].address
+        if self.websocket:
+            return None
         if self.cema and self.host is not None:
             return (self.host, self.port)  # RFC 6714 4.2.2; a relay in the path rules CEMA out
         try:
             return (str(ipaddress.ip_address(host)), port)
         except ValueError:
             return None if self.host is None else (self.host, port)
+
+    @property
+    def websocket(self) -> bool:
+        """True for a side that opens a WebSocket and can be reached in no other way."""
+        return bool(self.path) and self.path[0].transport == _TRANSPORTS[1]
 
     def accepts(self, kind: bytes) -> bool:
         """Say whether a media type, in lower case, may be sent to this side."""
@@ -81,13 +93,13 @@ class Description:
 
 def is_session(media: Media) -> bool:
     """Say whether a medium is an MSRP session."""
-    return media.kind == b"message" and media.protocol.upper() in (_PLAIN, _SECURE)
+    return media.kind == b"message" and media.protocol.upper() in (PLAIN, SECURE)
 
 
 def read_media(sdp: Sdp, media: Media) -> Description:
     """Read a section for which ``is_session`` holds. Raises: MediaError."""
     path: tuple[MsrpUri, ...] = ()
-    secure = media.protocol.upper() == _SECURE
+    secure = media.protocol.upper() == SECURE
     text = media.attribute(b"path")
     if media.port or text is not None:
         if text is None:
@@ -98,7 +110,7 @@ def read_media(sdp: Sdp, media: Media) -> Description:
             raise MediaError(f"a=path: {error.reason}") from error
         if path[-1].secure != secure:
             raise MediaError("the scheme in a=path is not that of the m= line")
-        if path[0].transport != b"tcp":
+        if path[0].transport not in _TRANSPORTS:
             raise MediaError("a=path names a transport that does not exist here")
     setup = media.attribute(b"setup") or sdp.session.attribute(b"setup") or b""
     size = (media.attribute(b"max-size") or b"").strip(b" ")
@@ -141,7 +153,7 @@ def new_media(
 
     Args: host: for the c= line. setup: ACTPASS or ACTIVE in an offer, never PASSIVE (RFC 6135 4).
     """
-    protocol = _SECURE if own.secure else _PLAIN
+    protocol = SECURE if own.secure else PLAIN
     media = Media([(b"m", b"message %d %b *" % (own.address[1], protocol))])
     media.set_connection(host)
     media.set_attribute(b"accept-types", types)

@@ -18,6 +18,8 @@ from .errors import MediaError
 from .media import (
     ACTPASS,
     PASSIVE,
+    PLAIN,
+    SECURE,
     Description,
     answer_setup,
     is_session,
@@ -30,9 +32,22 @@ __all__ = ["Door", "Negotiation"]
 
 
 class Door(Protocol):
-    """Where one of the parties reaches this node."""
+    """Where one of the parties reaches this node.
 
-    def uri(self, secure: bool) -> MsrpUri | None:
+    websocket, secure: how its signalling comes, and therefore how a WebSocket client's media do.
+    """
+
+    @property
+    def websocket(self) -> bool:
+        """True when its signalling comes over a WebSocket."""
+        ...
+
+    @property
+    def secure(self) -> bool:
+        """True when its signalling comes over TLS."""
+        ...
+
+    def uri(self, secure: bool, websocket: bool = False) -> MsrpUri | None:
         """Return a new URI with a session part nobody can guess; None without such a listener."""
         ...
 
@@ -107,16 +122,26 @@ class Negotiation:
                 return current
         elif self._anchor.gave_out(described.path[-1]):
             return None
-        caller = self._doors[True].uri(described.secure)
-        callee = self._doors[False].uri(described.secure)
-        if caller is None or callee is None:
+        near = self._doors[by_caller].uri(described.secure, described.websocket)
+        far = self._far_uri(self._doors[not by_caller], described)
+        if near is None or far is None:
             return None
-        stream = Stream(caller, callee, now)
+        stream = Stream(near, far, now) if by_caller else Stream(far, near, now)
         # Whoever offers connects, to us: nobody may offer "passive" (RFC 6135 4.2.2). Whoever does
         # it all the same waits for us.
         stream.leg(by_caller).reached_by(described, connects=described.setup == PASSIVE)
         self._anchor.add(stream)
         return stream
+
+    def _far_uri(self, door: Door, described: Description) -> MsrpUri | None:
+        """Return what the other party gets instead of the offered path.
+
+        It is as secure as what was offered. Only from and to a WebSocket that is not a choice of
+        the parties: there it is as secure as the signalling of who gets it.
+        """
+        if door.websocket or described.websocket:
+            return door.uri(door.secure, door.websocket)
+        return door.uri(described.secure)
 
     def answer(self, body: bytes) -> bytes:
         """Return an answer as whoever offered is to see it. Raises: ParseError, MediaError."""
@@ -174,15 +199,19 @@ class Negotiation:
         own = leg.uri
         host, port = own.address
         media.set_port(port)
+        if own.secure != described.secure:
+            media.set_protocol(SECURE if own.secure else PLAIN)
         media.set_connection(host)
         media.set_attribute(b"path", own.raw)
         if setup:
             media.set_attribute(b"setup", setup)
         else:
             media.remove_attributes(b"setup")
-        if described.secure:
-            door = self._doors[leg is leg.stream.caller]
+        door = self._doors[leg is leg.stream.caller]
+        if own.secure and door.fingerprint:
             media.set_attribute(b"fingerprint", door.fingerprint)
+        else:
+            media.remove_attributes(b"fingerprint")
 
     def _print(self, body: bytes, sdp: Sdp) -> bytes:
         # What has no session of ours in it leaves as it came, octet for octet.

@@ -277,7 +277,8 @@ class Proxy:
         scheme = b"sips:" if secure and side.secure else b"sip:"
         transport = b""
         if side.transport != "UDP" and not (secure and side.transport == "TLS"):
-            transport = b";transport=" + side.transport.lower().encode("ascii")
+            name = "ws" if side.transport == "WSS" else side.transport.lower()  # RFC 7118 5.2
+            transport = b";transport=" + name.encode("ascii")
         token = self.tokens.make(bound, scope)
         return b"<%b%b@%b%b;lr>" % (scheme, token, side.sent_by, transport)
 

@@ -16,6 +16,7 @@ from .uri import Uri
 
 _TRANSPORTS = {b"udp": "UDP", b"tcp": "TCP", b"tls": "TLS", b"ws": "WS", b"wss": "WSS"}
 _SECURED = {"TCP": "TLS", "TLS": "TLS", "WS": "WSS", "WSS": "WSS"}
+_PORTS = {"TLS": 5061, "WS": 80, "WSS": 443}  # RFC 3261 19.1.2, RFC 7118 5.5
 _BROADCAST = IPv4Address("255.255.255.255")
 _REMEMBERED = 4096  # hosts whose verdict is kept
 
@@ -50,7 +51,7 @@ def next_hop(uri: Uri, secure: bool = False) -> Hop | None:
         return None
     port = uri.port
     if port is None:
-        port = 5061 if transport in ("TLS", "WSS") else 5060
+        port = _PORTS.get(transport, 5060)
     return Hop(transport, maddr_of(uri) or uri.host, port, secure or transport in ("TLS", "WSS"))
 
 

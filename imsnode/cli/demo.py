@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["demo"]
 
 DOMAIN = "ims.test"
+HTTPS = "127.0.0.1:8443"  # browsers speak WebSocket over TLS with a page that came over TLS
 NAMES = ("alice", "bob", "carol")
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that looks like another
 
@@ -40,7 +41,7 @@ def demo(
     """
     file = directory / "imsnode.toml"
     if not file.exists():
-        create(directory, [DOMAIN])
+        create(directory, [DOMAIN], {"http.tls_listen": HTTPS})
     settings = load_config(file)
     passwords = _passwords(directory / "users.csv")
     _add_users(settings, passwords)
@@ -111,6 +112,7 @@ def _guide(settings: Config, file: Path, passwords: dict[str, str]) -> list[str]
         f"  and as outbound proxy (or SIP server) one of: {ways}.",
         f"  Write to sip:echo@{domain}: it answers every message. Register a second softphone",
         "  with another user and write to each other; switch one off and it gets later what waits.",
+        f"In a browser (JsSIP and others): {', '.join(_sockets(settings))}.",
         "",
         "Without one, in another terminal:",
         f"  {program} message send --config {file} --from alice --to bob 'Hello Bob'",
@@ -119,6 +121,13 @@ def _guide(settings: Config, file: Path, passwords: dict[str, str]) -> list[str]
         "",
         "Ctrl-C ends it.",
     ]
+
+
+def _sockets(settings: Config) -> list[str]:
+    """Name the ways of SIP over WebSocket."""
+    http = settings.http
+    secure = [] if http.tls_listen is None else [f"wss://{http.tls_listen}/sip"]
+    return [f"ws://{http.listen}/sip", *secure]
 
 
 def _program() -> str:

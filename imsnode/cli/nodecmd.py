@@ -22,7 +22,7 @@ from .output import Cell, say, show_rows
 from .session import load_config, node
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from imsnode.config import Config
 
@@ -43,8 +43,11 @@ def init(
     say(f"run it with: imsnode serve --config {directory / 'imsnode.toml'}")
 
 
-def create(directory: Path, domains: list[str]) -> Path:
-    """Write the configuration and the database of a new node; gives the file's path."""
+def create(directory: Path, domains: list[str], others: Mapping[str, str] | None = None) -> Path:
+    """Write the configuration and the database of a new node; gives the file's path.
+
+    others: settings that differ from the default, by dotted key.
+    """
     from imsnode.config.template import render
     from imsnode.config.types import parse_domain
 
@@ -59,7 +62,7 @@ def create(directory: Path, domains: list[str]) -> Path:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with file.open("x", encoding="utf-8") as stream:
-            stream.write(render(names))
+            stream.write(render(names, others))
     except FileExistsError as error:
         raise CommandError(f"{error.filename} exists already") from error
     except OSError as error:

@@ -12,6 +12,7 @@ from .errors import Problem
 if TYPE_CHECKING:
     from .loader import Config
     from .model import Settings
+    from .types import HostPort
 
 __all__ = ["cross_check", "missing_files"]
 
@@ -49,10 +50,19 @@ def _listeners(settings: Settings) -> Iterator[Problem]:
     taken = {(e.host, e.port): str(e) for e in settings.listen if e.transport != "UDP" and e.port}
     if len(taken) != sum(1 for e in settings.listen if e.transport != "UDP" and e.port):
         yield Problem("listen", "", "gives one port to TCP and to TLS", "use another port for TLS")
-    http = settings.http.listen
-    if (http.host, http.port) in taken:
-        other = taken[http.host, http.port]
-        yield Problem("http.listen", f'"{http}"', f"is also used by {other}", "use another port")
+    for key, http in _http(settings):
+        other = taken.get((http.host, http.port))
+        if other is not None:
+            yield Problem(key, f'"{http}"', f"is also used by {other}", "use another port")
+        elif http.port:
+            taken[http.host, http.port] = key
+
+
+def _http(settings: Settings) -> Iterator[tuple[str, HostPort]]:
+    """List the addresses of the HTTP listener, by key."""
+    yield "http.listen", settings.http.listen
+    if settings.http.tls_listen is not None:
+        yield "http.tls_listen", settings.http.tls_listen
 
 
 def _msrp(settings: Settings) -> Iterator[Problem]:
@@ -71,9 +81,9 @@ def _msrp(settings: Settings) -> Iterator[Problem]:
         return
     if not table.listen:
         yield Problem("msrp.listen", "[]", "leaves sessions no way", "name one")
-    http = settings.http.listen
     streams = [each for each in (*table.listen, *settings.listen) if each.transport != "UDP"]
-    taken = Counter([(http.host, http.port), *((each.host, each.port) for each in streams)])
+    http = [(each.host, each.port) for _, each in _http(settings)]
+    taken = Counter([*http, *((each.host, each.port) for each in streams)])
     for entry in table.listen:
         if entry.port and taken[entry.host, entry.port] > 1:
             yield Problem("msrp.listen", f'"{entry}"', "is used twice", "use another port")

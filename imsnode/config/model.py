@@ -28,6 +28,7 @@ from .types import (
     Network,
     NextHop,
     Octets,
+    OptionalAddress,
     OptionalPath,
     PeerAddress,
     PeerName,
@@ -36,6 +37,7 @@ from .types import (
     RuleOption,
     Seconds,
 )
+from .websocket import WebSocket
 
 __all__ = [
     "Algorithm",
@@ -70,6 +72,7 @@ __all__ = [
     "Table",
     "Timers",
     "Tls",
+    "WebSocket",
     "Webhook",
     "Xcap",
 ]
@@ -81,10 +84,15 @@ Strangers = Literal["anything", "text", "one", "nothing"]
 
 
 class Http(Table):
-    """The HTTP listener: health, readiness, metrics."""
+    """The HTTP listener: health, readiness, metrics, and all that programs and browsers use."""
 
     listen: HttpAddress = restart(
         HostPort("127.0.0.1", 8080), "Address and port of the HTTP listener."
+    )
+    tls_listen: OptionalAddress = restart(
+        None,
+        "Address and port where the same is served over TLS (https, wss) with the certificate in "
+        '[tls]; "" for none.',
     )
 
 
@@ -177,7 +185,7 @@ class Storage(Table):
 
 
 class Tls(Table):
-    """The certificate of the TLS listeners."""
+    """The certificate of the TLS listeners, HTTP's and MSRP's among them."""
 
     certificate: OptionalPath = restart(
         None,
@@ -654,6 +662,7 @@ class Settings(Table):
         min_length=1,
     )
     http: Http = Http()
+    websocket: WebSocket = WebSocket()
     api: Api = Api()
     xcap: Xcap = Xcap()
     webhook: Webhook = Webhook()

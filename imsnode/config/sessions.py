@@ -68,6 +68,10 @@ class Msrp(Table):
         "Whether AUTH is taken without TLS, which RFC 4976 forbids: for laboratories. Nobody is "
         "kept from reading what passes then.",
     )
+    websocket_plain: bool = restart(
+        False,
+        "Whether sessions are taken over ws: too; RFC 7977 wants wss: alone. For laboratories.",
+    )
     relay_algorithms: tuple[Algorithm, ...] = restart(
         ("SHA-256", "MD5"),
         "Digest algorithms that AUTH offers, strongest first, one challenge each.",

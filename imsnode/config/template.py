@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .problems import toml_value
 from .reference import Setting, settings, tables
@@ -21,12 +21,15 @@ _HEAD = """\
 _PLAIN = ("domains", "listen", "http.listen", "storage.url")
 
 
-def render(domains: Sequence[str]) -> str:
-    """Write a complete file for `domains`: the main settings, and all others as comments."""
-    given = {"domains": toml_value(list(domains))}
+def render(domains: Sequence[str], others: Mapping[str, str] | None = None) -> str:
+    """Write a complete file for `domains`: the main settings, and all others as comments.
+
+    others: text values of settings that differ from the default, by dotted key.
+    """
+    given: dict[str, object] = {"domains": list(domains), **(others or {})}
     known = settings()
     parts = [_HEAD]
-    parts += [_entry(s, given.get(s.key, s.default)) for s in known if "." not in s.key]
+    parts += [_entry(s, given) for s in known if "." not in s.key]
     for name, purpose, listed in tables():
         inside = [s for s in known if s.key.startswith((f"{name}.", f"{name}[]."))]
         if listed:
@@ -35,13 +38,15 @@ def render(domains: Sequence[str]) -> str:
             parts.append("\n".join(lines) + "\n")
         else:
             parts.append(f"{_comment(purpose)}\n[{name}]\n")
-            parts += [_entry(s, s.default) for s in inside]
+            parts += [_entry(s, given) for s in inside]
     return "\n".join(parts)
 
 
-def _entry(setting: Setting, value: str) -> str:
+def _entry(setting: Setting, given: Mapping[str, object]) -> str:
     applied = "" if setting.apply == "live" else " Takes effect when the node starts."
-    mark = "" if setting.key in _PLAIN else "# "
+    key = setting.key
+    value = toml_value(given[key]) if key in given else setting.default
+    mark = "" if key in _PLAIN or key in given else "# "
     return f"{_comment(setting.description + applied)}\n{mark}{_word(setting)} = {value}\n"
 
 

@@ -29,7 +29,9 @@ __all__ = [
     "Network",
     "NextHop",
     "Octets",
+    "OptionalAddress",
     "OptionalPath",
+    "Origin",
     "PeerAddress",
     "PeerName",
     "Retention",
@@ -47,7 +49,9 @@ __all__ = [
     "parse_media_type",
     "parse_network",
     "parse_next_hop",
+    "parse_optional_hostport",
     "parse_optional_path",
+    "parse_origin",
     "parse_path",
     "parse_peer_address",
     "parse_peer_name",
@@ -64,6 +68,7 @@ _SIZE_UNITS = {"": 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _RETENTION_S = (3600.0, 3660 * 86400.0)
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/(?:\*|[a-z0-9!#$&^_.+-]{1,127})", re.ASCII)
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?", re.ASCII)
 _EVENT_NAME = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
 _SCHEMES = ("udp", "tcp", "tls")
 
@@ -169,6 +174,22 @@ def parse_hostport(value: object) -> HostPort:
     if not colon or not re.fullmatch(r"[0-9]{1,5}", port, re.ASCII) or int(port) > 65535:
         raise ValueError(f"is not an address with a port from 0 to 65535: {expected}")
     return HostPort(_host(host, expected), int(port))
+
+
+def parse_optional_hostport(value: object) -> HostPort | None:
+    """Read an address with a port; empty text stands for none."""
+    return None if value is None or value == "" else parse_hostport(value)
+
+
+def parse_origin(value: object) -> str:
+    """Read the origin of web pages (RFC 6454 6.2), or "*"; folded to lower case."""
+    text = str(value).lower()
+    if text != "*" and not _ORIGIN.fullmatch(text):
+        raise ValueError(
+            'is not an origin: write scheme and host as in "https://phone.example.com", with the '
+            "port unless it is the usual one"
+        )
+    return text
 
 
 def parse_listener(value: object) -> Listener:
@@ -313,6 +334,10 @@ def _text(value: object) -> str:
     return str(value)
 
 
+def _optional_text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
 Seconds = Annotated[
     float,
     BeforeValidator(parse_duration),
@@ -346,6 +371,13 @@ HttpAddress = Annotated[
     PlainSerializer(_text, return_type=str),
     WithJsonSchema({"type": "host:port"}),
 ]
+OptionalAddress = Annotated[
+    HostPort | None,
+    BeforeValidator(parse_optional_hostport),
+    PlainSerializer(_optional_text, return_type=str),
+    WithJsonSchema({"type": "host:port"}),
+]
+Origin = Annotated[str, BeforeValidator(parse_origin), WithJsonSchema({"type": "origin"})]
 Network = Annotated[
     ipaddress.IPv4Network | ipaddress.IPv6Network,
     BeforeValidator(parse_network),

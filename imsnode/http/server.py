@@ -7,16 +7,20 @@ import asyncio
 import contextlib
 import os
 import socket
+import ssl
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from sip.aio import BindError
+from sip.aio import BindError, Bound
 from sip.aio.listener import join, open_socket
 
 from .limits import HttpLimits, Limited
+from .websockets import WebSockets
 
 __all__ = ["HttpServer"]
 
@@ -37,7 +41,9 @@ class HttpServer:
     """Serves one ASGI application.
 
     Args:   host, port: where to listen (port 0: any), or unix_path: a socket file, mode 0600;
-            setting: the key of the configuration that an error names.
+            setting: the key of the configuration that an error names. tls: with it HTTPS is
+            spoken. websockets: who takes connections that are upgraded; None answers them as
+            any request.
     Limits: HttpLimits; 512 requests at a time, further ones get 503.
     """
 
@@ -50,6 +56,8 @@ class HttpServer:
         unix_path: Path | None = None,
         setting: str = "http.listen",
         limits: HttpLimits | None = None,
+        tls: ssl.SSLContext | None = None,
+        websockets: WebSockets | None = None,
     ) -> None:
         bounds = limits or HttpLimits()
         self._app = Limited(app, bounds)
@@ -58,7 +66,10 @@ class HttpServer:
         self._port = port
         self._unix_path = unix_path
         self._setting = setting
+        self._tls = tls
+        self._websockets = websockets
         self._socket: socket.socket | None = None
+        self._bound: Bound | None = None
         self._file = (0, 0)
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
@@ -74,9 +85,14 @@ class HttpServer:
             self._file = _identity(self._unix_path)
             self.address = str(self._unix_path)
         else:
-            self._socket, bound = open_socket("TCP", self._host, self._port, self._setting)
-            self.address = join(bound.host, bound.port)
+            self._socket, self._bound = open_socket("TCP", self._host, self._port, self._setting)
+            self.address = join(self._bound.host, self._bound.port)
         return self.address
+
+    def bound(self, transport: str) -> Bound:
+        """Return the address of a server that is bound to one, as a listener of a transport."""
+        assert self._bound is not None, "a Unix socket has none"
+        return replace(self._bound, transport=transport)
 
     async def start(self) -> None:
         """Serve from now on; `bind` came before."""
@@ -84,7 +100,8 @@ class HttpServer:
         config = uvicorn.Config(
             self._app,
             http="h11",
-            ws="none",
+            # It is called as the class of a protocol would be.
+            ws="none" if self._websockets is None else cast(type, self._websockets),
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -95,6 +112,8 @@ class HttpServer:
             timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=1,
         )
+        config.load()
+        config.ssl = self._tls
         self._server = server = _Server(config)
         self._task = asyncio.create_task(server.serve(sockets=[self._socket]))
         async with asyncio.timeout(_START_S):

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 __all__ = ["NearDoor", "Sessions", "fingerprint_of"]
 
 _SWEEP_S = 5.0
+#: By whether it is a WebSocket, and whether it is secure.
+_TRANSPORTS = {
+    (False, False): "TCP", (False, True): "TLS", (True, False): "WS", (True, True): "WSS",
+}  # fmt: skip
 
 
 class Sessions:
@@ -87,6 +91,8 @@ class Sessions:
                 listener.port,
                 context if listener.transport == "TLS" else None,
             )
+        #: Where WebSocket connections come in, known once the HTTP listener is bound.
+        self.doors: Sequence[Bound] = ()
         self.relay = self._relay() if config.msrp.relay else None
         self.connections.relay = self.relay
         self._sweeper: asyncio.TimerHandle | None = None
@@ -123,7 +129,7 @@ class Sessions:
 
     def _relay(self) -> Relay:
         app, config = self._app, self._app.config
-        names = RelayNames(config.domains, config.network.advertise or "")
+        names = RelayNames(config.domains, config.network.advertise or "", self.bound)
         guard = DigestGuard(
             app.admission.directory,
             app.edge.key_for(b"msrp nonces"),
@@ -186,9 +192,11 @@ class Sessions:
 
     def _door(self, flow: Flow) -> NearDoor:
         """Return where whoever is at the far end of a flow reaches our listeners."""
-        return NearDoor(
-            self.bound, flow, self._app.config.network.advertise or "", self._fingerprint
-        )
+        config = self._app.config
+        plain = config.msrp.websocket_plain
+        doors = [each for each in self.doors if plain or each.transport == "WSS"]
+        advertise = config.network.advertise or ""
+        return NearDoor([*self.bound, *doors], flow, advertise, self._fingerprint)
 
     def rows(self) -> list[Mapping[str, object]]:
         """Say of every session between whom it is and what has passed."""
@@ -231,9 +239,19 @@ class NearDoor:
         self._advertise = advertise
         self.fingerprint = fingerprint
 
-    def uri(self, secure: bool) -> MsrpUri | None:
+    @property
+    def websocket(self) -> bool:
+        """True for a client whose SIP comes over WebSocket: a browser, whose MSRP will too."""
+        return self._flow.transport in ("WS", "WSS")
+
+    @property
+    def secure(self) -> bool:
+        """True when SIP comes over TLS."""
+        return self._flow.secure
+
+    def uri(self, secure: bool, websocket: bool = False) -> MsrpUri | None:
         """Return a new URI of this node: 120 random bits, used once (rule M3)."""
-        wanted = "TLS" if secure else "TCP"
+        wanted = _TRANSPORTS[websocket, secure]
         usable = [each for each in self._bound if each.transport == wanted]
         local, remote = self._flow.local[0], self._flow.remote[0]
         near = next((each for each in usable if each.host == local), None) or next(
@@ -245,7 +263,8 @@ class NearDoor:
         name = f"[{host}]" if ":" in host else host
         session = base64.urlsafe_b64encode(secrets.token_bytes(15)).decode()
         scheme = "msrps" if secure else "msrp"
-        return parse_uri(f"{scheme}://{name}:{near.port}/{session};tcp".encode())
+        transport = "ws" if websocket else "tcp"
+        return parse_uri(f"{scheme}://{name}:{near.port}/{session};{transport}".encode())
 
 
 def _new_tid() -> bytes:

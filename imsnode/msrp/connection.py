@@ -89,16 +89,20 @@ class Connection(asyncio.Protocol):
         if self.closing:
             return
         table = self._table
-        now = self.last = table.now()
-        framer = self._framer
-        framer.feed(data)
+        self.last = table.now()
+        self._framer.feed(data)
         try:
-            while (chunk := framer.next()) is not None:
-                table.receive(chunk, self, now)
+            self._take()
         except FramingError as error:
             table.stats.framing_errors += 1
             self.close(error.reason)
         table.flush()
+
+    def _take(self) -> None:
+        """Pass on what is complete. Raises: FramingError."""
+        table, framer, now = self._table, self._framer, self.last
+        while (chunk := framer.next()) is not None:
+            table.receive(chunk, self, now)
 
     def eof_received(self) -> bool:
         """End with the peer; half a session is none."""
@@ -182,15 +186,16 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None or not self._out:
             return
-        out = self._out
-        data = out[0] if len(out) == 1 else b"".join(out)
-        out.clear()
+        out, self._out = self._out, []
         if transport.is_closing():
             return
-        transport.write(data)
+        self._hand_over(transport, out)
         if transport.get_write_buffer_size() > self._table.limits.output_bytes:
             self._table.stats.closed_output += 1
             self.abort("too much unread")
+
+    def _hand_over(self, transport: asyncio.Transport, out: list[bytes]) -> None:
+        transport.write(out[0] if len(out) == 1 else b"".join(out))
 
     def close(self, reason: str) -> None:
         """Close after the output has left; nothing that arrives from now on is looked at."""

@@ -25,6 +25,7 @@ from sip.sources import source_of
 
 from .connection import Connection
 from .ends import End, Ends
+from .websocket import WebSocketLink
 
 __all__ = ["ConnectionLimits", "ConnectionStats", "Connections"]
 
@@ -54,6 +55,11 @@ class ConnectionLimits:
     handshake_s: float = 10.0
     handshakes: int = 200
     msrp: Limits = field(default_factory=Limits)
+
+    @property
+    def message_bytes(self) -> int:
+        """What one WebSocket message may have: a chunk and its head."""
+        return self.msrp.chunk_bytes + self.msrp.head_bytes
 
 
 class ConnectionStats:
@@ -164,12 +170,29 @@ class Connections:
                 accepted.close()
                 continue
             accepted.setblocking(False)
-            self.stats.accepted += 1
-            self._per_source[source] = self._per_source.get(source, 0) + 1
             secure = context is not None
             connection = Connection(self, (host, int(remote[1])), source, secure, True)
-            self.live.add(connection)
+            self._admit(connection)
             self._spawn(self._attach(accepted, connection, context))
+
+    def _admit(self, connection: Connection) -> None:
+        source = connection.source
+        self.stats.accepted += 1
+        self._per_source[source] = self._per_source.get(source, 0) + 1
+        self.live.add(connection)
+
+    def adopt(self, remote: tuple[str, int], secure: bool) -> WebSocketLink | None:
+        """Return who takes the messages of a new WebSocket, None where there is no room for it.
+
+        Its transport must make the connection at once.
+        """
+        source = source_of(remote[0])
+        if self._sweeper is None or not self._room(source, False):
+            self.stats.refused_limit += 1
+            return None
+        connection = WebSocketLink(self, remote, source, secure, True)
+        self._admit(connection)
+        return connection
 
     def _room(self, source: str, secure: bool) -> bool:
         limits = self.limits

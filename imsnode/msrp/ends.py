@@ -76,7 +76,7 @@ class End:
         """Take what the peer's description says. Args: types, limits: of what we take."""
         path = b" ".join(uri.raw for uri in described.path)
         self.described = described
-        self.connects = connects
+        self.connects = connects and not described.websocket
         self.session = Session(
             self.own.raw, path, self._table.new_tid, limits, types, withheld=True
         )

@@ -10,6 +10,7 @@ from hashlib import sha512
 
 from session_msrp.authorizing import RelayLink, Verdict
 from session_msrp.uri import MsrpUri, parse_uri
+from sip.aio.listener import Bound, local_address
 from sip.digest import (
     FRESH,
     Challenge,
@@ -27,6 +28,7 @@ from sip.errors import ParseError
 from ..identity import Directory, FailureThrottle
 from ..identity.accounts import Account
 from .connection import Connection
+from .websocket import WebSocketLink
 
 __all__ = ["DigestGuard", "RelayNames"]
 
@@ -34,11 +36,15 @@ _NONCES = 1 << 16  # whose count is remembered
 
 
 class RelayNames:
-    """Names of the relay. domains: whose users it serves. advertise: "" without a name."""
+    """Names of the relay.
 
-    def __init__(self, domains: Sequence[str], advertise: str) -> None:
+    domains: whose users it serves. advertise: "" without a name. bound: MSRP's own listeners.
+    """
+
+    def __init__(self, domains: Sequence[str], advertise: str, bound: Sequence[Bound] = ()) -> None:
         self._domains = tuple(domains)
         self._advertise = advertise
+        self._bound = bound
 
     def domain(self, host: str) -> str:
         """Return the served domain a host is in, "" when it is in none."""
@@ -52,7 +58,7 @@ class RelayNames:
     def new_uri(self, link: RelayLink, asked: MsrpUri) -> MsrpUri:
         """Return a URI of 120 random bits: by the name the client knows, else by the address."""
         assert isinstance(link, Connection)
-        host, port = link.local
+        host, port = self._reached(link) if isinstance(link, WebSocketLink) else link.local
         if self.domain(asked.host):
             host = asked.host
         elif self._advertise:
@@ -61,6 +67,15 @@ class RelayNames:
         session = base64.urlsafe_b64encode(secrets.token_bytes(15)).decode()
         scheme = "msrps" if link.secure else "msrp"
         return parse_uri(f"{scheme}://{name}:{port}/{session};tcp".encode())
+
+    def _reached(self, link: WebSocketLink) -> tuple[str, int]:
+        """Return where others reach the relay of a WebSocket client: by TCP (RFC 7977 8.1)."""
+        wanted = "TLS" if link.secure else "TCP"
+        usable = [each for each in self._bound if each.transport == wanted]
+        near = next((each for each in usable if each.host == link.local[0]), None)
+        if near is None and usable:
+            near = usable[0]
+        return link.local if near is None else local_address(near, link.remote[0])
 
 
 class DigestGuard:

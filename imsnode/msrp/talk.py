@@ -231,7 +231,7 @@ class Talk:
             return
         self.wish = wish or self.wish
         now = self._table.now()
-        own = self._open_end(agreed.description.secure, now)
+        own = self._open_end_for(agreed)
         if own is None:
             self.refuse(488, b"No MSRP listener for this transport")
             return
@@ -280,11 +280,14 @@ class Talk:
     ) -> None:
         """Send the INVITE. Args: parts: of its body, beside the description."""
         now = self._table.now()
-        own = self._open_end(secure, now) or self._open_end(not secure, now)
+        door = self._table.door(self.flow)
+        if door.websocket:
+            own = self._open_end(door.secure, websocket=True)
+        else:
+            own = self._open_end(secure) or self._open_end(not secure)
         if own is None:
             self._table.ends.soon(lambda: self._finish(503, "no MSRP listener", now))
             return
-        door = self._table.door(self.flow)
         body = offer(own, own.address[0], self.wish, door.fingerprint, self._version)
         self._description = body
         kind = MEDIA_TYPE
@@ -399,7 +402,7 @@ class Talk:
             return self._description
         if self.end is not None:
             self.end.close()
-        found = self._open_end(agreed.description.secure, now)
+        found = self._open_end_for(agreed)
         if found is None:
             raise MediaError("no MSRP listener for this transport")
         self._agree(agreed)
@@ -426,8 +429,11 @@ class Talk:
 
     # -- sessions --------------------------------------------------------------------------------
 
-    def _open_end(self, secure: bool, now: float) -> MsrpUri | None:
-        own = self._table.door(self.flow).uri(secure)
+    def _open_end_for(self, agreed: Agreed) -> MsrpUri | None:
+        return self._open_end(agreed.description.secure, agreed.description.websocket)
+
+    def _open_end(self, secure: bool, websocket: bool = False) -> MsrpUri | None:
+        own = self._table.door(self.flow).uri(secure, websocket)
         if own is not None:
             self.end = self._table.ends.add(own, self)
         return own

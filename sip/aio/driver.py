@@ -14,11 +14,11 @@ from ..ports import Transport
 from ..sources import source_of
 from .connections import Connections
 from .exchange import Exchange
-from .listener import Bound, join, open_socket
+from .listener import Address, Bound, join, open_socket
 from .ports import EndpointPort, Tap
 from .routes import Routes
 from .stats import DriverStats
-from .stream import StreamLimits
+from .stream import StreamConnection, StreamLimits
 from .tcp import StreamListener
 from .tls import Handshakes
 from .udp import UdpOptions, UdpSocket
@@ -71,6 +71,7 @@ class Driver(Exchange):
         self._failures: dict[Flow, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._started = False
+        self._accepting = False
         self._closed = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -113,9 +114,26 @@ class Driver(Exchange):
             listener.start()
         return bound
 
+    def adopt(self, transport: str, local: Address, remote: Address) -> StreamConnection | None:
+        """Return the protocol of a connection that somebody else accepted, None when it is refused.
+
+        Its transport keeps messages apart (RFC 7118 5) and must make the connection at once.
+        """
+        table = self._table
+        now, source = table.now(), source_of(remote[0])
+        if not self._accepting or not table.admit(source, now):
+            return None
+        table.stats.accepted += 1
+        connection = StreamConnection(
+            table, transport, local, remote, inbound=True, source=source, now=now,
+            sent_by=self.advertised(Bound(transport, *local)), apart=True,
+        )  # fmt: skip
+        table.add(connection)
+        return connection
+
     def start(self) -> None:
         """Read and accept from now on, also on listeners added later."""
-        self._started = True
+        self._started = self._accepting = True
         for udp in self._udp:
             udp.start()
         for listener in self._streams:
@@ -124,6 +142,7 @@ class Driver(Exchange):
 
     def stop_accepting(self) -> None:
         """Accept no new connection; datagrams and live connections are still served."""
+        self._accepting = False
         for listener in self._streams:
             listener.close()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One TCP or TLS connection: framing, keep-alive, bounds."""
+"""One TCP, TLS or WebSocket connection: framing, keep-alive, bounds."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ..errors import BadMessage
 from ..flow import Flow
 from ..framer import PING, StreamFramer
 from ..message import build_error
+from ..message_framer import MessageFramer
 from .listener import Address
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ class StreamFlow(Flow):
 class StreamConnection(asyncio.Protocol):
     """The protocol object of one connection, inbound or opened by us.
 
-    Before an outgoing connection stands, output is kept here, within `output_bytes`.
+    apart: the transport keeps messages apart, each write and what it hands over is one. Before an
+    outgoing connection stands, output is kept here, within `output_bytes`.
     """
 
     __slots__ = (
@@ -91,13 +93,16 @@ class StreamConnection(asyncio.Protocol):
         source: str,
         now: float,
         sent_by: bytes,
+        apart: bool = False,
     ) -> None:
         self.flow = StreamFlow(self, transport, local, remote, sent_by)
         self.inbound = inbound
         self.source = source
         self.reason = ""
         self._table = table
-        self._framer = StreamFramer(table.message_limits)
+        self._framer: StreamFramer | MessageFramer = (
+            MessageFramer(table.message_limits) if apart else StreamFramer(table.message_limits)
+        )
         self._transport: asyncio.Transport | None = None
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0

@@ -104,9 +104,17 @@ class Media(Section):
     def set_port(self, port: int) -> None:
         """Write another port; 0 refuses the medium."""
         self.port = port
+        self._write()
+
+    def set_protocol(self, protocol: bytes) -> None:
+        """Write another transport protocol."""
+        self.protocol = protocol
+        self._write()
+
+    def _write(self) -> None:
         self.lines[0] = (
             b"m",
-            b" ".join((self.kind, b"%d" % port, self.protocol, *self.formats)),
+            b" ".join((self.kind, b"%d" % self.port, self.protocol, *self.formats)),
         )
 
 

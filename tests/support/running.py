@@ -58,7 +58,7 @@ class RunningNode:
         self.fresh = fresh
         self.process: subprocess.Popen[str] | forking.Forked | None = None
         self.ports: dict[str, int] = {}
-        self.http = ""
+        self.http = self.https = ""
         self.msrp: dict[str, int] = {}
         self.directory.mkdir(parents=True, exist_ok=True)
         self.config = self.directory / "imsnode.toml"
@@ -108,7 +108,8 @@ class RunningNode:
             raise AssertionError(f"not ready: {line!r}\n{self.log()}")
         listeners = line.split()[2:]
         self.http = next(word[5:] for word in listeners if word.startswith("http:"))
-        sip = [word for word in listeners if not word.startswith(("http:", "msrp"))]
+        self.https = next((word[6:] for word in listeners if word.startswith("https:")), "")
+        sip = [word for word in listeners if not word.startswith(("http", "msrp"))]
         self.msrp = {
             word.partition(":")[0]: int(word.rsplit(":", 1)[1])
             for word in listeners

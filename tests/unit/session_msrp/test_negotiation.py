@@ -29,14 +29,15 @@ _numbers = itertools.count()
 class Door:
     fingerprint = b"SHA-256 AA:BB"
 
-    def __init__(self, host: str, secure: bool = True) -> None:
-        self.host, self.has_tls = host, secure
+    def __init__(self, host: str, has_tls: bool = True, kind: str = "UDP") -> None:
+        self.host, self.has_tls = host, has_tls
+        self.websocket, self.secure = kind.startswith("WS"), kind in ("TLS", "WSS")
 
-    def uri(self, secure: bool) -> MsrpUri | None:
+    def uri(self, secure: bool, websocket: bool = False) -> MsrpUri | None:
         if secure and not self.has_tls:
             return None
-        scheme = "msrps" if secure else "msrp"
-        return parse_uri(f"{scheme}://{self.host}:2855/own{next(_numbers)};tcp".encode())
+        scheme, transport = "msrps" if secure else "msrp", "ws" if websocket else "tcp"
+        return parse_uri(f"{scheme}://{self.host}:2855/own{next(_numbers)};{transport}".encode())
 
 
 def description(own: MsrpUri, setup: bytes, *lines: bytes, port: int | None = None) -> bytes:
@@ -243,7 +244,7 @@ def test_where_to_connect() -> None:
     [
         (b"a=path:", b"a=way:"),
         (b"a=path:msrp:", b"a=path:msrps:"),
-        (b";tcp", b";ws"),
+        (b";tcp", b";sctp"),
         (b"a=path:", b"a=path:nothing "),
         (b"a=path:", b"a=path:" + A.raw + b" " + b" ".join([A.raw] * 9)),
     ],
@@ -258,3 +259,54 @@ def test_what_a_side_takes() -> None:
     assert described.accepts(b"message/cpim")
     assert described.accepts(b"image/png")
     assert not described.accepts(b"text/plain")
+
+
+# ------------------------------------------------------------------------- WebSocket (RFC 7977)
+
+W = parse_uri(b"msrps://df7jal23ls0d.invalid:2855/98cjs;ws")
+
+
+@pytest.mark.parametrize(
+    ("signalling", "scheme", "protocol"),
+    [("UDP", b"msrp:", b"TCP/MSRP"), ("TLS", b"msrps:", b"TCP/TLS/MSRP")],
+)
+def test_a_browser_calls_a_softphone(signalling: str, scheme: bytes, protocol: bytes) -> None:
+    """The softphone is offered what its own signalling has; the browser what it speaks."""
+    between = Between()
+    between.media = Negotiation(
+        between.anchor, Door("192.0.2.1", kind="WSS"), Door("192.0.2.2", kind=signalling)
+    )
+    offer = between.media.offer(description(W, ACTPASS, b"fingerprint:SHA-256 CC"), True, 0.0)
+    assert b" %b *" % protocol in offer
+    assert (b"fingerprint:SHA-256 AA:BB" in offer) is (signalling == "TLS")
+    assert b"SHA-256 CC" not in offer
+    shown = read(offer).path[0]
+    assert shown.raw.startswith(scheme)
+    assert shown.transport == b"tcp"
+    callee = B if signalling == "UDP" else parse_uri(B.raw.replace(b"msrp:", b"msrps:"))
+    body = description(callee, PASSIVE)
+    answer = read(between.media.answer(body))
+    between.media.commit(body)
+    [stream] = between.media.streams.values()
+    assert (answer.secure, answer.websocket, answer.setup) == (True, True, PASSIVE)
+    assert stream.callee.connects
+    assert not stream.caller.connects
+    assert stream.caller.target is None
+
+
+@pytest.mark.parametrize("answered", [ACTIVE, PASSIVE, b""])
+def test_a_softphone_calls_a_browser(answered: bytes) -> None:
+    """Nobody connects to a browser, whatever it says."""
+    between = Between()
+    between.media = Negotiation(between.anchor, Door("192.0.2.1"), Door("192.0.2.2", kind="WSS"))
+    offer = between.media.offer(description(A, ACTPASS), True, 0.0)
+    assert b" TCP/TLS/MSRP *" in offer
+    assert read(offer).websocket
+    body = description(W, answered)
+    answer = between.media.answer(body)
+    between.media.commit(body)
+    [stream] = between.media.streams.values()
+    assert b" TCP/MSRP *" in answer
+    assert b"fingerprint" not in answer
+    assert read(answer).path[0].raw.startswith(b"msrp:")
+    assert not stream.callee.connects
