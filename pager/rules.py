@@ -23,6 +23,8 @@ SESSION_ENDED: Final = "session-ended"
 CONCEALED: Final = "concealed"
 TAKEN: Final = "session-taken"
 IN_SESSION: Final = "in-session"
+ENTERED: Final = "entered-room"
+LEFT: Final = "left-room"
 
 STEPS: Final[dict[str, str]] = {
     RECEIVED: "the message came in from its sender, who had proved who they are",
@@ -37,6 +39,8 @@ STEPS: Final[dict[str, str]] = {
     SESSION_ENDED: "the MSRP session ended here",
     TAKEN: "the node took an MSRP session in the place of the called user",
     IN_SESSION: "the message is one of an MSRP session",
+    ENTERED: "a session with the chat room began",
+    LEFT: "the session with the chat room ended",
     RECEIPT: "a disposition notification (IMDN) told of the message",
 }
 
@@ -82,6 +86,11 @@ NO_SESSIONS: Final = "no-sessions"
 BY_CALL: Final = "by-call"
 TOOK_IN_SESSION: Final = "device-took-it-in-session"
 REFUSED_IN_SESSION: Final = "device-refused-it-in-session"
+INVITED: Final = "invited"
+TO_ROOM: Final = "to-room"
+NO_HISTORY: Final = "no-history"
+NOT_IN_ROOM: Final = "not-in-room"
+NO_VOICE: Final = "no-voice"
 
 # What a notification says, of RFC 5438 section 11: disposition and status.
 SAYS_DELIVERED: Final = "delivery-delivered"
@@ -192,6 +201,11 @@ RULES: Final[dict[str, str]] = {
     BY_CALL: "it came in the session of this Call-ID",
     TOOK_IN_SESSION: "the device answered 200 in an MSRP session: delivered there",
     REFUSED_IN_SESSION: "the device refused it, or the session it was to come in",
+    INVITED: "the room called the device",
+    TO_ROOM: "sent to a chat room: everybody in it gets a copy in their session",
+    NO_HISTORY: "the room keeps no history: nothing had to be committed",
+    NOT_IN_ROOM: "who writes to the room does not belong to it",
+    NO_VOICE: "the room lets its sender listen only",
 }
 
 
@@ -221,7 +235,7 @@ OUTCOMES: Final[dict[str, str]] = {
     EXPIRED: "its deadline passed",
     RECALLED: "its sender or the operator took it back",
     DROPPED: "it was taken and not passed on",
-    DISTRIBUTED: "copied to its recipients, the sender got 202",
+    DISTRIBUTED: "copied to its recipients, and the sender was told so",
     ENDED: "a session, and it is over",
 }
 
@@ -229,9 +243,11 @@ OUTCOMES: Final[dict[str, str]] = {
 IMDN: Final = "imdn"
 COMPOSING: Final = "composing"
 SESSION: Final = "session"
+VISIT: Final = "visit"
 
 KINDS: Final[dict[str, str]] = {
     IMDN: "a disposition notification (RFC 5438)",
     COMPOSING: "an is-composing notice (RFC 3994)",
     SESSION: "an MSRP session (RFC 4975)",
+    VISIT: "a session with a chat room (RFC 7701)",
 }

@@ -45,6 +45,7 @@ cdef class Notice:
     cdef public bytes id
     cdef public int asked
     cdef public tuple told
+    cdef public int messages
 
 
 cdef class LedgerEntry:

@@ -153,12 +153,14 @@ class Notice:
     kind: a word of ``rules.KINDS``, "" for a message like others. id: its IMDN Message-ID, b""
     for none. asked: notifications its sender asks for, bits of ``sip.bodies.imdn_request``.
     told: of a notification: each IMDN Message-ID it tells of, with the rule that names what.
+    messages: of a session, as many as its user sent in it.
     """
 
     kind: str
     id: bytes
     asked: int = 0
     told: tuple[tuple[bytes, str], ...] = ()
+    messages: int = 0
 
 
 @dataclass

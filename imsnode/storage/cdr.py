@@ -24,12 +24,13 @@ _log = logging.getLogger(__name__)
 
 
 class Record(Struct, gc=False, omit_defaults=True, rename={"sender": "from", "recipient": "to"}):
-    """One record; in a line, those of the last four that say nothing are left out.
+    """One record; in a line, those of the last five that say nothing are left out.
 
     time: of receipt, UTC, to the millisecond; ended: likewise. size: body octets. status: the last
     SIP status that was given, 0 for none. kind: for what is no message to a person, a word of
     `pager.rules.KINDS`. octets: the Call-ID in hexadecimal digits, when it is not ASCII. imdn: the
-    IMDN Message-ID. about: that of the message which a notification tells of.
+    IMDN Message-ID. about: that of the message which a notification tells of. messages: of a visit
+    to a chat room, as many as the visitor sent; its size is their octets.
     """
 
     time: str
@@ -45,6 +46,7 @@ class Record(Struct, gc=False, omit_defaults=True, rename={"sender": "from", "re
     octets: str = ""
     imdn: str = ""
     about: str = ""
+    messages: int = 0
 
 
 @dataclass(frozen=True, slots=True)

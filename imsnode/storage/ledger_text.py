@@ -120,6 +120,7 @@ class BlockText:
         notice = entry.notice
         if notice is not None:
             record.kind = notice.kind
+            record.messages = notice.messages
             if notice.id:
                 record.imdn = notice.id.decode("utf-8", "backslashreplace")
                 sums.append(crc32(notice.id))

@@ -20,6 +20,7 @@ __all__ = [
     "insert_events",
     "read_events",
     "read_history",
+    "read_newest",
     "read_room",
     "read_rooms",
     "users_among",
@@ -66,6 +67,10 @@ def write_room(connection: Connection, before: Room | None, after: Room) -> None
         connection.execute(delete(room_member).where(c.room == after.aor, c.member.in_(gone)))
     fresh = [_member_values(after.aor, m) for who, m in after.members.items() if who not in had]
     if fresh:
+        # Nothing is owed to new members of what was said before they were members.
+        newest = read_newest(connection, after.aor).get(after.aor, 0)
+        for values in fresh:
+            values["seen"] = newest or values["seen"]
         connection.execute(insert(room_member), fresh)
     for who, member in after.members.items():
         if who in had and member != had[who]:
@@ -93,6 +98,15 @@ def read_history(connection: Connection, aor: str, after: int, limit: int) -> li
     rows = select(room_message).where(c.room == aor, c.number > after)
     newest = connection.execute(rows.order_by(c.number.desc()).limit(limit)).all()
     return [_message(row) for row in reversed(newest)]
+
+
+def read_newest(connection: Connection, aor: str = "") -> dict[str, int]:
+    """Return the number of the newest message, by room; of one room when it is named."""
+    c = room_message.c
+    newest = select(c.room, func.max(c.number)).group_by(c.room)
+    if aor:
+        newest = newest.where(c.room == aor)
+    return {row[0]: row[1] for row in connection.execute(newest)}
 
 
 def insert_events(connection: Connection, events: Sequence[RoomEvent]) -> None:

@@ -26,6 +26,7 @@ from .room_rows import (
     insert_events,
     read_events,
     read_history,
+    read_newest,
     read_room,
     read_rooms,
     users_among,
@@ -86,6 +87,11 @@ class RoomTable:
         """Return one room."""
         with self._database.reading() as connection:
             return read_room(connection, aor)
+
+    def newest(self) -> dict[str, int]:
+        """Return the number of the newest message, by room."""
+        with self._database.reading() as connection:
+            return read_newest(connection)
 
     def change(self, aor: str, edit: Edit, actor: str, wall: float) -> Changed:
         """Change, make or remove one room.

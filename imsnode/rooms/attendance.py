@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who has got which messages of rooms, so that members who were away get what they missed.
+
+Who hangs up has all that was sent before. Who is cut off may have lost the last of it on the way:
+those get it again (with the same content, so that a client which looks at ids shows it once).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from session_msrp.rooms.live import LiveRoom, Visit
+from session_msrp.rooms.ports import RoomStore
+from session_msrp.rooms.values import Member, Room, RoomMessage
+from sip.timers import TimerQueue
+
+__all__ = ["Attendance"]
+
+_TICK: Final = 1
+_TICK_S: Final = 1.0  # what was sent so long ago has arrived
+HUNG_UP: Final = "hung up"
+
+
+class Attendance:
+    """Keeps, by room and member, the number of the newest message that has reached them."""
+
+    def __init__(self, store: RoomStore, timers: TimerQueue) -> None:
+        self._store = store
+        self._timers = timers
+        self._newest: dict[str, int] = {}
+        self._settled: dict[str, int] = {}
+        self._active: dict[str, LiveRoom] = {}
+        self._seen: dict[tuple[str, str], int] = {}
+        self._rooms_of: dict[str, set[str]] = {}
+        self._ticking = False
+
+    # -- rooms -------------------------------------------------------------------------------------
+
+    def start(self, rooms: Iterable[Room], newest: Mapping[str, int]) -> None:
+        """Begin with the rooms there are, and the numbers of their newest messages."""
+        self._newest.update(newest)
+        self._settled.update(newest)
+        for room in rooms:
+            self.changed(None, room)
+
+    def changed(self, before: Room | None, after: Room | None) -> None:
+        """Take note of another room, or of other members."""
+        had = {} if before is None else before.members
+        have = {} if after is None else after.members
+        for who in had.keys() - have.keys():
+            assert before is not None
+            self._seen.pop((before.aor, who), None)
+            rooms = self._rooms_of.get(who, set())
+            rooms.discard(before.aor)
+            if not rooms:
+                self._rooms_of.pop(who, None)
+        if after is None:
+            if before is not None:
+                for kept in (self._newest, self._settled, self._active):
+                    kept.pop(before.aor, None)
+            return
+        newest = self.newest(after.aor)
+        for who in have.keys() - had.keys():
+            self._rooms_of.setdefault(who, set()).add(after.aor)
+            if before is not None and newest:  # new members owe nothing of what was before them
+                self._seen[after.aor, who] = newest
+
+    def rooms_of(self, aor: str) -> Iterable[str]:
+        """Return the rooms in which somebody is a member."""
+        return self._rooms_of.get(aor, ())
+
+    # -- messages ----------------------------------------------------------------------------------
+
+    def newest(self, room: str) -> int:
+        """Return the number of the newest message of a room, 0 for none."""
+        return self._newest.get(room, 0)
+
+    def seen(self, room: str, member: Member) -> int:
+        """Return the number of the newest message that has reached a member."""
+        return max(member.seen, self._seen.get((room, member.aor), 0))
+
+    def owes(self, room: Room, aor: str) -> bool:
+        """Say whether a member has missed something that is still known."""
+        member = room.members.get(aor)
+        if member is None or member.banned or not room.history:
+            return False
+        return self.seen(room.aor, member) < self.newest(room.aor)
+
+    def outside(self, room: LiveRoom, message: RoomMessage, now: float) -> None:
+        """Take note that everybody in a room has been sent a message."""
+        if message.number:
+            self._newest[message.room] = message.number
+            self._active[message.room] = room
+            if not self._ticking:
+                self._ticking = True
+                self._timers.schedule(now + _TICK_S, self, _TICK)
+
+    def left(self, visit: Visit, why: str) -> None:
+        """Take note that a session of somebody ended."""
+        room = visit.room.room.aor
+        if visit.aor not in visit.room.participants and visit.room.member(visit.aor) is not None:
+            kept = self._newest if why == HUNG_UP else self._settled
+            self.reached(room, visit.aor, kept.get(room, 0))
+
+    def reached(self, room: str, aor: str, number: int) -> None:
+        """Note that a member has got all messages up to a number."""
+        if number > self._seen.get((room, aor), 0):
+            self._seen[room, aor] = number
+            self._store.seen({(room, aor): number})
+
+    def on_timer(self, kind: int, now: float) -> None:
+        """Note what has reached those who are still there, a while after it was sent."""
+        marks: dict[tuple[str, str], int] = {}
+        for aor, room in list(self._active.items()):
+            settled, newest = self._settled.get(aor, 0), self._newest[aor]
+            for who in room.participants.keys() & room.room.members.keys():
+                if settled > self._seen.get((aor, who), 0):
+                    marks[aor, who] = settled
+            if settled == newest:
+                del self._active[aor]
+            self._settled[aor] = newest
+        self._seen.update(marks)
+        if marks:
+            self._store.seen(marks)
+        self._ticking = bool(self._active)
+        if self._ticking:
+            self._timers.schedule(now + _TICK_S, self, _TICK)

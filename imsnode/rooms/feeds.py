@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Room messages to members without sessions: one MESSAGE after the other, from the room.
+
+Each goes through the pager like any message, with its own entry in the ledger; the content names
+who said it and when (message/cpim).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Protocol
+
+from session_msrp.rooms.dated import dated
+from session_msrp.rooms.live import LiveRoom
+from session_msrp.rooms.ports import RoomStore
+from session_msrp.rooms.values import Room, RoomMessage
+
+from .attendance import Attendance
+
+__all__ = ["Feeds", "Send"]
+
+_WAITING: Final = 1000  # messages of one feed in memory; of what is beyond the history has the rest
+
+
+class Send(Protocol):
+    """Hands a message of the node's own to the pager (`imsnode.messaging.Messaging.submit`)."""
+
+    def __call__(
+        self,
+        sender: str,
+        recipient: str,
+        content_type: bytes,
+        body: bytes,
+        answered: Callable[[int, str], None],
+    ) -> str: ...
+
+
+class Feeds:
+    """Sends room messages as MESSAGE."""
+
+    def __init__(self, store: RoomStore, attendance: Attendance, send: Send) -> None:
+        self.sent = 0
+        self._store = store
+        self._attendance = attendance
+        self._send = send
+        self._feeds: dict[tuple[str, str], _Feed] = {}
+        self._audiences: dict[str, tuple[Room, tuple[str, ...]]] = {}
+
+    def outside(self, room: LiveRoom, message: RoomMessage, now: float) -> None:
+        """Send a message to the members who are reached so and are not in the room."""
+        for who in self._audience(room.room):
+            if who != message.sender and who not in room.participants:
+                self._feed(room.room.aor, who).add((message,))
+            elif who == message.sender:
+                self._attendance.reached(room.room.aor, who, message.number)
+
+    def catch_up(self, room: Room, aor: str) -> None:
+        """Send a member what they missed."""
+        member = room.members.get(aor)
+        if member is None or (room.aor, aor) in self._feeds:
+            return
+        feed = self._feed(room.aor, aor)
+        feed.reading = True
+        after = self._attendance.seen(room.aor, member)
+        self._store.read(room.aor, after, room.history, feed.read)
+
+    def _audience(self, room: Room) -> tuple[str, ...]:
+        known, audience = self._audiences.get(room.aor, (None, ()))
+        if known is not room:
+            everybody = room.members.values()
+            audience = tuple(one.aor for one in everybody if one.pager and not one.banned)
+            self._audiences[room.aor] = (room, audience)
+        return audience
+
+    def _feed(self, room: str, aor: str) -> _Feed:
+        return self._feeds.setdefault((room, aor), _Feed(self, room, aor))
+
+    def forget(self, room: str) -> None:
+        """Send nothing more of a room that is no more."""
+        self._audiences.pop(room, None)
+        for feed in [each for each in self._feeds.values() if each.room == room]:
+            feed.waiting.clear()
+
+    # -- for feeds ---------------------------------------------------------------------------------
+
+    def submit(self, feed: _Feed, message: RoomMessage) -> None:
+        """Hand one message to the pager."""
+        self.sent += 1
+
+        def answered(status: int, _reason: str) -> None:
+            feed.answered(message, status)
+
+        self._send(feed.room, feed.aor, b"message/cpim", dated(message), answered)
+
+    def over(self, feed: _Feed, number: int) -> None:
+        """Note how far a feed has come."""
+        self._attendance.reached(feed.room, feed.aor, number)
+
+    def end(self, feed: _Feed) -> None:
+        """Keep a feed no more that has nothing to send."""
+        self._feeds.pop((feed.room, feed.aor), None)
+
+
+class _Feed:
+    """What is on its way to one member, in order; the next leaves when the pager has the last.
+
+    reading: what came before is being read, and goes first.
+    """
+
+    def __init__(self, feeds: Feeds, room: str, aor: str) -> None:
+        self.room = room
+        self.aor = aor
+        self.reading = False
+        self.waiting: deque[RoomMessage] = deque()
+        self._feeds = feeds
+        self._sending = False
+        self._last = 0
+
+    def add(self, messages: Iterable[RoomMessage]) -> None:
+        """Send messages behind those that wait."""
+        for message in messages:
+            if len(self.waiting) < _WAITING:
+                self.waiting.append(message)
+        self._go_on()
+
+    def read(self, messages: Sequence[RoomMessage] | None) -> None:
+        """Take what came before; what is there twice is sent once."""
+        self.reading = False
+        earlier = list(messages or ())
+        if earlier:
+            last = earlier[-1].number
+            behind = [one for one in self.waiting if not one.number or one.number > last]
+            self.waiting = deque([*earlier, *behind])
+        self._go_on()
+
+    def answered(self, message: RoomMessage, status: int) -> None:
+        """Go on when the pager has taken a message; else wait until the member returns."""
+        self._sending = False
+        if 200 <= status < 300:
+            if message.number:
+                self._feeds.over(self, message.number)
+        elif message.number:
+            self.waiting.clear()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._sending or self.reading:
+            return
+        if not self.waiting:
+            self._feeds.end(self)
+            return
+        self._sending = True
+        self._feeds.submit(self, self.waiting.popleft())

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Members who return: the room calls them, and they get what they missed (RCS, RM-08).
+
+A device that takes sessions gets it in one, with the address of the room; one that does not gets it
+as MESSAGEs, and from then on all that is said. Who hung up on the room is called when they have
+been away, not whenever they refresh their registration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from imsnode.msrp.capability import capability_of
+from session_msrp.rooms import edits
+from session_msrp.rooms.live import LiveRoom, Visit
+from session_msrp.rooms.ports import Changed, RoomStore
+from session_msrp.rooms.values import Room
+from sip.forward import Target
+
+from .attendance import HUNG_UP, Attendance
+from .feeds import Feeds
+
+__all__ = ["Returns"]
+
+#: Answers of a device that takes no session, now or ever.
+_UNABLE: Final = frozenset((405, 406, 415, 420, 488, 501, 606))
+
+#: invite(room, aor, done): calls somebody into a room; done gets the final status, once.
+Invite = Callable[[str, str, Callable[[int], None]], None]
+
+
+class Returns:
+    """Brings members back.
+
+    rooms: by AoR. targets(aor, now): the devices of somebody.
+    """
+
+    def __init__(
+        self,
+        rooms: Mapping[str, LiveRoom],
+        store: RoomStore,
+        attendance: Attendance,
+        feeds: Feeds,
+        invite: Invite,
+        targets: Callable[[str, float], Sequence[Target]],
+    ) -> None:
+        self.called = 0
+        self._rooms = rooms
+        self._store = store
+        self._attendance = attendance
+        self._feeds = feeds
+        self._invite = invite
+        self._targets = targets
+        self._calling: set[tuple[str, str]] = set()
+        self._hung_up: set[tuple[str, str]] = set()
+
+    def registered(self, aor: str, now: float) -> None:
+        """See to somebody who has just registered, in every room that has something for them."""
+        for name in list(self._attendance.rooms_of(aor)):
+            room = self._rooms.get(name)
+            if (
+                room is None
+                or aor in room.participants
+                or not self._attendance.owes(room.room, aor)
+            ):
+                continue
+            if room.room.members[aor].pager:
+                self._feeds.catch_up(room.room, aor)
+            elif (name, aor) not in self._hung_up and (name, aor) not in self._calling:
+                self._bring_back(room.room, aor, now)
+
+    def joined(self, visit: Visit) -> None:
+        """Take note that somebody is in a room by a session; it is how they are reached now."""
+        aor = visit.room.room.aor
+        self._hung_up.discard((aor, visit.aor))
+        member = visit.room.member(visit.aor)
+        if member is not None and member.pager:
+            self._store.change(aor, edits.set_pager(aor, visit.aor, False), _ignore, visit.aor)
+
+    def left(self, visit: Visit, why: str) -> None:
+        """Remember who hung up."""
+        if why == HUNG_UP and visit.room.member(visit.aor) is not None:
+            self._hung_up.add((visit.room.room.aor, visit.aor))
+
+    def look(self, now: float) -> None:
+        """Forget of who has gone away that they hung up: they are called when they return."""
+        gone = [each for each in self._hung_up if not self._targets(each[1], now)]
+        self._hung_up.difference_update(gone)
+
+    def by_message(self, room: Room, aor: str) -> None:
+        """Reach a member by MESSAGE from now on."""
+        self._store.change(room.aor, edits.set_pager(room.aor, aor, True), _ignore, aor)
+
+    def _bring_back(self, room: Room, aor: str, now: float) -> None:
+        targets = self._targets(aor, now)
+        if targets and all(capability_of(target).sessions is False for target in targets):
+            self.by_message(room, aor)
+            self._feeds.catch_up(room, aor)
+            return
+        self._calling.add((room.aor, aor))
+        self.called += 1
+
+        def done(status: int) -> None:
+            self._calling.discard((room.aor, aor))
+            there = self._rooms.get(room.aor)
+            if status in _UNABLE and there is not None and aor in there.room.members:
+                self.by_message(there.room, aor)
+                self._feeds.catch_up(there.room, aor)
+
+        self._invite(room.aor, aor, done)
+
+
+def _ignore(_changed: Changed) -> None:
+    """A room that is no more, or a member who is none any more, needs no note."""
