@@ -35,6 +35,7 @@ from .node import Node
 from .node_metrics import node_metrics
 from .presence import Presence
 from .registration import Registrar
+from .rooms.rooms import Rooms
 from .services import Services
 from .storage import AorState, CdrSettings, Storage, StorageSettings, open_storage
 from .web import Web
@@ -60,6 +61,7 @@ class App:
         self.readiness = Readiness("storage", "listeners")
         self.content_rules = settings_of.content_rules(config)
         self.sessions: Sessions | None = None
+        self.rooms: Rooms | None = None
 
     # ------------------------------------------------------------------ start
 
@@ -79,6 +81,8 @@ class App:
             self.messaging.policies.restore(self.storage, now, wall)
             states = self._of_users(self.storage.locations.load(now, wall))
             self.messaging.start(self.location.restore(states, now, wall), now, wall)
+            if self.rooms is not None:
+                self.rooms.start()
             if self.presence is not None:
                 self.presence.start(now)
             self.readiness.watch("storage", self._storage_trouble)
@@ -196,10 +200,12 @@ class App:
         self.node.events = None if self.presence is None else self.presence.server
         anchors = config.msrp.anchor != "never"
         takes = config.msrp.deferred or config.msrp.interwork
-        self.sessions = Sessions(self) if anchors or takes or config.msrp.relay else None
+        rooms = self._has_rooms()
+        self.sessions = Sessions(self) if anchors or takes or rooms or config.msrp.relay else None
         self.node.sessions = self.sessions.calls if self.sessions and anchors else None
         if self.sessions is not None:
             self.node.talks, self.node.deferring = self.sessions.talks, self.sessions.deferring
+        self.rooms = Rooms(self, self.sessions.talks) if self.sessions and rooms else None
         endpoint.user = self.node
         self.edge.driver.after_batch = storage.give_way
         layer = endpoint.layer
@@ -214,6 +220,14 @@ class App:
             self._learn_address(address)
         if self.sessions is not None:
             self.sessions.doors = doors
+
+    def _has_rooms(self) -> bool:
+        """Say whether rooms are served: by configuration, or because there is one; blocks."""
+        enabled = self.config.rooms.enabled
+        if enabled == "auto":
+            listens = "listen" in self.config.msrp.model_fields_set
+            return listens or bool(self.storage.rooms.load_all())
+        return enabled == "on"
 
     def _is_used(self, aor: str) -> bool:
         """Say whether an address is a user's, a group's or a service's."""
@@ -251,6 +265,8 @@ class App:
             layer = self.edge.endpoint.layer
             while layer.server_count and self.clock.now() < deadline:  # noqa: ASYNC110  # a count
                 await asyncio.sleep(0.02)
+        if self.rooms is not None:
+            self.rooms.stop()
         if self.sessions is not None:
             self.sessions.stop()
         if hasattr(self, "messaging"):

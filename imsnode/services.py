@@ -44,3 +44,12 @@ class Services:
             del self.by_aor[aor]
         for aor in aors:
             self.by_aor.setdefault(aor, service)
+
+    def add(self, service: Service, aor: str) -> None:
+        """Let a service have one more address, unless another has it already."""
+        self.by_aor.setdefault(aor, service)
+
+    def remove(self, service: Service, aor: str) -> None:
+        """Take an address from a service."""
+        if self.by_aor.get(aor) is service:
+            del self.by_aor[aor]

@@ -19,6 +19,7 @@ from presence.xcap import Bounds
 from presence.xcap import Limits as XcapLimits
 from session_msrp.authorizing import RelayLimits
 from session_msrp.limits import Limits as MsrpLimits
+from session_msrp.rooms.values import Access
 from sip.aio.driver import StreamLimits
 from sip.limits import Limits
 from sip.proxy import ProxyConfig
@@ -41,6 +42,8 @@ from .msrp.deferring import DeferringSettings
 from .oversize import Large, OversizeSettings
 from .presence.lists import ListSettings
 from .presence.service import EventSettings
+from .rooms.factory import FactorySettings
+from .rooms.focus import RoomLimits
 from .screening import ContentRules, RuleError, RuleSettings, load_rules
 from .screening.policies import PolicySettings
 from .webhook import Policy
@@ -105,6 +108,29 @@ def deferring_settings(config: Config) -> DeferringSettings:
     msrp = config.msrp
     return DeferringSettings(
         msrp.deferred, msrp.interwork, msrp.deferred_size, msrp.deliver, msrp.user_sessions
+    )
+
+
+def room_limits(config: Config) -> RoomLimits:
+    """Bounds of rooms."""
+    rooms = config.rooms
+    msrp = MsrpLimits(
+        chunk_bytes=config.msrp.chunk_size,
+        message_bytes=rooms.message_size,
+        partial_s=rooms.reception_timer,
+    )
+    return RoomLimits(msrp, rooms.participants, rooms.user_sessions)
+
+
+def factory_settings(config: Config) -> FactorySettings:
+    """What rooms are like that users make."""
+    rooms = config.rooms
+    return FactorySettings(
+        Access(rooms.factory_access),
+        rooms.factory_rooms,
+        rooms.factory_idle,
+        rooms.factory_history,
+        rooms.invited,
     )
 
 

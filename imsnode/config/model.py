@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from .events import Presence, Standing, Xcap
+from .rooms import Rooms
 from .sessions import Msrp
 from .table import DAY, HOUR, KIB, MINUTE, Table, live, restart
 from .types import (
@@ -62,6 +63,7 @@ __all__ = [
     "Policy",
     "Presence",
     "Registrar",
+    "Rooms",
     "Route",
     "Rule",
     "Settings",
@@ -677,6 +679,7 @@ class Settings(Table):
     policy: Policy = Policy()
     presence: Presence = Presence()
     msrp: Msrp = Msrp()
+    rooms: Rooms = Rooms()
     limits: Limits = Limits()
     timers: Timers = Timers()
     network: NetworkPolicy = NetworkPolicy()

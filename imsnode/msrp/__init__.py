@@ -31,7 +31,7 @@ from .talks import Talks
 if TYPE_CHECKING:
     from ..app import App
 
-__all__ = ["NearDoor", "Sessions", "fingerprint_of"]
+__all__ = ["NearDoor", "Sessions", "fingerprint_of", "new_tid"]
 
 _SWEEP_S = 5.0
 #: By whether it is a WebSocket, and whether it is secure.
@@ -53,7 +53,7 @@ class Sessions:
         self.connections = Connections(
             app.loop,
             settings_of.msrp_limits(config),
-            _new_tid,
+            new_tid,
             client_context(),
             self._may_connect,
             self._lost,
@@ -142,7 +142,7 @@ class Sessions:
             app.clock.wall,
         )
         relay = Relay(
-            settings_of.relay_limits(config), guard, names.new_uri, _new_tid, self.connections.reach
+            settings_of.relay_limits(config), guard, names.new_uri, new_tid, self.connections.reach
         )
 
         def changed(aor: str, account: Account | None) -> None:
@@ -267,7 +267,8 @@ class NearDoor:
         return parse_uri(f"{scheme}://{name}:{near.port}/{session};{transport}".encode())
 
 
-def _new_tid() -> bytes:
+def new_tid() -> bytes:
+    """Return a transaction id or Message-ID: 64 random bits."""
     return secrets.token_hex(8).encode()
 
 

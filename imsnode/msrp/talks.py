@@ -213,10 +213,18 @@ class Talks:
         self.endpoint.send(target.flow, ack, now)
         return target.flow, ack
 
-    def send(self, dialog: Dialog, flow: Flow, method: str, now: float) -> None:
+    def send(
+        self,
+        dialog: Dialog,
+        flow: Flow,
+        method: str,
+        now: float,
+        headers: Sequence[tuple[bytes, bytes]] = (),
+        body: bytes = b"",
+    ) -> None:
         """Send a request inside a dialog; its answer changes nothing."""
         _, fields = next_request(dialog, method)
-        draft = Draft(method, _unrouted(fields))
+        draft = Draft(method, [*_unrouted(fields), *headers], body)
         Fork(self.proxy, None, draft, PLAIN).start((self._target(dialog, flow, now),), now)
 
     def _target(self, dialog: Dialog, flow: Flow, now: float) -> Target:

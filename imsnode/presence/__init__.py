@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 from presence.documents.compose import Facts
@@ -99,6 +99,8 @@ class Presence:
         )
         self.server.subscribes.choose = self.lists.choose
         self.server.remotes = self.lists.remotes
+        #: Says whether a user is in a room; set where rooms are to show in presence.
+        self.in_room: Callable[[str], bool] = _in_no_room
         self._by_operator = ""
         app.location.moved = self._moved
         keeper.counted = self._counted
@@ -216,7 +218,8 @@ class Presence:
         return self._strangers.get(aor.rpartition("@")[2], Standing.BLOCK)
 
     def _facts(self, aor: str) -> Facts:
-        return Facts(registered=bool(self._app.location.bindings(aor, self._app.clock.now())))
+        registered = bool(self._app.location.bindings(aor, self._app.clock.now()))
+        return Facts(registered, self.in_room(aor))
 
     def _moved(
         self, aor: str, old: tuple[Binding, ...], new: tuple[Binding, ...], now: float
@@ -228,3 +231,7 @@ class Presence:
             self.server.delivery.came(aor, now)
         if bool(old) != bool(new):
             self.presence.state_changed(aor, now)
+
+
+def _in_no_room(_aor: str) -> bool:
+    return False

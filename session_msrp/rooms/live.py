@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Container, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Final
 
@@ -64,10 +64,10 @@ class Visit:
     octets: that came from it. began: wall seconds. invited: the room called it.
     """
 
-    __slots__ = ("_everything", "_types", "began", "floor", "held", "incoming", "invited", "left",
-                 "messages", "nickname", "number", "octets", "overflown", "own", "participant",
-                 "paths", "private", "reassembly", "refused", "room", "waiting", "waiting_bytes",
-                 "write")  # fmt: skip
+    __slots__ = ("_everything", "_holds", "_types", "began", "floor", "held", "incoming", "invited",
+                 "left", "messages", "nickname", "number", "octets", "overflown", "own",
+                 "participant", "paths", "private", "reassembly", "refused", "room", "waiting",
+                 "waiting_bytes", "write")  # fmt: skip
 
     def __init__(
         self,
@@ -96,6 +96,7 @@ class Visit:
         self.held: dict[bytes, bytes] = {}
         self.incoming: dict[bytes, Copies] = {}
         self.refused = b""
+        self._holds = 0
         self.waiting: list[tuple[Copies, bytes]] | None = None
         self.waiting_bytes = 0
         self.overflown = False
@@ -124,7 +125,8 @@ class Visit:
             self.write(octets)
 
     def wait(self) -> None:
-        """Keep copies from now on, until ``catch_up``."""
+        """Keep copies from now on, until ``catch_up`` was called for each call of this."""
+        self._holds += 1
         if self.waiting is None:
             self.waiting = []
 
@@ -134,12 +136,15 @@ class Visit:
         Args: last: number of the newest message among those; what is not newer is not sent again.
             ids: of these messages.
         """
-        waiting, self.waiting = self.waiting or [], None
-        self.waiting_bytes = 0
         self.floor = max(self.floor, last)
         if not self.left:
             for octets in replayed:
                 self.write(octets)
+        self._holds -= 1
+        if self._holds > 0:
+            return
+        waiting, self.waiting = self.waiting or [], None
+        self.waiting_bytes = 0
         for copies, octets in waiting:
             if not copies.kept or copies.kept not in ids:
                 self.copy(copies, octets)
@@ -157,6 +162,11 @@ class Participant:
     identities: frozenset[str]
     display_name: str = ""
     visits: list[Visit] = field(default_factory=list)
+
+    @property
+    def hears(self) -> bool:
+        """True when a device of theirs gets everything at once."""
+        return any(visit.waiting is None for visit in self.visits)
 
     @property
     def nickname(self) -> str:
@@ -251,3 +261,10 @@ class LiveRoom:
         """Give a session a nickname, "" for none."""
         visit.nickname = nickname
         self.changes.touch(visit.participant.uri)
+
+    def remember(self, visit: Visit) -> None:
+        """Keep the nickname of a member for them, also when they have left."""
+        member = self.member(visit.aor)
+        if member is not None:
+            members = {**self.room.members, member.aor: replace(member, nickname=visit.nickname)}
+            self.room = replace(self.room, members=members)

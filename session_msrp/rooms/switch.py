@@ -10,7 +10,6 @@ answered.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from ..chunk import ABORTED, CONTINUED, ENDED, MORE, ByteRange, Chunk
@@ -23,7 +22,7 @@ from .live import Copies, LiveRoom, Visit
 from .nicknames import read_nickname
 from .values import RoomMessage
 
-__all__ = ["Keeper", "Switch", "SwitchPolicy", "SwitchStats"]
+__all__ = ["Keeper", "Switch", "SwitchStats"]
 
 #: What happens when a message could not be kept: its author may try again (RFC 4975 10.4).
 _NOT_KEPT: Final = 408
@@ -63,14 +62,6 @@ class SwitchStats:
         self.nicknames = 0
 
 
-@dataclass(frozen=True, slots=True)
-class SwitchPolicy:
-    """What is allowed in the rooms of a node."""
-
-    nicknames: bool = True
-    private_messages: bool = True
-
-
 class Switch:
     """The switch of all rooms of a node.
 
@@ -81,14 +72,12 @@ class Switch:
     def __init__(
         self,
         limits: Limits,
-        policy: SwitchPolicy,
         keeper: Keeper,
         new_tid: Callable[[], bytes],
         aor_of: AorOf,
         drop: Callable[[Visit, str], None],
     ) -> None:
         self.limits = limits
-        self.policy = policy
         self.stats = SwitchStats()
         self._keeper = keeper
         self._new_tid = new_tid
@@ -270,7 +259,7 @@ class Switch:
         recipient = room.find(uri)
         if recipient is None or (recipient is author and len(author.visits) == 1):
             raise BadChunk("nobody here has this address", 404)
-        if not self.policy.private_messages:
+        if not room.room.private_messages:
             raise BadChunk("no private messages here", 403)
         private = [each for each in recipient.visits if each is not visit and each.private]
         if not private:
@@ -383,7 +372,7 @@ class Switch:
         fields = chunk.fields
         if b"success-report" in fields or b"failure-report" in fields:
             raise BadChunk("NICKNAME has no reports")
-        if not self.policy.nicknames:
+        if not visit.room.room.nicknames:
             raise BadChunk("no nicknames here", 403)
         nickname = read_nickname(fields.get(b"use-nickname"))
         if nickname and visit.room.is_taken(nickname, visit.aor):
@@ -391,6 +380,7 @@ class Switch:
         if nickname != visit.nickname:
             visit.room.name(visit, nickname)
             self._keeper.named(visit.room, visit, now)
+            visit.room.remember(visit)
         self.stats.nicknames += 1
         self._answer(visit, chunk, 200)
 

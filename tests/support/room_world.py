@@ -12,7 +12,7 @@ from session_msrp.limits import Limits
 from session_msrp.printing import print_request
 from session_msrp.reassembly import Message, Reassembly
 from session_msrp.rooms.live import LiveRoom, Participant, Visit, Wire
-from session_msrp.rooms.switch import Kept, Switch, SwitchPolicy
+from session_msrp.rooms.switch import Kept, Switch
 from session_msrp.rooms.values import Access, Room, RoomMessage
 
 ROOM = "sip:tea@ims.test"
@@ -158,8 +158,7 @@ class RoomWorld:
         self.now = 0.0
         self.room = LiveRoom(Room(ROOM, access=Access.OPEN, history=history, **rules))  # type: ignore[arg-type]
         self.dropped: list[Visit] = []
-        self.policy = SwitchPolicy()
-        self.switch = Switch(LIMITS, self.policy, self, self._tid, lambda uri: uri.aor, self._drop)
+        self.switch = Switch(LIMITS, self, self._tid, lambda uri: uri.aor, self._drop)
         self.kept: list[RoomMessage] = []
         self.passed: list[RoomMessage] = []
         self.nicknames: list[tuple[str, str]] = []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from session_msrp.rooms.switch import SwitchPolicy
 from session_msrp.rooms.values import Member, Role
 from tests.support.room_world import ROOM, RoomWorld, aor, cpim
 
@@ -83,8 +82,8 @@ def test_a_private_message_goes_to_every_device_that_knows_them(world: RoomWorld
     assert world.passed == []
 
 
-def test_a_room_may_forbid_private_messages_and_nicknames(world: RoomWorld) -> None:
-    world.switch.policy = SwitchPolicy(nicknames=False, private_messages=False)
+def test_a_room_may_forbid_private_messages_and_nicknames() -> None:
+    world = RoomWorld(nicknames=False, private_messages=False)
     alice, bob = world.enter("alice"), world.enter("bob", private=True)
     alice.send(cpim(b"psst", aor("alice"), aor("bob")))
     assert alice.last == 403

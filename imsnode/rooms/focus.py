@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The focus of every room: dialogs and sessions of those who come, are called, and go (RFC 4579).
+
+Each session of a room is a talk of the node; what it brings goes to the switch chunk by chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from session_msrp.anchor import path_text
+from session_msrp.chunk import Chunk
+from session_msrp.limits import Limits
+from session_msrp.outbox import Outgoing
+from session_msrp.party import MediaWish
+from session_msrp.rooms.envelope import CPIM
+from session_msrp.rooms.live import LiveRoom, Participant, Visit, Wire
+from session_msrp.rooms.switch import Keeper, Switch
+from session_msrp.rooms.values import Room
+from session_msrp.session import Received, Reported
+from sip.message import Request
+from sip.routing import Refusal
+from sip.transaction.server import ServerTransaction
+from sip.uri import Uri
+
+from ..msrp.talk import Talk
+from ..registration import Clock
+from .invitation import Invitation
+
+__all__ = ["FEATURES", "Focus", "Onlooker", "RoomLimits"]
+
+#: What a Contact says of a focus (RFC 3840, RFC 4579 4).
+FEATURES: Final = b';isfocus;automata;message;event="conference"'
+NOT_FOUND: Final = Refusal(404, None, ())
+NOT_ALLOWED: Final = Refusal(403, b"Not one who may come into this room", ())
+
+
+@dataclass(frozen=True, slots=True)
+class RoomLimits:
+    """See `imsnode.config.rooms.Rooms`."""
+
+    msrp: Limits
+    participants: int = 200
+    user_sessions: int = 8
+
+
+class Onlooker(Protocol):
+    """Hears who comes and goes."""
+
+    def joined(self, visit: Visit, talk: Talk, now: float) -> None:
+        """A session stands; what the visitor missed may be sent now (``Visit.wait``)."""
+        ...
+
+    def left(self, visit: Visit, talk: Talk, why: str, now: float) -> None:
+        """A session has ended."""
+        ...
+
+
+class Focus:
+    """All sessions in rooms; `imsnode.msrp.talk.TalkUser` of their talks.
+
+    changed(room, now): told when a roster changes. moved(aor, now): when somebody came into their
+    first room or left their last.
+    """
+
+    def __init__(
+        self,
+        limits: RoomLimits,
+        keeper: Keeper,
+        clock: Clock,
+        new_tid: Callable[[], bytes],
+        aor_of: Callable[[Uri], str],
+        name_of: Callable[[str], str],
+    ) -> None:
+        """Args: name_of: the display name of a user, "" for none."""
+        self.limits = limits
+        self.switch = Switch(limits.msrp, keeper, new_tid, aor_of, self._drop)
+        self.onlookers: list[Onlooker] = []
+        self.changed: Callable[[LiveRoom, float], None] = _nobody
+        self.moved: Callable[[str, float], None] = _nobody
+        self.requested_of: Callable[[Talk, Request, ServerTransaction, float], bool] = _unserved
+        self._clock = clock
+        self._name_of = name_of
+        self._visits: dict[Talk, Visit] = {}
+        self._talks: dict[Visit, Talk] = {}
+        self._calls: dict[Talk, Invitation] = {}
+        self._connected: set[Visit] = set()
+        self._present: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._visits)
+
+    # -- in --------------------------------------------------------------------------------------
+
+    def refusal(self, live: LiveRoom, aor: str) -> Refusal | None:
+        """Say why somebody may not come in now."""
+        room = live.room
+        if not room.is_known_to(aor):
+            return NOT_FOUND
+        if room.role_of(aor) is None:
+            return NOT_ALLOWED
+        there = live.participants.get(aor)
+        if there is None and len(live.participants) >= self.limits.participants:
+            return Refusal(486, b"The room is full", ())
+        if there is not None and len(there.visits) >= self.limits.user_sessions:
+            return Refusal(486, b"Too many of your devices are in the room", ())
+        return None
+
+    def wish(self, room: Room) -> MediaWish:
+        """Return what the focus says of a session (RFC 7701 5.2, 8)."""
+        tokens = [
+            token
+            for token, allowed in (
+                (b"nickname", room.nicknames),
+                (b"private-messages", room.private_messages),
+            )
+            if allowed
+        ]
+        return MediaWish(
+            CPIM,
+            b"*",
+            ((b"chatroom", b" ".join(tokens)),),
+            max_size=self.limits.msrp.message_bytes,
+        )
+
+    def admit(self, talk: Talk, live: LiveRoom, hidden: str, lines: Sequence[bytes] = ()) -> None:
+        """Answer an INVITE of somebody who may come in.
+
+        Args: hidden: URI under which to show who wants to stay unknown, "" for who does not.
+        """
+        assert talk.peer is not None
+        if not talk.peer.accepts(CPIM):
+            talk.refuse(488, b"Sessions of rooms carry message/cpim")
+            return
+        talk.accept(lines, self.wish(live.room))
+        if not talk.over:
+            self._enter(talk, live, hidden, invited=False).wait()
+
+    def _enter(self, talk: Talk, live: LiveRoom, hidden: str, invited: bool) -> Visit:
+        assert talk.peer is not None
+        assert talk.section is not None
+        assert talk.end is not None
+        tokens = (talk.section.attribute(b"chatroom") or b"").split()
+        wire = Wire(
+            talk.end.own.raw,
+            path_text(talk.peer),
+            talk.write,
+            talk.peer.wrapped,
+            b"private-messages" in tokens,
+        )
+        who = self._participant(talk.remote, hidden)
+        visit = live.enter(who, wire, self.limits.msrp, self._clock.wall(), invited)
+        self._visits[talk], self._talks[visit] = visit, talk
+        now = self._clock.now()
+        there = self._present[visit.aor] = self._present.get(visit.aor, 0) + 1
+        if there == 1:
+            self.moved(visit.aor, now)
+        self.changed(live, now)
+        return visit
+
+    def _participant(self, aor: str, hidden: str) -> Participant:
+        if hidden:
+            anonymous = "sip:anonymous@anonymous.invalid"  # RFC 3323 4.1.1.3
+            return Participant(aor, hidden, frozenset((hidden, anonymous)))
+        identities = {aor}
+        user = aor.partition(":")[2].partition("@")[0]
+        if user.startswith("+"):
+            identities.add(f"tel:{user}")
+        return Participant(aor, aor, frozenset(identities), self._name_of(aor))
+
+    def is_present(self, aor: str) -> bool:
+        """Say whether a user is in any room."""
+        return aor in self._present
+
+    # -- out -------------------------------------------------------------------------------------
+
+    def called(self, talk: Talk, invitation: Invitation) -> None:
+        """Take note of a call of ours that brings somebody in."""
+        self._calls[talk] = invitation
+
+    def remove(self, live: LiveRoom, aor: str, why: str) -> int:
+        """End every session of somebody in a room; returns how many there were."""
+        there = live.participants.get(aor)
+        talks = [] if there is None else [self._talks[visit] for visit in there.visits]
+        for talk in talks:
+            talk.hang_up(why)
+        return len(talks)
+
+    def close(self, live: LiveRoom, why: str) -> None:
+        """End every session of a room."""
+        for aor in list(live.participants):
+            self.remove(live, aor, why)
+        for talk, invitation in list(self._calls.items()):
+            if invitation.live is live:
+                talk.hang_up(why)
+
+    def talk_of(self, visit: Visit) -> Talk:
+        """Return the dialog of a session."""
+        return self._talks[visit]
+
+    def _drop(self, visit: Visit, why: str) -> None:
+        self._talks[visit].hang_up(why)
+
+    # -- TalkUser --------------------------------------------------------------------------------
+
+    def established(self, talk: Talk, now: float) -> None:
+        """Let a session hear what is said."""
+        visit = self._visits.get(talk)
+        if visit is None:
+            invitation = self._calls.pop(talk, None)
+            if invitation is None or self.refusal(invitation.live, talk.remote) is not None:
+                talk.hang_up("not allowed any more")
+                return
+            visit = self._enter(talk, invitation.live, "", invited=True)
+            visit.wait()
+            invitation.took(talk)
+        if visit in self._connected:
+            return
+        self._connected.add(visit)
+        for onlooker in self.onlookers:
+            onlooker.joined(visit, talk, now)
+        visit.catch_up((), 0, ())
+
+    def chunk(self, talk: Talk, chunk: Chunk, now: float) -> bool:
+        """Hand a request to the switch; an answer is to what opened the connection."""
+        visit = self._visits.get(talk)
+        if visit is None or chunk.status:
+            return False
+        self.switch.receive(visit, chunk, now)
+        return True
+
+    def received(self, talk: Talk, received: Received, now: float) -> None:
+        """Refuse what comes before somebody is in the room."""
+        talk.settle(received, 403)
+
+    def delivered(self, talk: Talk, message: Outgoing, now: float) -> None:
+        """Nothing is sent this way."""
+
+    def failed(self, talk: Talk, message: Outgoing, status: int, now: float) -> None:
+        """Nothing is sent this way."""
+
+    def reported(self, talk: Talk, report: Reported, now: float) -> None:
+        """Nothing is sent this way."""
+
+    def requested(
+        self, talk: Talk, request: Request, transaction: ServerTransaction, now: float
+    ) -> bool:
+        """Serve what else comes in the dialog."""
+        return self.requested_of(talk, request, transaction, now)
+
+    def ended(self, talk: Talk, status: int, reason: str, now: float) -> None:
+        """Let somebody go."""
+        invitation = self._calls.pop(talk, None)
+        if invitation is not None:
+            invitation.failed(talk, status)
+        visit = self._visits.pop(talk, None)
+        if visit is None:
+            return
+        del self._talks[visit]
+        live = visit.room
+        live.leave(visit)
+        self.switch.gone(visit)
+        left = self._present[visit.aor] - 1
+        self._present[visit.aor] = left
+        if not left:
+            del self._present[visit.aor]
+            self.moved(visit.aor, now)
+        self.changed(live, now)
+        if visit not in self._connected:
+            return
+        self._connected.discard(visit)
+        for onlooker in self.onlookers:
+            onlooker.left(visit, talk, reason, now)
+
+
+def _nobody(_what: object, _now: float) -> None:
+    """Nobody has to be told."""
+
+
+def _unserved(_talk: Talk, _request: Request, _tx: ServerTransaction, _now: float) -> bool:
+    return False

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calling people into a room: for a moderator, a list at its making, or a member who is back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from session_msrp.rooms.live import LiveRoom
+from sip.bodies.mime import Part
+from sip.flow import Flow
+from sip.forward import Target
+
+from ..location import Location
+from ..msrp.talks import Talks
+from ..registration import Clock
+from .focus import FEATURES, Focus
+from .invitation import Done, Invitation
+
+__all__ = ["Inviting"]
+
+
+class Inviting:
+    """Args: way_to(host, now): a flow to the next hop of another domain, None without one.
+
+    is_local(host): whether a domain is served here.
+    """
+
+    def __init__(
+        self,
+        focus: Focus,
+        talks: Talks,
+        location: Location,
+        clock: Clock,
+        is_local: Callable[[str], bool],
+        way_to: Callable[[str, float], Flow | None],
+    ) -> None:
+        self.called = 0
+        self._focus = focus
+        self._talks = talks
+        self._location = location
+        self._clock = clock
+        self._is_local = is_local
+        self._way_to = way_to
+
+    def invite(
+        self,
+        live: LiveRoom,
+        aor: str,
+        done: Done,
+        by: str = "",
+        parts: Sequence[Part] = (),
+    ) -> None:
+        """Call somebody; ``done(status)`` comes once, maybe at once.
+
+        Args: by: URI of who asked for it (RFC 3892). parts: of the body, beside the description.
+        """
+        now = self._clock.now()
+        refusal = self._focus.refusal(live, aor)
+        if refusal is not None:
+            done(refusal.status)
+            return
+        targets = self._targets(aor, now)
+        invitation = Invitation(live, aor, done)
+        room = live.room
+        headers = [(b"Referred-By", b"<" + by.encode() + b">")] if by else []
+        for target in targets:
+            talk = self._talks.call(
+                self._focus, target, room.aor, aor, self._focus.limits.msrp, now,
+                self._focus.wish(room), headers=headers, parts=parts,
+                contact=b"<" + room.aor.encode() + b">" + FEATURES,
+            )  # fmt: skip
+            if talk is not None:
+                self.called += 1
+                invitation.talks.add(talk)
+                self._focus.called(talk, invitation)
+        if not invitation.talks:
+            done(480 if not targets else 503)
+
+    def _targets(self, aor: str, now: float) -> Sequence[Target]:
+        host = aor.rpartition("@")[2]
+        if self._is_local(host):
+            return self._location.targets(aor, now)
+        flow = self._way_to(host, now)
+        return () if flow is None else (Target(aor.encode(), flow),)
