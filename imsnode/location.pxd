@@ -26,7 +26,7 @@ cdef class AorRecord:
 cdef class Location:
     cdef public long long binding_count
     cdef public double device_memory_s
-    cdef public object elsewhere
+    cdef public object also, elsewhere
     cdef public dict hosts
     cdef public Py_ssize_t max_devices
     cdef public object moved

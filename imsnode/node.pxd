@@ -33,7 +33,7 @@ cdef class Node:
     cdef public bint draining
     cdef public Endpoint endpoint
     cdef public object events
-    cdef public object deferring, sessions, talks
+    cdef public object deferring, files, sessions, talks
     cdef public object learn
     cdef public Location location
     cdef public LocalNames names
