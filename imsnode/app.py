@@ -31,6 +31,7 @@ from .location import Location
 from .mailing import reserved_aors
 from .messaging import Messaging
 from .msrp import Sessions
+from .msrp.filegate import FileGate
 from .node import Node
 from .node_metrics import node_metrics
 from .presence import Presence
@@ -199,6 +200,8 @@ class App:
         self.presence: Presence | None = Presence(self) if config.presence.enabled else None
         self.node.events = None if self.presence is None else self.presence.server
         anchors = config.msrp.anchor != "never"
+        files = settings_of.file_policy(config)
+        self.node.files = FileGate(files) if files.active else None
         takes = config.msrp.deferred or config.msrp.interwork
         rooms = self._has_rooms()
         self.sessions = Sessions(self) if anchors or takes or rooms or config.msrp.relay else None

@@ -154,7 +154,7 @@ class ContentStore:
         Returns: the token of its link, and what is known of it.
         Raises: ContentRefused.
         """
-        self._check(owner, content_type, length)
+        self.admits(owner, content_type, length)
         reserved = length
         self._reserve(owner, reserved)
         token = secrets.token_urlsafe(_LINK_OCTETS)
@@ -323,7 +323,8 @@ class ContentStore:
             self._forget(stem)
         return len(over)
 
-    def _check(self, owner: str, content_type: str, length: int) -> None:
+    def admits(self, owner: str, content_type: str, length: int) -> None:
+        """Return when a file may be kept. Raises: ContentRefused."""
         settings = self.settings
         if not any(media_matches(content_type, one) for one in settings.types):
             raise ContentRefused("type", f"files of this type are not taken: {content_type}")

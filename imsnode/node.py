@@ -27,8 +27,9 @@ from .identity.peers import ASSERTED, Peer, PeerTable
 from .identity.principal import UNTRUSTED_HEADERS, Principal
 from .identity.rates import UserLimiter
 from .location import Location
-from .msrp.calls import Calls, Exchange
+from .msrp.calls import SDP_METHODS, Calls, Exchange
 from .msrp.deferring import Deferring
+from .msrp.filegate import FileGate
 from .msrp.talk import Talk
 from .msrp.talks import Talks
 from .oversize import Oversize
@@ -155,6 +156,8 @@ class Node:
         self.sessions: Calls | None = None
         # Set while the node itself takes part in MSRP sessions.
         self.talks: Talks | None = None
+        # Set while some files may not be transferred.
+        self.files: FileGate | None = None
         # Set while it takes sessions in the place of users.
         self.deferring: Deferring | None = None
         self.draining = False
@@ -218,6 +221,11 @@ class Node:
         if served:
             self._serve(request, flow, principal, now, wall)
             return
+        if self.files is not None and request.method in SDP_METHODS:
+            refusal = self.files.judge(request)
+            if refusal is not None:
+                self._refuse(request, flow, refusal, now)
+                return
         self._sanitise(request, flow, principal)
         shown = request
         if request.has("privacy") or (principal is not None and principal.hidden):

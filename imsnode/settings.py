@@ -18,6 +18,7 @@ from presence.publication.compositor import CompositorSettings
 from presence.xcap import Bounds
 from presence.xcap import Limits as XcapLimits
 from session_msrp.authorizing import RelayLimits
+from session_msrp.files import FilePolicy
 from session_msrp.limits import Limits as MsrpLimits
 from session_msrp.rooms.values import Access
 from sip.aio.driver import StreamLimits
@@ -132,6 +133,11 @@ def factory_settings(config: Config) -> FactorySettings:
         rooms.factory_history,
         rooms.invited,
     )
+
+
+def file_policy(config: Config) -> FilePolicy:
+    """Which files may be transferred in sessions."""
+    return FilePolicy(config.msrp.file_size, config.msrp.file_types)
 
 
 def relay_limits(config: Config) -> RelayLimits:

@@ -25,6 +25,7 @@ TAKEN: Final = "session-taken"
 IN_SESSION: Final = "in-session"
 ENTERED: Final = "entered-room"
 LEFT: Final = "left-room"
+FILE: Final = "file"
 
 STEPS: Final[dict[str, str]] = {
     RECEIVED: "the message came in from its sender, who had proved who they are",
@@ -41,6 +42,7 @@ STEPS: Final[dict[str, str]] = {
     IN_SESSION: "the message is one of an MSRP session",
     ENTERED: "a session with the chat room began",
     LEFT: "the session with the chat room ended",
+    FILE: "a file passed in the MSRP session",
     RECEIPT: "a disposition notification (IMDN) told of the message",
 }
 
@@ -91,6 +93,11 @@ TO_ROOM: Final = "to-room"
 NO_HISTORY: Final = "no-history"
 NOT_IN_ROOM: Final = "not-in-room"
 NO_VOICE: Final = "no-voice"
+FILE_WHOLE: Final = "file-whole"
+FILE_DIFFERS: Final = "file-differs"
+FILE_TOO_LONG: Final = "file-too-long"
+FILE_UNFINISHED: Final = "file-unfinished"
+FILE_UNCHECKED: Final = "file-unchecked"
 
 # What a notification says, of RFC 5438 section 11: disposition and status.
 SAYS_DELIVERED: Final = "delivery-delivered"
@@ -206,6 +213,11 @@ RULES: Final[dict[str, str]] = {
     NO_HISTORY: "the room keeps no history: nothing had to be committed",
     NOT_IN_ROOM: "who writes to the room does not belong to it",
     NO_VOICE: "the room lets its sender listen only",
+    FILE_WHOLE: "all of the file passed; its size and hash are those announced, as far as any were",
+    FILE_DIFFERS: "what passed is not the file that was announced: another size or hash",
+    FILE_TOO_LONG: "more came than was announced: the session was ended",
+    FILE_UNFINISHED: "the session ended before all of the file had passed",
+    FILE_UNCHECKED: "only some of the file passed here, so it was held against nothing",
 }
 
 

@@ -53,11 +53,12 @@ class Leg:
     """One end of a stream. own: the URI this end sends to, its single use per connection (M3).
 
     path: the end's own, as its SDP has it; empty until that has come. connects: we open the
-    connection. link: the connection its SENDs come on, None while there is none.
+    connection. link: the connection its SENDs come on, None while there is none. tap: shown each
+    request of this end that has a body, with the place of its first octet in the message.
     """
 
     __slots__ = ("chunks", "connects", "fingerprint", "first", "key", "link", "octets", "other",
-                 "own", "path", "pieces", "refused", "stream", "target", "uri",
+                 "own", "path", "pieces", "refused", "stream", "tap", "target", "uri",
                  "waiting", "waiting_bytes")  # fmt: skip
 
     other: Leg
@@ -79,6 +80,7 @@ class Leg:
         self.refused = b""
         self.chunks = 0
         self.octets = 0
+        self.tap: Callable[[Chunk, int], None] | None = None
 
     def reached_by(self, described: Description, connects: bool) -> None:
         """Take what the end's SDP says of it."""
@@ -240,6 +242,8 @@ class Anchor:
         stats = self.stats
         stats.chunks += 1
         stats.octets += size
+        if leg.tap is not None and chunk.body_at:
+            leg.tap(chunk, (int(span[1]) if span[1] is not None else 1) - 1 + chunk.offset)
         if chunk.offset or chunk.flag is MORE:
             octets = self._piece(leg, chunk, span)
             if octets is None:

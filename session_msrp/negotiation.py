@@ -8,6 +8,7 @@ same path goes on with the stream there is; with another one the session moves t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +16,7 @@ from sip.bodies.sdp import Media, Sdp, parse_sdp
 
 from .anchor import Anchor, Leg, Stream, path_text
 from .errors import MediaError
+from .files import FORBIDDEN, FileCheck, FileOffer, FileWatch, read_file, rename_file
 from .media import (
     ACTPASS,
     PASSIVE,
@@ -59,22 +61,35 @@ class Door(Protocol):
 
 @dataclass(slots=True)
 class _Proposal:
-    """What an offer made of one section. stream: None where the session is to end."""
+    """What an offer made of one section. stream: None where the session is to end.
+
+    file: that is to pass (RFC 5547).
+    """
 
     stream: Stream | None
     setup: bytes
+    file: FileOffer | None = None
 
 
 class Negotiation:
     """The anchored sessions of one dialog, by the place of their sections in the SDP.
 
-    caller, callee: where each reaches this node.
+    caller, callee: where each reaches this node. check: makes what a file is held against.
     """
 
-    def __init__(self, anchor: Anchor, caller: Door, callee: Door) -> None:
+    def __init__(
+        self,
+        anchor: Anchor,
+        caller: Door,
+        callee: Door,
+        check: Callable[[FileOffer], FileCheck] = FileCheck,
+    ) -> None:
         self._anchor = anchor
         self._doors = {True: caller, False: callee}
         self._proposed: dict[int, _Proposal] = {}
+        self._check = check
+        #: Files that pass, by their streams.
+        self.files: dict[Stream, FileWatch] = {}
         self.offered_by_caller = True
         self.streams: dict[int, Stream] = {}
 
@@ -109,7 +124,10 @@ class Negotiation:
                 continue
             stream = self._stream_for(index, described, by_caller, now)
             if stream is not None:
-                self._proposed[index] = _Proposal(stream, described.setup)
+                file = read_file(sdp, media)
+                if file is not None:
+                    rename_file(media, file)
+                self._proposed[index] = _Proposal(stream, described.setup, file)
                 self._show(media, stream.leg(not by_caller), described, ACTPASS)
         return self._print(body, sdp)
 
@@ -162,7 +180,20 @@ class Negotiation:
                 leg.reached_by(described, connects)
             setup = answer_setup(proposal.setup) if proposal.setup else b""
             self._show(media, leg.other, described, setup)
+            if proposal.file is not None:
+                self._watch(proposal.stream, proposal.file, read_file(sdp, media) or proposal.file)
+                if proposal.file.pushed:
+                    media.remove_attributes(*FORBIDDEN)
         return self._print(body, sdp)
+
+    def _watch(self, stream: Stream, offered: FileOffer, answered: FileOffer) -> None:
+        """Hold what passes against what its sender says of it; once for a stream."""
+        if stream in self.files:
+            return
+        by_caller = offered.pushed == self.offered_by_caller
+        file = offered if offered.pushed else answered
+        watch = self.files[stream] = FileWatch(self._check(file), file.start)
+        stream.leg(by_caller).tap = watch
 
     def commit(self, answered: bytes) -> None:
         """Put the last answer, as it came, in force. Raises: ParseError."""

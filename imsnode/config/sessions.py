@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Literal
 
 from .table import DAY, HOUR, KIB, MINUTE, Table, restart
-from .types import Algorithm, ListenAddress, Listener, Octets, Seconds
+from .types import Algorithm, ListenAddress, Listener, MediaType, Octets, Seconds
 
 __all__ = ["Msrp"]
 
@@ -53,6 +53,12 @@ class Msrp(Table):
         "auto",
         "How stored messages go to a device: auto (as a session where its Contact says that it "
         "takes some), session (tried wherever INVITE is not ruled out), pager.",
+    )
+    file_size: Octets = restart(
+        0, "Longest file that may be transferred in a session (RFC 5547); 0: any.", ge=0, le=2**40
+    )
+    file_types: tuple[MediaType, ...] = restart(
+        (), "Types of files that may be transferred, such as image/*; none named: all."
     )
     idle: Seconds = restart(
         2 * HOUR,

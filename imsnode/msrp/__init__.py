@@ -19,12 +19,14 @@ from sip.aio.listener import Bound, join, local_address
 from sip.flow import Flow
 
 from .. import settings as settings_of
+from ..http.api.files import link_to
 from ..identity.accounts import Account
 from ..tls import client_context, server_context
 from .calls import Call, Calls
 from .carrying import Carrying
 from .connections import Connections
 from .deferring import Deferring
+from .filing import Filing
 from .relaying import DigestGuard, RelayNames
 from .talks import Talks
 
@@ -120,6 +122,7 @@ class Sessions:
             app.ids,
             app.retry_after,
             app.edge.driver.wake,
+            Filing(lambda: app.web.content, lambda token: link_to(app.web.base_url(), token)),
             settings,
         )
         single = app.config.limits.message_body_size

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from pager import rules
@@ -30,8 +31,9 @@ from sip.transaction.server import ServerTransaction
 from sip.uri import Uri, parse_uri
 
 from .connections import Connections
+from .filegate import Unfinished
 
-__all__ = ["Call", "CallSettings", "Calls", "Exchange", "SessionFork"]
+__all__ = ["SDP_METHODS", "Call", "CallSettings", "Calls", "Exchange", "SessionFork"]
 
 AnchorMode = Literal["never", "nat", "always"]
 
@@ -199,6 +201,7 @@ class Calls:
         self._aor_of = aor_of
         self._wall = wall
         self._retry_after = retry_after
+        self.unfinished = Unfinished()
         self._calls: dict[bytes, list[Call]] = {}
         self._per_user: dict[str, int] = {}
 
@@ -293,15 +296,14 @@ class Calls:
 
     def _begin(self, request: Request, flow: Flow, targets: Sequence[Target]) -> Call:
         at = self._wall()
-        media = Negotiation(self.connections.anchor, self._door(flow), self._door(targets[0].flow))
-        call = Call(
-            self.number(at),
-            request,
-            self._aor_of(request.from_uri),
-            self._aor_of(request.to_uri),
-            media,
-            at,
+        people = (self._aor_of(request.from_uri), self._aor_of(request.to_uri))
+        media = Negotiation(
+            self.connections.anchor,
+            self._door(flow),
+            self._door(targets[0].flow),
+            partial(self.unfinished.check, people),
         )
+        call = Call(self.number(at), request, *people, media, at)
         self._calls.setdefault(request.call_id, []).append(call)
         for aor in (call.caller, call.callee):
             self._per_user[aor] = self._per_user.get(aor, 0) + 1
@@ -391,6 +393,11 @@ class Calls:
             (call.began, rules.ANCHORED, "", 200, rules.FINAL_ANSWER),
             (at, rules.SESSION_ENDED, stream.ended, 0, rule),
         ]
+        watch = call.media.files.get(stream)
+        if watch is not None:
+            steps.insert(1, (at, rules.FILE, "", 0, watch.verdict))
+            if not watch.done:
+                self.unfinished.keep((call.caller, call.callee), watch.check, at)
         self._note(
             LedgerEntry(
                 self.number(at), call.call_id, call.began, call.caller, call.callee, octets,
@@ -409,7 +416,10 @@ class Calls:
             elif streams and all(now - each.used > self.settings.idle_s for each in streams):
                 self.end(call, rules.SESSION_IDLE)
             for stream in streams:
-                if now - stream.used > stall_s and any(leg.waiting for leg in stream.legs):
+                watch = call.media.files.get(stream)
+                if watch is not None and watch.check.too_long:
+                    self.lost(stream.caller, "more came than was announced")
+                elif now - stream.used > stall_s and any(leg.waiting for leg in stream.legs):
                     self.lost(stream.caller, "one side did not connect")
 
     def stop(self) -> None:

@@ -16,8 +16,11 @@ from typing import Final, Literal
 from pager import Pager, rules
 from pager.ports import Clock, Ledger
 from pager.values import LedgerEntry, Notice
+from session_msrp.errors import MediaError
+from session_msrp.files import FileOffer
 from session_msrp.limits import Limits
 from session_msrp.party import MediaWish
+from sip.bodies.sdp import Media, parse_sdp
 from sip.errors import BadMessage
 from sip.flow import Flow
 from sip.forward import Target
@@ -30,6 +33,8 @@ from sip.transaction.server import ServerTransaction
 
 from ..local import Asked, local_message
 from .capability import capability, capability_of
+from .filegate import files_of
+from .filing import FileTaken, Filing
 from .taken import Standby, Taken
 from .talk import Talk
 from .talks import Talks, description_in
@@ -86,9 +91,11 @@ class Deferring:
         ids: IdSource,
         retry_after: Callable[[], tuple[bytes, ...]],
         wake: Callable[[], None],
+        filing: Filing,
         settings: DeferringSettings,
     ) -> None:
         """Join it; ``wake`` has the endpoint's output sent."""
+        self._filing = filing
         self.settings = settings
         self.limits = Limits(message_bytes=settings.octets)
         self.taken = 0
@@ -136,9 +143,23 @@ class Deferring:
         here = sum(talk.remote == caller for talk in self._talks.all)
         if here >= self.settings.user_sessions:
             return Refusal(503, b"Too many sessions", self._retry_after())
-        wish = MediaWish(types=b"message/cpim *", wrapped=b"*", max_size=self.settings.octets)
         rule = rules.NOBODY_THERE if transaction is None else rules.NOBODY_TOOK
-        user = Taken(self, caller, called, _kept(request), rules.NO_SESSIONS if reachable else rule)
+        if reachable:
+            rule = rules.NO_SESSIONS
+        try:
+            found = file_in(request)
+        except (BadMessage, MediaError) as error:
+            return Refusal(488, b"Session description: " + error.reason.encode(), ())
+        user: Taken | FileTaken = Taken(self, caller, called, _kept(request), rule)
+        wish = MediaWish(types=b"message/cpim *", wrapped=b"*", max_size=self.settings.octets)
+        if found is not None:
+            media, file = found
+            why = self._filing.refusal(caller, file)
+            taker = self._filing.take(self, caller, called, _kept(request), rule, file)
+            if why or taker is None:
+                reason = why or "the beginning of the file is not here"
+                return Refusal(488, b"File not taken: " + reason.encode(), ())
+            user, wish = taker, taker.wish(media)
         talk = self._talks.take(
             user, request, flow, called, caller, self.limits, now, wish, transaction=transaction
         )
@@ -203,7 +224,7 @@ class Deferring:
         )
         self._wake()
 
-    def ended(self, talk: Talk, user: Taken, reason: str) -> None:
+    def ended(self, talk: Talk, user: Taken | FileTaken, reason: str) -> None:
         """Have the ledger say what a session was that the node took."""
         wall = self._clock.wall()
         began = wall - (self._clock.now() - talk.began)
@@ -211,6 +232,8 @@ class Deferring:
             (began, rules.TAKEN, "", 200, user.rule),
             (wall, rules.SESSION_ENDED, reason, 0, rules.HUNG_UP),
         ]
+        if user.verdict:
+            steps.insert(1, (wall, rules.FILE, "", 0, user.verdict))
         self._ledger.note(
             LedgerEntry(
                 talk.id, talk.call_id, began, user.caller, user.called, user.octets, steps,
@@ -228,6 +251,13 @@ def _offers_session(request: Request) -> bool:
     except BadMessage:
         return False
     return body is not None and b"\nm=" in body and _MEDIA.findall(body) == [b"message"]
+
+
+def file_in(request: Request) -> tuple[Media, FileOffer] | None:
+    """Return the file that an INVITE is about, None for none. Raises: ParseError, MediaError."""
+    body = description_in(request)
+    files = files_of(parse_sdp(body)) if body is not None else []
+    return files[0] if files else None
 
 
 def _kept(request: Request) -> list[tuple[bytes, bytes]]:

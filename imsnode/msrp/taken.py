@@ -36,7 +36,7 @@ def msrp_status(status: int) -> int:
 class Taken:
     """The user of a talk that the node has taken. rule: why. octets: of what it has brought.
 
-    headers: of the INVITE, which mean the same in its messages.
+    headers: of the INVITE, which mean the same in its messages. verdict: on a file, "" for none.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class Taken:
         self.called = called
         self.rule = rule
         self.octets = 0
+        self.verdict = ""
         self._headers = headers
         self._deferring = deferring
 

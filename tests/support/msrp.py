@@ -26,7 +26,7 @@ from session_msrp.media import (
 from session_msrp.outbox import Outgoing
 from session_msrp.session import Event, Received, Session
 from session_msrp.uri import parse_uri
-from sip.bodies.sdp import Sdp, Section, parse_sdp
+from sip.bodies.sdp import Media, Sdp, Section, parse_sdp
 from tests.support.phone import Phone, Reply
 
 _numbers = itertools.count(1)
@@ -60,6 +60,7 @@ class MsrpClient:
         self.framer = Framer(Limits())
         self.events: list[Event] = []
         self.peer: Description | None = None
+        self.answered: Media | None = None  # its section, with all attributes
         self.socket: socket.socket | None = None
         self.connects = False
         self.renew()
@@ -123,7 +124,7 @@ class MsrpClient:
         """Read the other side's description, with a new session when its path is new."""
         sdp = parse_sdp(body)
         [media] = [each for each in sdp.media if is_session(each)]
-        self.peer = read_media(sdp, media)
+        self.peer, self.answered = read_media(sdp, media), media
         path = b" ".join(uri.raw for uri in self.peer.path)
         self.session = Session(
             self.own.raw, path, lambda: secrets.token_hex(8).encode(), Limits(), self.types.split()
