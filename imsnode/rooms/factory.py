@@ -61,7 +61,8 @@ class FactorySettings:
 class Factory:
     """Serves the addresses of the factory (`imsnode.services.Service`).
 
-    Args: new_name: makes the user part of a room's address, which nobody can guess.
+    Args: new_name: makes the user part of a room's address, which nobody can guess. wake: has what
+        was made for SIP sent.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Factory:
         aor_of: Callable[[Uri], str],
         is_known: Callable[[str], bool],
         new_name: Callable[[], str],
+        wake: Callable[[], None],
     ) -> None:
         self.made = 0
         self._settings = settings
@@ -90,6 +92,7 @@ class Factory:
         self._aor_of = aor_of
         self._is_known = is_known
         self._new_name = new_name
+        self._wake = wake
 
     def request(self, request: Request, flow: Flow, sender: str, aor: str, now: float) -> None:
         """Answer one request; an INVITE makes a room."""
@@ -130,17 +133,20 @@ class Factory:
         def made(changed: Changed) -> None:
             if changed.room is None:
                 talk.refuse(503, changed.refused.encode())
-                return
-            live = self._keeping.apply(None, changed.room, self._clock.now())
-            if live is None or talk.over:
-                return
-            self.made += 1
-            self._focus.admit(talk, live, hidden, (b"Supported: " + LIST_TAG,))
-            if not talk.over:
+            else:
+                self._open(talk, changed.room, hidden)
                 self._call(talk, entries)
+            self._wake()
 
         self._store.change(room.aor, edits.create(room), made, sender)
         return None
+
+    def _open(self, talk: Talk, room: Room, hidden: str) -> None:
+        """Let the maker of a room in."""
+        self.made += 1
+        live = self._keeping.apply(None, room, self._clock.now())
+        if live is not None and not talk.over:
+            self._focus.admit(talk, live, hidden, (b"Supported: " + LIST_TAG,))
 
     def _room(self, maker: str, domain: str, people: Sequence[str]) -> Room:
         members = {who: Member(who) for who in people}
@@ -174,7 +180,9 @@ class Factory:
         return list(found.items())
 
     def _call(self, talk: Talk, entries: Sequence[tuple[str, Entry]]) -> None:
-        live = self._keeping.rooms[talk.local]
+        live = self._keeping.rooms.get(talk.local)
+        if live is None or talk.over:
+            return
         listed = [entry for _, entry in entries if entry.copy != "bcc"]
         parts = [Part(_HISTORY_HEAD, (), build_history(listed))] if listed else []
         for aor, _ in entries:

@@ -225,8 +225,12 @@ class Focus:
 
     def chunk(self, talk: Talk, chunk: Chunk, now: float) -> bool:
         """Hand a request to the switch; an answer is to what opened the connection."""
+        if chunk.status:
+            return False
+        if talk in self._calls:  # who was called speaks before having answered our first request
+            self.established(talk, now)
         visit = self._visits.get(talk)
-        if visit is None or chunk.status:
+        if visit is None:
             return False
         self.switch.receive(visit, chunk, now)
         return True

@@ -22,7 +22,7 @@ __all__ = ["Inviting"]
 class Inviting:
     """Args: way_to(host, now): a flow to the next hop of another domain, None without one.
 
-    is_local(host): whether a domain is served here.
+    is_local(host): whether a domain is served here. wake: has what was made for SIP sent.
     """
 
     def __init__(
@@ -33,6 +33,7 @@ class Inviting:
         clock: Clock,
         is_local: Callable[[str], bool],
         way_to: Callable[[str, float], Flow | None],
+        wake: Callable[[], None],
     ) -> None:
         self.called = 0
         self._focus = focus
@@ -41,6 +42,7 @@ class Inviting:
         self._clock = clock
         self._is_local = is_local
         self._way_to = way_to
+        self._wake = wake
 
     def invite(
         self,
@@ -73,6 +75,7 @@ class Inviting:
                 self.called += 1
                 invitation.talks.add(talk)
                 self._focus.called(talk, invitation)
+        self._wake()
         if not invitation.talks:
             done(480 if not targets else 503)
 

@@ -38,7 +38,10 @@ _TRYING: Final = 100
 
 
 class Referring:
-    """Serves REFER for all rooms. Args: aor_of: the address of record of a URI."""
+    """Serves REFER for all rooms.
+
+    Args: aor_of: the address of record of a URI. wake: has what was made for SIP sent.
+    """
 
     def __init__(
         self,
@@ -48,6 +51,7 @@ class Referring:
         inviting: Inviting,
         clock: Clock,
         aor_of: Callable[[Uri], str],
+        wake: Callable[[], None],
     ) -> None:
         self._talks = talks
         self._endpoint = talks.endpoint
@@ -56,6 +60,7 @@ class Referring:
         self._inviting = inviting
         self._clock = clock
         self._aor_of = aor_of
+        self._wake = wake
 
     def within(
         self, talk: Talk, request: Request, transaction: ServerTransaction, now: float
@@ -169,3 +174,4 @@ class Referring:
         ]
         body = b"SIP/2.0 %d %b\r\n" % (status, REASONS.get(status, b"Failed"))
         self._talks.send(dialog, flow, "NOTIFY", self._clock.now(), headers, body)
+        self._wake()

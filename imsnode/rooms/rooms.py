@@ -59,11 +59,13 @@ class Rooms:
         self.keeping.observers.append(self.upkeep.changed)
         self.rooms: Mapping[str, LiveRoom] = self.keeping.rooms
         self.inviting = Inviting(
-            self.focus, talks, app.location, app.clock, names.is_local, self._way_to
-        )
+            self.focus, talks, app.location, app.clock, names.is_local, self._way_to,
+            app.edge.driver.wake,
+        )  # fmt: skip
         self.referring = Referring(
-            talks, self.focus, self.keeping, self.inviting, app.clock, names.aor_of
-        )
+            talks, self.focus, self.keeping, self.inviting, app.clock, names.aor_of,
+            app.edge.driver.wake,
+        )  # fmt: skip
         self.focus.requested_of = self.referring.within
         self.focus.onlookers.append(self.upkeep)
         self.factory = self._factory(talks) if config.rooms.factory else None
@@ -85,6 +87,7 @@ class Rooms:
             app.edge.names.aor_of,
             self._may_be_called,
             _new_name,
+            app.edge.driver.wake,
         )
         app.services.offer(factory, [factory_aor(domain) for domain in app.config.domains])
         return factory
@@ -93,6 +96,7 @@ class Rooms:
         """Let rosters be followed, and presence know who is in a room."""
         app, presence = self._app, self._app.presence
         if presence is None:
+            self.focus.changed = lambda live, now: app.edge.driver.wake()
             return
         settings = settings_of.event_settings(app.config)
         terrain = Terrain(
@@ -100,7 +104,12 @@ class Rooms:
         )
         package = ConferencePackage(self.rooms, app.config.rooms.participants, terrain)
         presence.server.host(package)
-        self.focus.changed = package.changed
+
+        def changed(live: LiveRoom, now: float) -> None:
+            package.changed(live, now)
+            app.edge.driver.wake()
+
+        self.focus.changed = changed
         self.keeping.rules_changed = package.rules_changed
         self.keeping.removed = package.removed
         if app.config.rooms.presence:

@@ -234,11 +234,9 @@ def final(phone: Phone) -> Reply:
 def invite(phone: Phone, to: str, body: bytes, lines: tuple[str, ...] = ()) -> Reply:
     """Send an INVITE with an offer and answer its challenge; returns what was sent at last."""
     uri = f"sip:{to}@{phone.domain}"
-    head = (
-        (f"Contact: <{phone.contact}>", SDP_LINE, *lines)
-        if body
-        else (f"Contact: <{phone.contact}>", *lines)
-    )
+    typed = any(line.startswith("Content-Type") for line in lines)
+    kind = (SDP_LINE,) if body and not typed else ()
+    head = (f"Contact: <{phone.contact}>", *kind, *lines)
     request = phone.request("INVITE", uri, None, head, body)
     phone.send(request)
     refusal = final(phone)

@@ -11,13 +11,13 @@ from session_msrp.printing import print_request
 from session_msrp.rooms import edits
 from session_msrp.rooms.values import Room
 from session_msrp.session import Failed
+from sip.bodies.multipart import parse_multipart
 from sip.bodies.sdp import parse_sdp
-from tests.support.msrp import WAIT_S, MsrpClient, final, invite, within
+from tests.support.msrp import SDP_LINE, WAIT_S, MsrpClient, final, invite, within
 from tests.support.phone import Phone, Reply
 from tests.support.room_world import cpim
 from tests.support.running import RunningNode
 
-#: Refusals of chunks by their transaction id, and of NICKNAMEs.
 TOKENS = b"nickname private-messages"
 
 
@@ -28,6 +28,18 @@ def provide(node: RunningNode, *rooms: Room) -> None:
     for room in rooms:
         table.change(room.aor, edits.create(room), "", 0.0)
     database.close()
+
+
+def description(request: Reply) -> bytes:
+    """Return the session description in a request, alone or among other parts."""
+    kind = request.get("content-type").encode()
+    if not kind.startswith(b"multipart/"):
+        return request.body
+    return next(
+        part.content
+        for part in parse_multipart(kind, request.body)
+        if part.media_type == b"application/sdp"
+    )
 
 
 class RoomPhone(MsrpClient):
@@ -53,7 +65,7 @@ class RoomPhone(MsrpClient):
             body += b"a=chatroom" + (b":" + self.tokens if self.tokens else b"") + b"\r\n"
         return body
 
-    def call(self, lines: tuple[str, ...] = (), body: bytes = b"") -> Reply:
+    def call(self, *lines: str, body: bytes = b"") -> Reply:
         """Send the INVITE; returns its final answer, acknowledged."""
         self.invite = invite(self.phone, self.target, body or self.offer(), lines)
         self.ok = final(self.phone)
@@ -74,6 +86,20 @@ class RoomPhone(MsrpClient):
         self.start()
         return self
 
+    def called(self) -> Reply:
+        """Take a call of a room, and come in; returns the INVITE."""
+        request = final(self.phone)
+        assert request.method == "INVITE", request.data
+        self.room = re.findall(r"<(.*?)>", request.get("from"))[0]
+        answer = self.answer(description(request))
+        lines = (f"Contact: <{self.phone.contact}>", SDP_LINE)
+        self.phone.respond(request, 200, lines, answer)
+        assert final(self.phone).method == "ACK"
+        self.open()
+        if not self.connects:
+            assert self.read()  # the request of whoever connects, which is answered
+        return request
+
     def start(self) -> None:
         """Open the session that the answer describes."""
         [media] = parse_sdp(self.ok.body).media
@@ -88,6 +114,19 @@ class RoomPhone(MsrpClient):
         head = within(self.invite, method, self.ok.get("to"), self.uri, [], self.phone.cseq)
         text = "".join(f"{line}\r\n" for line in lines).encode()
         self.phone.send(head.replace(b"Content-Length", text + b"Content-Length", 1))
+
+    def refer(self, whom: str, *lines: str) -> int:
+        """Ask the room to call somebody, or to send them away; returns the answer."""
+        self.request("REFER", f"Refer-To: <{whom}>", *lines)
+        return final(self.phone).status
+
+    def progress(self) -> tuple[str, bytes]:
+        """Return state and status of the next NOTIFY about a REFER."""
+        told = final(self.phone)
+        assert told.get("event").startswith("refer"), told.data
+        assert told.get("content-type").startswith("message/sipfrag")
+        self.phone.respond(told, 200)
+        return told.get("subscription-state").partition(";")[0], told.body.split()[1]
 
     def leave(self) -> None:
         self.request("BYE")

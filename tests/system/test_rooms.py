@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from session_msrp.rooms.values import Access, Member, Role, Room
+from sip.bodies.xml import parse_xml
+from tests.support.msrp import final
 from tests.support.phone import Phone
 from tests.support.room_phone import RoomPhone, provide
 from tests.support.running import RunningNode
 
-EXTRA = '[msrp]\nlisten = ["tcp:127.0.0.1:0"]\n'
+EXTRA = (
+    '[msrp]\nlisten = ["tcp:127.0.0.1:0"]\n[rooms]\nparticipants = 3\nuser_sessions = 2\n'
+    "[presence]\nnotify_interval = 0\n"
+)
 ALICE, BOB, CAROL = (f"sip:{name}@ims.test" for name in ("alice", "bob", "carol"))
 TEA = Room("sip:tea@ims.test", subject="Tea", access=Access.OPEN,
            members={ALICE: Member(ALICE, Role.OWNER)})  # fmt: skip
 STAFF = Room("sip:staff@ims.test", access=Access.PRIVATE, members={ALICE: Member(ALICE)})
+CLUB = Room(
+    "sip:club@ims.test", members={ALICE: Member(ALICE, Role.OWNER), BOB: Member(BOB, banned=True)}
+)
+NS = "{urn:ietf:params:xml:ns:conference-info}"
 
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
-    made = RunningNode(tmp_path_factory.mktemp("rooms") / "node", extra=EXTRA)
-    provide(made, TEA, STAFF)
+    made = RunningNode(
+        tmp_path_factory.mktemp("rooms") / "node",
+        extra=EXTRA,
+        users=("alice", "bob", "carol", "dave"),
+    )
+    provide(made, TEA, STAFF, CLUB)
     with made as running:
         yield running
 
@@ -69,3 +83,144 @@ def test_who_is_in_a_room_hears_what_is_said(
             each.leave()
             assert each.ended()
         assert not any(b"psst" in body for body in old.texts(1))
+
+
+@pytest.mark.parametrize(
+    ("user", "room", "status"),
+    [("bob", "staff", 404), ("bob", "nowhere", 404), ("bob", "club", 403), ("carol", "club", 403)],
+)
+def test_who_may_not_come_in(
+    node: RunningNode, phones: tuple[Phone, Phone, Phone], user: str, room: str, status: int
+) -> None:
+    [phone] = [each for each in phones if each.user == user]
+    with RoomPhone(phone, room) as guest:
+        assert guest.call().status == status
+
+
+def test_an_offer_that_is_none_for_a_room(
+    node: RunningNode, phones: tuple[Phone, Phone, Phone]
+) -> None:
+    """RM-01: rooms carry message/cpim; extensions they do not know are refused."""
+    with RoomPhone(phones[0], "tea", types=b"text/plain image/png") as guest:
+        assert guest.call().status == 488
+    with RoomPhone(phones[0], "tea") as guest:
+        assert guest.call("Require: precondition").status == 420
+        assert guest.call(body=b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
+                          b"m=audio 4000 RTP/AVP 0\r\n").status == 488  # fmt: skip
+
+
+def test_a_room_and_a_user_in_it_have_bounds(
+    node: RunningNode, phones: tuple[Phone, Phone, Phone]
+) -> None:
+    alice, bob, carol = phones
+    server = ("127.0.0.1", node.ports["udp"])
+    with ExitStack() as stack:
+        dave = stack.enter_context(Phone(server, "dave"))
+        there = [stack.enter_context(RoomPhone(each, "tea")) for each in (alice, alice, bob, carol)]
+        for each in there:
+            each.join()
+        for phone in (alice, dave):
+            with RoomPhone(phone, "tea") as more:
+                assert more.call().status == 486
+        for each in there:
+            each.leave()
+
+
+def roster(phone: Phone) -> tuple[str, dict[str, str]]:
+    """Answer the next NOTIFY; return its state, and the users in it with theirs."""
+    if phone.inbox:  # answered already
+        told = phone.inbox.pop(0)
+    else:
+        told = final(phone)
+        phone.respond(told, 200)
+    assert told.get("event") == "conference", told.data
+    root = parse_xml(told.body, "conference-info")
+    users = root.iterfind(f"{NS}users/{NS}user")
+    return root.get("state", ""), {user.get("entity", ""): user.get("state", "") for user in users}
+
+
+def test_the_roster_is_told_at_once_and_as_it_changes(
+    node: RunningNode, phones: tuple[Phone, Phone, Phone]
+) -> None:
+    """RM-02."""
+    alice, _, _ = phones
+    server = ("127.0.0.1", node.ports["udp"])
+    with Phone(server, "carol") as watcher, RoomPhone(alice, "tea") as one:
+
+        def subscribe(room: str) -> int:
+            lines = ("Event: conference", "Expires: 600", f"Contact: <{watcher.contact}>")
+            request = watcher.request("SUBSCRIBE", f"sip:{room}@ims.test", None, lines)
+            return watcher.answer_to(request).status
+
+        assert subscribe("staff") == 404
+        assert subscribe("tea") == 200
+        assert roster(watcher) == ("full", {})
+        one.join()
+        assert roster(watcher) == ("partial", {ALICE: "full"})
+        one.leave()
+        assert roster(watcher) == ("partial", {ALICE: "deleted"})
+
+
+LIST = b"""<?xml version="1.0" encoding="UTF-8"?>
+<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"
+  xmlns:cp="urn:ietf:params:xml:ns:copycontrol"><list>
+<entry uri="sip:bob@ims.test" cp:copyControl="to"/><entry uri="sip:nobody@ims.test"/>
+</list></resource-lists>"""
+
+
+def test_a_room_is_made_its_list_called_and_somebody_sent_away(
+    node: RunningNode, phones: tuple[Phone, Phone, Phone]
+) -> None:
+    """RM-07: factory, recipient list, REFER to add and to remove."""
+    alice, bob, carol = phones
+    with RoomPhone(alice, "conference-factory") as one, RoomPhone(bob, "") as two:
+        parts = (
+            b"--b1\r\nContent-Type: application/sdp\r\n\r\n%b\r\n"
+            b"--b1\r\nContent-Type: application/resource-lists+xml\r\n"
+            b"Content-Disposition: recipient-list\r\n\r\n%b\r\n--b1--\r\n"
+        ) % (one.offer(), LIST)
+        made = one.call(
+            "Require: recipient-list-invite",
+            "Content-Type: multipart/mixed;boundary=b1",
+            body=parts,
+        )
+        assert made.status == 200, made.data
+        assert ";isfocus" in one.contact
+        one.start()
+        one.target = one.uri.partition(":")[2].partition("@")[0]
+        assert one.target != "conference-factory"
+        request = two.called()
+        assert ";isfocus" in request.get("contact")
+        assert b"recipient-list-history" in request.body
+        assert two.room == f"sip:{one.target}@ims.test"
+        two.target = one.target
+        two.tell(b"here I am")
+        assert one.texts(1) == [b"here I am"]
+        assert one.refer(CAROL) == 202
+        assert one.progress() == ("active", b"100")
+        carol.respond(final(carol), 603)
+        assert final(carol).method == "ACK"
+        assert one.progress() == ("terminated", b"603")
+        assert one.refer(f"{BOB};method=BYE", "Refer-Sub: false") == 202
+        assert final(bob).method == "BYE"
+        assert two.ended()
+        one.leave()
+
+
+def test_only_moderators_of_a_closed_room_bring_and_send_away(
+    node: RunningNode, phones: tuple[Phone, Phone, Phone]
+) -> None:
+    """Who is brought in by one becomes a member."""
+    alice, _, carol = phones
+    with RoomPhone(alice, "club") as one, RoomPhone(carol, "club") as two:
+        one.join()
+        assert one.refer(CAROL) == 202
+        assert one.progress() == ("active", b"100")
+        two.called()
+        assert one.progress() == ("terminated", b"200")
+        for order in (ALICE + ";method=BYE", BOB, "tel:+1"):
+            line = f"Refer-To: <{order}>"
+            request = carol.request("REFER", "sip:club@ims.test", None,
+                                    (line, f"Contact: <{carol.contact}>"))  # fmt: skip
+            assert carol.answer_to(request).status == (400 if order == "tel:+1" else 403)
+        one.leave()
