@@ -39,6 +39,7 @@ HOT = (
     "sip/transaction/layer.py",
     "sip/endpoint.py",
     "sip/routing.py",
+    "sip/dialog.py",
     "sip/forward.py",
     "sip/proxy.py",
     "sip/aio/ids.py",

@@ -7,7 +7,6 @@ Nothing here sends, waits or looks anything up. Whoever keeps dialogs keeps them
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from .errors import LocalProtocolError, ParseError
@@ -147,7 +146,7 @@ def next_request(
     return uri, headers
 
 
-def request_route(dialog: Dialog) -> tuple[bytes, Sequence[bytes]]:
+def request_route(dialog: Dialog) -> tuple[bytes, tuple[bytes, ...]]:
     """Return (Request-URI, Route values), bent for a strict router when the first hop is one."""
     routes = dialog.route_set
     if not routes:

@@ -203,6 +203,18 @@ cdef inline bytes concat(bytes one, bytes two, bytes three, bytes four):
     return whole
 
 
+cdef inline bytes concat_all(tuple pieces):
+    cdef Py_ssize_t size = 0
+    cdef bytes piece
+    for piece in pieces:
+        size += PyBytes_GET_SIZE(piece)
+    cdef bytes whole = PyBytes_FromStringAndSize(NULL, size)
+    cdef char* room = PyBytes_AS_STRING(whole)
+    for piece in pieces:
+        room = _put_all(room, piece)
+    return whole
+
+
 cdef inline bytes insert(
     bytes front, bytes text, Py_ssize_t start, Py_ssize_t at, bytes middle, Py_ssize_t stop
 ):

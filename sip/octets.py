@@ -104,6 +104,11 @@ def concat(one: bytes, two: bytes, three: bytes, four: bytes) -> bytes:
     return b"".join((one, two, three, four))
 
 
+def concat_all(pieces: tuple[bytes, ...]) -> bytes:
+    """Return many texts as one."""
+    return b"".join(pieces)
+
+
 def insert(front: bytes, text: bytes, start: int, at: int, middle: bytes, stop: int) -> bytes:
     """Return ``front`` and what stands from ``start`` to ``stop``, with ``middle`` put in."""
     return b"".join((front, text[start:at], middle, text[at:stop]))

@@ -2,6 +2,7 @@
 
 cimport cython
 
+from sip.dialog cimport Dialog, request_route
 from sip.endpoint cimport Endpoint
 from sip.flow cimport Flow
 from sip.forward cimport Proxy as _Proxy
@@ -16,7 +17,9 @@ cdef class Delivery:
     cdef object _clock
     cdef Endpoint _endpoint
     cdef _Proxy _proxy
+    cdef double _looked_at
     cdef dict _stranded
+    cdef double _wall_then
     cdef object _way
     cdef public object notifier
     cdef public object settings
@@ -31,10 +34,12 @@ cdef class Delivery:
     cdef _arm(self, Subscription sub, double now)
     @cython.locals(longest=double)
     cdef double _overdue(self, Subscription sub) except -1
-    cdef bint _unchanged(self, Subscription sub) except -1
-    @cython.locals(version="long long")
+    cdef double _wall(self, double now) except? -1
+    @cython.locals(etag=bytes)
+    cdef bint _unchanged(self, Subscription sub, double now) except -1
+    @cython.locals(dialog=Dialog, version="long long")
     cdef _send(self, Subscription sub, double now, bytes state, bint shown=*)
-    @cython.locals(branch=bytes, data=bytes, flow=Flow, uri=bytes)
+    @cython.locals(branch=bytes, data=bytes, flow=Flow, routes=tuple, uri=bytes)
     cdef _transmit(self, Subscription sub, object body, bytes state, double now)
     @cython.locals(flow=Flow)
     cdef bint _has_way(self, Subscription sub, double now) except -1

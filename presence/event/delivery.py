@@ -11,7 +11,7 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from sip.dialog import NO_CSEQ, accept_response, request_route
+from sip.dialog import NO_CSEQ, Dialog, accept_response, request_route
 from sip.flow import Flow
 from sip.forward import Draft, Proxy, Target
 from sip.message import Response
@@ -63,6 +63,8 @@ class Delivery:
         self._clock = clock
         self.settings = settings
         self._stranded: dict[str, dict[int, Subscription]] = {}
+        self._looked_at = -inf
+        self._wall_then = 0.0
 
     # ------------------------------------------------------------------- when
 
@@ -74,7 +76,7 @@ class Delivery:
         if sub.state is _PENDING and not at_once:
             sub.due = 0  # it is shown nothing that could have changed
         elif at_once or now >= sub.not_before:
-            if not at_once and sub.etag and self._unchanged(sub):
+            if not at_once and sub.etag and self._unchanged(sub, now):
                 sub.due = 0
             else:
                 self._send(sub, now, state_value(sub, sub.state, now))
@@ -136,9 +138,16 @@ class Delivery:
 
     # ------------------------------------------------------------------- what
 
-    def _unchanged(self, sub: Subscription) -> bool:
+    def _wall(self, now: float) -> float:
+        """Return the wall time; one look at the clock does for all that is done at a time."""
+        if now != self._looked_at:
+            self._looked_at, self._wall_then = now, self._clock.wall()
+        return self._wall_then
+
+    def _unchanged(self, sub: Subscription, now: float) -> bool:
         """Tell whether the watcher has exactly this state: what changed is not shown to it."""
-        return sub.package.etag(sub, self._clock.wall()) == sub.etag
+        etag: bytes = sub.package.etag(sub, self._wall(now))
+        return etag == sub.etag
 
     def _send(self, sub: Subscription, now: float, state: bytes, shown: bool = True) -> None:
         """Render the state and send it, after the store has what must not be used twice."""
@@ -152,9 +161,9 @@ class Delivery:
         version = sub.version
         body: Body | None = None
         if shown and sub.state is _ACTIVE:
-            body = sub.package.render(sub, self._clock.wall())
+            body = sub.package.render(sub, self._wall(now))
         sub.etag = b"" if body is None else body.etag
-        dialog = sub.dialog
+        dialog: Dialog = sub.dialog
         dialog.local_cseq = 1 if dialog.local_cseq == NO_CSEQ else dialog.local_cseq + 1
         sub.busy = True
         if sub.version == version and dialog.local_cseq <= sub.cseq_limit:

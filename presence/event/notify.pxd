@@ -2,11 +2,14 @@
 
 cimport cython
 
+from sip cimport octets
+from sip.dialog cimport Dialog
+
 from .subscription cimport Subscription
 
-
+@cython.locals(left="long long", value=bytes)
 cpdef bytes state_value(Subscription sub, object state, double now)
-@cython.locals(end=bytes, way=bytes)
+@cython.locals(dialog=Dialog, end=bytes, way=bytes)
 cpdef bytes notify(
     Subscription sub, bytes uri, object routes, bytes via, bytes state, object body
 )

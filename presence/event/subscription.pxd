@@ -1,5 +1,6 @@
 # Types for the compiled form of subscription.py; the interpreter never reads this file.
 
+from sip.dialog cimport Dialog
 from sip.flow cimport Flow
 
 
@@ -12,7 +13,7 @@ cdef class Subscription:
     cdef public bytes contact
     cdef public long long cseq_limit
     cdef public object decision
-    cdef public object dialog
+    cdef public Dialog dialog
     cdef public int due
     cdef public double ending
     cdef public bytes etag

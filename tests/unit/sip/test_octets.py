@@ -73,3 +73,8 @@ def test_items() -> None:
     assert split_commas(b" \t") == [b""]
     assert split_commas(b",") == [b"", b""]
     assert split_commas(b" a ,\tb\t, c d ") == [b"a", b"b", b"c d"]
+
+
+def test_many_texts_become_one() -> None:
+    assert octets.concat_all(()) == b""
+    assert octets.concat_all((b"one", b"", b" two")) == b"one two"
