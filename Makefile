@@ -17,7 +17,7 @@ PYTEST := PYTHONMALLOC=pymalloc $(STRICT) -m pytest --dist loadfile --no-loadsco
 COMPILED := $(foreach package,sip pager presence session_msrp imsnode,$(wildcard $(package)/*.p* $(package)/*/*.p*))
 # What passes compiled modules; the rest would run a second time as it ran the first, and so would
 # what a test does with the other database.
-BOTH_WAYS := $(filter-out %__pycache__ tests/unit/presence tests/unit/session_msrp,$(wildcard tests/unit/*)) tests/unit/presence/event \
+BOTH_WAYS := $(filter-out %__pycache__ tests/unit/presence,$(wildcard tests/unit/*)) tests/unit/presence/event \
 	tests/wire tests/contract tests/sim \
 	$(addprefix --ignore=tests/unit/imsnode/,cli config)
 

@@ -12,7 +12,7 @@ from sip.registrar import Binding
 from . import settings as settings_of
 from .http.api import Bearer, HistoryAccess, Operation, Own, history_operations
 from .http.digest import Digest
-from .identity import Account
+from .identity import Account, Verifier
 from .storage import Page, Query, read_page
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class HistoryDesk:
 
     def __init__(self, app: App, bearer: Bearer) -> None:
         self._app = app
-        digest = Digest(
+        verifier = Verifier(
             app.admission.directory,
             app.edge.key_for(b"http nonces"),
             secrets.randbits(64),
@@ -37,7 +37,7 @@ class HistoryDesk:
             app.clock.wall,
         )
         rate = settings_of.token_limits(app.config).rate
-        self.access = HistoryAccess(digest, bearer, rate, self.realm, app.clock.now)
+        self.access = HistoryAccess(Digest(verifier), bearer, rate, self.realm, app.clock.now)
 
     def operations(self) -> list[Operation]:
         """Return what the API offers."""

@@ -12,12 +12,14 @@ import re
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from .chunk import CONTINUED, MORE, ByteRange, Chunk
+from sip import octets
+
+from .chunk import CONTINUED, MORE, Body, ByteRange, Chunk
 from .errors import BadChunk
 from .limits import Limits
 from .media import Description
 from .outbox import FAIR_BYTES
-from .printing import print_request, response_to
+from .printing import print_end, print_head, print_request, response_to
 from .uri import MsrpUri, parse_path
 
 __all__ = ["Anchor", "AnchorStats", "Leg", "Link", "Stream", "path_text"]
@@ -44,6 +46,10 @@ class Link(Protocol):
         """Send one chunk, or keep it until there is room."""
         ...
 
+    def write_large(self, head: bytes, body: Body, end: bytes) -> None:
+        """Send one chunk whose parts need not be put together."""
+        ...
+
     def bound(self, leg: Leg) -> None:
         """Know of an end that is reached over this connection from now on."""
         ...
@@ -53,12 +59,13 @@ class Leg:
     """One end of a stream. own: the URI this end sends to, its single use per connection (M3).
 
     path: the end's own, as its SDP has it; empty until that has come. connects: we open the
-    connection. link: the connection its SENDs come on, None while there is none. tap: shown each
-    request of this end that has a body, with the place of its first octet in the message.
+    connection. link: the connection its SENDs come on, None while there is none. paths: the path
+    headers of what is sent to it, with the line ends around them. tap: shown each request of this
+    end that has a body, with the place of its first octet in the message.
     """
 
     __slots__ = ("chunks", "connects", "fingerprint", "first", "key", "link", "octets", "other",
-                 "own", "path", "pieces", "refused", "stream", "tap", "target", "uri",
+                 "own", "path", "paths", "pieces", "refused", "stream", "tap", "target", "uri",
                  "waiting", "waiting_bytes")  # fmt: skip
 
     other: Leg
@@ -69,6 +76,7 @@ class Leg:
         self.own = own.raw
         self.key = own.key
         self.path = b""
+        self.paths = b""
         self.first = b""
         self.target: tuple[str, int] | None = None
         self.fingerprint = b""
@@ -85,6 +93,7 @@ class Leg:
     def reached_by(self, described: Description, connects: bool) -> None:
         """Take what the end's SDP says of it."""
         self.path = path_text(described)
+        self.paths = b"\r\nTo-Path: %b\r\nFrom-Path: %b\r\n" % (self.path, self.own)
         self.first = described.path[0].raw
         self.target = described.target
         self.fingerprint = described.fingerprint if described.secure else b""
@@ -236,39 +245,42 @@ class Anchor:
             return True
         leg.stream.used = now
         other = leg.other
-        size = chunk.body_end - chunk.body_at
         leg.chunks += 1
-        leg.octets += size
+        leg.octets += chunk.size
         stats = self.stats
         stats.chunks += 1
-        stats.octets += size
+        stats.octets += chunk.size
         if leg.tap is not None and chunk.body_at:
-            leg.tap(chunk, (int(span[1]) if span[1] is not None else 1) - 1 + chunk.offset)
+            leg.tap(chunk, chunk.byte_range().start - 1 + chunk.offset)
         if chunk.offset or chunk.flag is MORE:
-            octets = self._piece(leg, chunk, span)
-            if octets is None:
-                return True
+            self._pass_piece(leg, chunk, span, link)
+            return True
+        # From the start line to the end-line everything stays but the paths.
+        raw = chunk.raw
+        start = octets.cut(raw, 0, 6 + len(chunk.tid) + len(chunk.method))
+        whole = octets.concat(start, other.paths, octets.cut(raw, chunk.rest, len(raw)), b"")
+        if chunk.piece is None:
+            self._send(other, whole, link)
         else:
-            octets = b"MSRP %b %b\r\nTo-Path: %b\r\nFrom-Path: %b\r\n%b" % (
-                chunk.tid,
-                chunk.method,
-                other.path,
-                other.own,
-                chunk.raw[chunk.rest :],
-            )
-        out = other.link
-        if out is not None:
-            out.write(octets)
-        else:
-            self._wait(other, octets, link)
+            self._send_large(other, whole, chunk.piece, print_end(chunk.tid, chunk.flag), link)
         return True
 
-    def _wait(self, leg: Leg, octets: bytes, source: Link) -> None:
-        """Keep octets for an end without a connection, and see to it that it gets one."""
+    def _send(self, leg: Leg, data: bytes, source: Link) -> None:
+        """Send to an end; one without a connection gets it when it has one."""
+        out = leg.link
+        if out is not None:
+            out.write(data)
+            return
         if not leg.waiting and leg.connects:
             self._connect(leg)
-        if not leg.write(octets):
+        if not leg.write(data):
             self._hold(source, leg)
+
+    def _send_large(self, leg: Leg, head: bytes, body: Body, end: bytes, source: Link) -> None:
+        if leg.link is not None:
+            leg.link.write_large(head, body, end)
+        else:
+            self._send(leg, b"".join((head, body, end)), source)
 
     def _find(self, chunk: Chunk) -> Leg | None:
         """Find a leg by a To-Path that is written in another way than ours."""
@@ -305,32 +317,32 @@ class Anchor:
             % (tid, start, other.first, other.own, chunk.raw[chunk.rest : end], tid)
         )
 
-    def _piece(self, leg: Leg, chunk: Chunk, span: re.Match[bytes]) -> bytes | None:
-        """Make a chunk of its own of a piece; None when the far end refused the chunk already."""
+    def _pass_piece(self, leg: Leg, chunk: Chunk, span: re.Match[bytes], link: Link) -> None:
+        """Make a chunk of its own of a piece, unless the far end refused the chunk already."""
         if not chunk.offset:
             leg.refused = b""
         elif leg.refused == chunk.tid:
-            return None
+            return
+        assert chunk.piece is not None
         other = leg.other
         tid = chunk.tid
-        body = chunk.body
         flag = chunk.flag
         if flag is MORE:
             flag = CONTINUED
+            # 64 random bits, drawn when the octets are here: they are not among them.
             tid = self._new_tid()
-            while b"-------" + tid in body:
-                tid = self._new_tid()
             if len(other.pieces) >= _MOST_PIECES:  # who wants no answers gets none
                 del other.pieces[next(iter(other.pieces))]
             other.pieces[tid] = chunk.tid
         start = (int(span[1]) if span[1] is not None else 1) + chunk.offset
         total = None if span[3] in (None, b"*") else int(span[3])
-        end = start + len(body) - 1 if len(body) <= FAIR_BYTES else None
+        end = start + chunk.size - 1 if chunk.size <= FAIR_BYTES else None
         lines = [
             line for line in chunk.headers.split(b"\r\n")[:-1] if _RANGE_LINE.match(line) is None
         ]
         headers = [b"Byte-Range: " + ByteRange(start, end, total).print(), *lines]
-        return print_request(tid, chunk.method, other.path, other.own, headers, body, flag)
+        head = print_head(tid, chunk.method, other.path, other.own, headers) + b"\r\n\r\n"
+        self._send_large(other, head, chunk.piece, print_end(tid, flag), link)
 
     def refuse(self, chunk: Chunk, link: Link, status: int) -> None:
         """Answer a request that is not passed on; of one in pieces the first piece is answered."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
-from .chunk import Chunk
+from .chunk import Body, Chunk
 from .errors import BadChunk
 from .grants import Grant, Grants
 from .printing import print_response
@@ -44,6 +44,10 @@ class RelayLink(Protocol):
 
     def write(self, data: bytes) -> None:
         """Send octets, or keep them until there is room."""
+        ...
+
+    def write_large(self, head: bytes, body: Body, end: bytes) -> None:
+        """Send one chunk whose parts need not be put together."""
         ...
 
     def hold(self, whom: object) -> None:

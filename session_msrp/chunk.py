@@ -11,13 +11,16 @@ from typing import Final, NamedTuple
 
 from .errors import BadChunk
 
-__all__ = ["ABORTED", "CONTINUED", "ENDED", "MORE", "ByteRange", "Chunk"]
+__all__ = ["ABORTED", "CONTINUED", "ENDED", "MORE", "Body", "ByteRange", "Chunk"]
 
 ENDED: Final = b"$"
 CONTINUED: Final = b"+"
 ABORTED: Final = b"#"
 #: No end-line yet: the rest of the same chunk follows.
 MORE: Final = b""
+
+#: Octets of a body; those of a large one are a view of what was read, and never copied.
+Body = bytes | memoryview
 
 _LINES: Final = re.compile(
     rb"(?:[A-Za-z][!#-'*+.0-9A-Z^-~-]*:[^\x00-\x08\x0a-\x1f\x7f]*\r\n)*", re.ASCII
@@ -50,13 +53,14 @@ class Chunk:
 
     method: empty for a response, whose status is then above 0. flag: ENDED, CONTINUED, ABORTED or
     MORE. offset: octets of the chunk's body in front of this piece, 0 for a whole chunk. raw: the
-    head, the octets of the body in this piece, and the end-line unless the flag is MORE. rest:
-    where in `raw` the headers behind From-Path start; head_end: behind the last of them. body_at:
-    0 without a body. paths are empty when the head does not begin with them.
+    head, and behind it the body and the end-line; where the body is large the head alone, and
+    piece is what has come of the body. rest: where in `raw` the headers behind From-Path start;
+    head_end: behind the last of them. body_at: behind the empty line, 0 without a body. size: of
+    the body in this piece. paths are empty when the head does not begin with them.
     """
 
-    __slots__ = ("_fields", "body_at", "body_end", "flag", "from_path", "head_end", "method",
-                 "offset", "raw", "rest", "status", "tid", "to_path")  # fmt: skip
+    __slots__ = ("_fields", "body_at", "flag", "from_path", "head_end", "method", "offset",
+                 "piece", "raw", "rest", "size", "status", "tid", "to_path")  # fmt: skip
 
     def __init__(
         self,
@@ -69,9 +73,10 @@ class Chunk:
         rest: int,
         head_end: int,
         body_at: int,
-        body_end: int,
+        size: int,
         flag: bytes,
-        offset: int,
+        offset: int = 0,
+        piece: Body | None = None,
     ) -> None:
         self.raw = raw
         self.tid = tid
@@ -82,9 +87,10 @@ class Chunk:
         self.rest = rest
         self.head_end = head_end
         self.body_at = body_at
-        self.body_end = body_end
+        self.size = size
         self.flag = flag
         self.offset = offset
+        self.piece = piece
         self._fields: dict[bytes, bytes] | None = None
 
     @property
@@ -95,7 +101,16 @@ class Chunk:
     @property
     def body(self) -> bytes:
         """The octets of the body in this piece."""
-        return self.raw[self.body_at : self.body_end]
+        if self.piece is not None:
+            return bytes(self.piece)
+        return self.raw[self.body_at : self.body_at + self.size]
+
+    def head(self) -> Chunk:
+        """Return the same of a chunk in pieces without octets of its body, which take room."""
+        return Chunk(
+            self.raw, self.tid, self.method, self.status, self.to_path, self.from_path, self.rest,
+            self.head_end, self.body_at, 0, self.flag, self.offset,
+        )  # fmt: skip
 
     @property
     def headers(self) -> bytes:

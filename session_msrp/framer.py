@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from .chunk import MORE, Chunk
+from sip import octets
+
+from .chunk import MORE, Body, Chunk
 from .errors import FramingError
 from .limits import Limits
 
@@ -26,24 +28,29 @@ _PATHS: Final = re.compile(
 _FLAGS: Final = b"$+#"
 #: Bodies of everything but SEND cannot be interrupted and are small (7.1).
 _OTHER_BODY: Final = 10240
+#: Bodies from this size on are not copied into their chunk.
+_SLICED_BYTES: Final = 4096
+#: Of a chunk that comes in pieces, what is worth a piece.
+_PIECE_BYTES: Final = 16 * 1024
 
 
 class Framer:
     """Cuts a stream into chunks; a chunk that is too large comes in pieces.
 
     Give it octets with ``feed``, then call ``next`` until it returns None. What it holds is bounded
-    by `chunk_bytes` and what one ``feed`` brought.
+    by `chunk_bytes` and what one ``feed`` brought. The body of a large chunk is a view of the
+    octets that were fed: only what waits for more is ever copied.
     """
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+        self._head_bytes = limits.head_bytes
+        self._chunk_bytes = limits.chunk_bytes
+        self._piece_bytes = min(limits.chunk_bytes, _PIECE_BYTES)
         self._data = b""  # what is being cut, up to `_at` it is
         self._at = 0
         self._tail = bytearray()  # the beginning of a chunk whose end has not come
         self._searched = 0
-        self._tid = b""  # of the chunk at the front, once its first line is there
-        self._marker = b""
-        self._start: re.Match[bytes] | None = None
+        self._marker = b""  # of the chunk at the front, once its first line is there
         self._head: Chunk | None = None  # of a chunk of which pieces have been handed on
         self._offset = 0
         self.closed = False
@@ -79,14 +86,20 @@ class Framer:
                 self._data = bytes(self._tail)
                 self._at = 0
                 self._tail.clear()
-            chunk = self._whole() if self._head is None else self._further(self._head)
+            if self._at == len(self._data):
+                return None
+            chunk = self._first() if self._head is None else self._further(self._head)
         except FramingError:
             self.closed = True
             self._data = b""
             self._tail.clear()
             raise
-        if chunk is None and self._at < len(self._data):
-            self._keep()
+        if self._at < len(self._data):
+            if chunk is None:
+                self._keep()
+        else:
+            self._data = b""
+            self._at = 0
         return chunk
 
     def _keep(self) -> None:
@@ -101,9 +114,10 @@ class Framer:
         Keeps octets that trickle in from being searched again and again.
         """
         tail = self._tail
-        if not self._marker or len(tail) > self._limits.chunk_bytes:
+        enough = self._chunk_bytes if self._head is None else self._piece_bytes
+        if not self._marker or len(tail) > enough:
             return True
-        if self._head is None and len(tail) > self._limits.head_bytes and b"\r\n\r\n" not in tail:
+        if self._head is None and len(tail) > self._head_bytes and b"\r\n\r\n" not in tail:
             return True
         found = tail.find(self._marker, self._searched)
         if found >= 0:
@@ -111,70 +125,65 @@ class Framer:
         self._searched = max(0, len(tail) - len(self._marker) + 1)
         return False
 
-    def _whole(self) -> Chunk | None:
+    def _first(self) -> Chunk | None:
+        """Cut the chunk at the front, or the first piece of it."""
         data, at = self._data, self._at
         start = _START.match(data, at)
         if start is None:
             self._check_start(data, at)
             return None
         tid = start[1]
+        method = start[2] or b""
         self._marker = marker = b"\r\n-------" + tid
         after = start.end()
         # The CRLF of the start line may be the one in front of the end-line.
         end = self._find_end(data, marker, after - 2)
-        head_end = data.find(b"\r\n\r\n", after - 2, end + 2 if end >= 0 else len(data))
-        if end < 0 and head_end < 0 and len(data) - at > self._limits.head_bytes:
+        empty = octets.find_in(data, b"\r\n\r\n", after - 2, end + 2 if end >= 0 else len(data))
+        head_end = empty + 2 if empty >= 0 else end + 2 if end >= 0 else len(data)
+        if head_end - at > self._head_bytes:
             raise FramingError("the headers are too large")
-        # Whatever may be the beginning of the end-line stays when a piece is cut.
-        most = len(data) - len(marker) - 2
-        large = len(data) - at > self._limits.chunk_bytes and head_end + 4 < most
-        if end < 0 and (head_end < 0 or not large):
-            self._searched = max(0, len(data) - at - len(marker) - 2)
-            return None
-        has_body = head_end >= 0
-        if has_body:
-            head_end += 2
-            # Behind an empty line the end-line may follow at once: a body without octets.
-            body_at = min(head_end + 2, end + 2) if end >= 0 else head_end + 2
-        else:
-            head_end = end + 2
-            body_at = 0
-        if head_end - at > self._limits.head_bytes:
-            raise FramingError("the headers are too large")
+        body_at = head_end + 2 if empty >= 0 else head_end
         if end >= 0:
+            # Behind an empty line the end-line may follow at once: a body without octets.
+            body_end = max(end, body_at)
             stop = end + len(marker) + 3
             flag = data[stop - 3 : stop - 2]
-            body_end = max(end, body_at)
         else:
+            stop = body_end = self._safe_end(data, marker, body_at)
             flag = MORE
-            stop = body_end = most
-        method = start[2] or b""
-        if has_body and method != b"SEND" and body_end - body_at > _OTHER_BODY:
+            begun = len(data) - body_at > len(marker)  # so it is not the end-line that begins there
+            if empty < 0 or len(data) - at <= self._chunk_bytes or not begun:
+                self._searched = max(0, len(data) - at - len(marker) - 2)
+                return None
+        size = body_end - body_at if empty >= 0 else 0
+        if size > _OTHER_BODY and method != b"SEND":
             raise FramingError("only SEND may have a large body")
-        paths = _PATHS.match(data, after, head_end)
         to_path, from_path, rest = b"", b"", after
+        paths = _PATHS.match(data, after, head_end)
         if paths is not None:
             to_path, from_path = paths.groups()
             rest = paths.end()
+        sliced = flag is MORE or size >= _SLICED_BYTES
         chunk = Chunk(
-            data[at:stop],
+            data[at : body_at if sliced else stop],
             tid,
             method,
-            int(start[3]) if not method else 0,
+            0 if method else int(start[3]),
             to_path,
             from_path,
             rest - at,
             head_end - at,
-            body_at - at if has_body else 0,
-            body_end - at if has_body else 0,
+            body_at - at if empty >= 0 else 0,
+            size,
             flag,
             0,
+            _part(data, body_at, body_end) if sliced else None,
         )
         self._at = stop
         self._searched = 0
         if flag is MORE:
-            self._head = chunk
-            self._offset = body_end - body_at
+            self._head = chunk.head()
+            self._offset = size
         else:
             self._marker = b""
         return chunk
@@ -185,21 +194,17 @@ class Framer:
         marker = self._marker
         # The piece before ended short of where the end-line may begin, never inside it.
         end = self._find_end(data, marker, at)
-        most = len(data) - len(marker) - 2
-        if end < 0 and (len(data) - at <= self._limits.chunk_bytes or most <= at):
-            self._searched = max(0, len(data) - at - len(marker) - 2)
-            return None
-        stop = end if end >= 0 else most
-        flag = MORE
-        tail = b""
-        after = stop
         if end >= 0:
-            after = end + len(marker) + 3
+            stop, after = end, end + len(marker) + 3
             flag = data[after - 3 : after - 2]
-            tail = data[end:after]
-        body_at = head.body_at
+        else:
+            stop = after = self._safe_end(data, marker, at)
+            flag = MORE
+            if len(data) - at < self._piece_bytes or stop == at:
+                self._searched = max(0, len(data) - at - len(marker) - 2)
+                return None
         chunk = Chunk(
-            b"%b%b%b" % (head.raw[:body_at], data[at:stop], tail),
+            head.raw,
             head.tid,
             head.method,
             head.status,
@@ -207,10 +212,11 @@ class Framer:
             head.from_path,
             head.rest,
             head.head_end,
-            body_at,
-            body_at + stop - at,
+            head.body_at,
+            stop - at,
             flag,
             self._offset,
+            _part(data, at, stop),
         )
         self._at = after
         self._searched = 0
@@ -224,7 +230,7 @@ class Framer:
         """Return where the end-line's CRLF stands, -1 while it has not come (rule M1)."""
         size = len(marker)
         while True:
-            at = data.find(marker, at)
+            at = octets.find_in(data, marker, at, len(data))
             if at < 0 or len(data) < at + size + 3:
                 return -1
             after = at + size
@@ -232,11 +238,28 @@ class Framer:
                 return at
             at += 2
 
+    def _safe_end(self, data: bytes, marker: bytes, at: int) -> int:
+        """Return up to where octets are body whatever follows: the end-line may have begun."""
+        size = len(marker)
+        begin = max(at, len(data) - size - 2)
+        while (begin := data.find(b"\r", begin)) >= 0:
+            if marker.startswith(data[begin : begin + size]):
+                return begin
+            begin += 1
+        return len(data)
+
     def _check_start(self, data: bytes, at: int) -> None:
         """Refuse a first line that can not become one. Raises: FramingError."""
         front = data[at : at + 5]
         if not b"MSRP ".startswith(front):
             raise FramingError("not an MSRP start line")
         end = data.find(b"\n", at)
-        if end >= 0 or len(data) - at > self._limits.head_bytes:
+        if end >= 0 or len(data) - at > self._head_bytes:
             raise FramingError("not an MSRP start line")
+
+
+def _part(data: bytes, start: int, stop: int) -> Body:
+    """Return a part of a body: a view, unless it would keep much more in memory than it is."""
+    if 4 * (stop - start) < len(data):
+        return data[start:stop]
+    return memoryview(data)[start:stop]

@@ -59,7 +59,7 @@ class Large:
     def __init__(self, route: Route, first: Chunk) -> None:
         span = first.byte_range()
         self.route = route
-        self.first = first
+        self.first = first.head()
         self.following = span.start
         self.total = span.total
         self.lines = [

@@ -8,7 +8,15 @@ from typing import Final
 
 from .chunk import ENDED, ByteRange, Chunk
 
-__all__ = ["PHRASES", "print_report", "print_request", "print_response", "response_to"]
+__all__ = [
+    "PHRASES",
+    "print_end",
+    "print_head",
+    "print_report",
+    "print_request",
+    "print_response",
+    "response_to",
+]
 
 #: RFC 4975 10, RFC 4976 9, RFC 7701 7.
 PHRASES: Final = {
@@ -43,7 +51,17 @@ def print_request(
 
     The caller has seen to it that the end-line is not in the body.
     """
-    head = b"\r\n".join(
+    head = print_head(tid, method, to_path, from_path, headers)
+    if body is None:
+        return head + print_end(tid, flag)
+    return b"%b\r\n\r\n%b%b" % (head, body, print_end(tid, flag))
+
+
+def print_head(
+    tid: bytes, method: bytes, to_path: bytes, from_path: bytes, headers: Iterable[bytes]
+) -> bytes:
+    """Return what stands in front of the body, without the last line end and the empty line."""
+    return b"\r\n".join(
         (
             b"MSRP %b %b" % (tid, method),
             b"To-Path: " + to_path,
@@ -51,9 +69,11 @@ def print_request(
             *headers,
         )
     )
-    if body is None:
-        return b"%b\r\n-------%b%b\r\n" % (head, tid, flag)
-    return b"%b\r\n\r\n%b\r\n-------%b%b\r\n" % (head, body, tid, flag)
+
+
+def print_end(tid: bytes, flag: bytes) -> bytes:
+    """Return the end-line with the line end in front of it."""
+    return b"\r\n-------%b%b\r\n" % (tid, flag)
 
 
 def print_response(

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import Final
 
 from .authorizing import Authorizing, Guard, RelayLimits, RelayLink
-from .chunk import ABORTED, CONTINUED, MORE, ByteRange, Chunk
+from .chunk import ABORTED, CONTINUED, MORE, Body, ByteRange, Chunk
 from .errors import BadChunk
 from .grants import Grants
 from .hops import Hop, Large, Pending, Route
-from .printing import print_report, print_request, response_to
+from .printing import print_end, print_head, print_report, response_to
 from .uri import MsrpUri, parse_path
 
 __all__ = ["Relay", "RelayStats"]
@@ -173,20 +173,17 @@ class Relay:
     # -- onward ----------------------------------------------------------------------------------
 
     def _pass_whole(self, chunk: Chunk, route: Route, now: float) -> None:
-        tid = self._tid(chunk.raw)
-        end = len(chunk.raw) - len(chunk.tid) - 10
-        route.hop.link.write(
-            b"MSRP %b %b\r\nTo-Path: %b\r\nFrom-Path: %b\r\n%b-------%b%b\r\n"
-            % (
-                tid,
-                chunk.method,
-                route.rest,
-                route.from_path,
-                chunk.raw[chunk.rest : end],
-                tid,
-                chunk.flag,
-            )
-        )
+        piece = chunk.piece
+        tid = self._tid(chunk.raw) if piece is None else self._new_tid()
+        head = b"MSRP %b %b\r\nTo-Path: %b\r\nFrom-Path: %b\r\n" % (
+            tid, chunk.method, route.rest, route.from_path
+        )  # fmt: skip
+        link, raw = route.hop.link, chunk.raw
+        if piece is None:
+            end = len(raw) - len(chunk.tid) - 10
+            link.write(b"%b%b-------%b%b\r\n" % (head, raw[chunk.rest : end], tid, chunk.flag))
+        else:
+            link.write_large(head + raw[chunk.rest :], piece, print_end(tid, chunk.flag))
         send = chunk.method == b"SEND"
         self._sent(tid, chunk, chunk, route, chunk.byte_range() if send else ByteRange(), now)
         if send:
@@ -194,16 +191,17 @@ class Relay:
 
     def _continue(self, source: Hop, large: Large, chunk: Chunk, now: float) -> None:
         """Pass a piece on as a chunk of its own; behind the last one the sender is answered."""
-        route, body, flag = large.route, chunk.body, chunk.flag
+        route, flag, size = large.route, chunk.flag, chunk.size
         lost = self._hops.get(route.hop.link) is not route.hop
         if not lost:
-            tid = self._tid(body)
-            start, size = large.following, len(body)
+            assert chunk.piece is not None
+            tid = self._new_tid()
+            start = large.following
             end = start + size - 1
             if large.total is not None and end > large.total:
                 large.total = None  # it said less than it sends
             span = ByteRange(start, end, large.total)
-            self._write_piece(large, tid, span, body, CONTINUED if flag is MORE else flag)
+            self._write_piece(large, tid, span, chunk.piece, CONTINUED if flag is MORE else flag)
             self._sent(tid, large.first, chunk, route, span, now)
             large.following = start + size
         if flag is not MORE:
@@ -211,13 +209,12 @@ class Relay:
             self._accept(large.first, chunk, route, _TIMEOUT if lost else 200)
 
     def _write_piece(
-        self, large: Large, tid: bytes, span: ByteRange, body: bytes, flag: bytes
+        self, large: Large, tid: bytes, span: ByteRange, body: Body, flag: bytes
     ) -> None:
         headers = [b"Byte-Range: " + span.print(), *large.lines]
         route = large.route
-        route.hop.link.write(
-            print_request(tid, b"SEND", route.rest, route.from_path, headers, body, flag)
-        )
+        head = print_head(tid, b"SEND", route.rest, route.from_path, headers) + b"\r\n\r\n"
+        route.hop.link.write_large(head, body, print_end(tid, flag))
 
     def _sent(
         self, tid: bytes, first: Chunk, chunk: Chunk, route: Route, span: ByteRange, now: float
@@ -225,7 +222,7 @@ class Relay:
         """Wait for the next hop's answer; whoever sends faster than it answers is not read."""
         hop = route.hop
         self.stats.chunks += 1
-        self.stats.octets += chunk.body_end - chunk.body_at
+        self.stats.octets += chunk.size
         wanted = first.failure_report if first.method == b"SEND" else b"yes"
         if first.method != b"REPORT" and wanted != b"no":
             pending = Pending(route, first, span)
@@ -252,7 +249,10 @@ class Relay:
             route.source.write(answer)
 
     def _tid(self, octets: bytes) -> bytes:
-        """Return a transaction id that no end-line in these octets has."""
+        """Return a transaction id that no end-line in these octets has.
+
+        Large ones are not looked through for 64 random bits that were drawn behind them.
+        """
         tid = self._new_tid()
         while b"-------" + tid in octets:
             tid = self._new_tid()

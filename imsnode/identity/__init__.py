@@ -13,6 +13,7 @@ from .presented import AUTH_LINES
 from .principal import UNTRUSTED_HEADERS, Principal
 from .rates import Buckets, Rate, RateSettings, SourceLimiter, UserLimiter
 from .throttle import FailureThrottle, ThrottleSettings
+from .verifier import Finding, Judgement, Verifier
 
 __all__ = [
     "AUTH_LINES",
@@ -25,6 +26,8 @@ __all__ = [
     "Buckets",
     "Directory",
     "FailureThrottle",
+    "Finding",
+    "Judgement",
     "LocalNames",
     "Peer",
     "PeerTable",
@@ -35,6 +38,7 @@ __all__ = [
     "SourceLimiter",
     "ThrottleSettings",
     "UserLimiter",
+    "Verifier",
     "challenge_status",
     "make_account",
 ]

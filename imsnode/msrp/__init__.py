@@ -20,7 +20,7 @@ from sip.flow import Flow
 
 from .. import settings as settings_of
 from ..http.api.files import link_to
-from ..identity.accounts import Account
+from ..identity import Account, Verifier
 from ..tls import client_context, server_context
 from .calls import Call, Calls
 from .carrying import Carrying
@@ -133,19 +133,22 @@ class Sessions:
     def _relay(self) -> Relay:
         app, config = self._app, self._app.config
         names = RelayNames(config.domains, config.network.advertise or "", self.bound)
-        guard = DigestGuard(
+        verifier = Verifier(
             app.admission.directory,
             app.edge.key_for(b"msrp nonces"),
             secrets.randbits(64),
             config.auth.nonce_lifetime,
-            names.realm,
-            config.msrp.relay_algorithms,
+            lambda _account, _realm: config.msrp.relay_algorithms,
             app.admission.throttle,
             app.clock.now,
             app.clock.wall,
         )
         relay = Relay(
-            settings_of.relay_limits(config), guard, names.new_uri, new_tid, self.connections.reach
+            settings_of.relay_limits(config),
+            DigestGuard(verifier, names.realm),
+            names.new_uri,
+            new_tid,
+            self.connections.reach,
         )
 
         def changed(aor: str, account: Account | None) -> None:

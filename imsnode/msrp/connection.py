@@ -10,6 +10,7 @@ import socket
 from typing import TYPE_CHECKING, cast
 
 from session_msrp.anchor import Leg
+from session_msrp.chunk import Body
 from session_msrp.errors import FramingError
 from session_msrp.framer import Framer
 
@@ -21,6 +22,7 @@ __all__ = ["Connection"]
 
 _OUTPUT_HIGH = 64 * 1024
 _OUTPUT_LOW = 16 * 1024
+_JOINED_BYTES = 4096  # parts that are smaller on average are cheaper in one piece
 _HASHES = {b"sha-256": hashlib.sha256, b"sha-384": hashlib.sha384, b"sha-512": hashlib.sha512}
 
 
@@ -33,9 +35,9 @@ class Connection(asyncio.Protocol):
     port, once it stands.
     """
 
-    __slots__ = ("_framer", "_out", "_table", "_transport", "choked_since", "closing", "ends",
-                 "fingerprint", "held", "inbound", "last", "legs", "local", "opened", "reason",
-                 "remote", "secure", "source")  # fmt: skip
+    __slots__ = ("_framer", "_out", "_out_bytes", "_table", "_transport", "choked_since", "closing",
+                 "ends", "fingerprint", "held", "inbound", "last", "legs", "local", "opened",
+                 "reason", "remote", "secure", "source")  # fmt: skip
 
     def __init__(
         self, table: Connections, remote: tuple[str, int], source: str, secure: bool, inbound: bool
@@ -58,7 +60,8 @@ class Connection(asyncio.Protocol):
         self._table = table
         self._framer = Framer(table.limits.msrp)
         self._transport: asyncio.Transport | None = None
-        self._out: list[bytes] = []
+        self._out: list[Body] = []
+        self._out_bytes = 0
 
     # -- asyncio.Protocol ----------------------------------------------------------------------
 
@@ -175,27 +178,38 @@ class Connection(asyncio.Protocol):
         """True while a chunk has begun and is not complete."""
         return self._framer.mid_chunk
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: Body) -> None:
         """Send with everything else that is written in this wake-up."""
         if not self._out:
             self._table.dirty.append(self)
         self._out.append(data)
+        self._out_bytes += len(data)
+
+    def write_large(self, head: bytes, body: Body, end: bytes) -> None:
+        """Send a chunk without putting it together."""
+        self.write(head)
+        self.write(body)
+        self.write(end)
 
     def flush(self) -> None:
         """Hand over what was written; a peer that leaves too much unread is cut off."""
         transport = self._transport
         if transport is None or not self._out:
             return
-        out, self._out = self._out, []
+        out, size = self._out, self._out_bytes
+        self._out, self._out_bytes = [], 0
         if transport.is_closing():
             return
-        self._hand_over(transport, out)
+        self._hand_over(transport, out, size)
         if transport.get_write_buffer_size() > self._table.limits.output_bytes:
             self._table.stats.closed_output += 1
             self.abort("too much unread")
 
-    def _hand_over(self, transport: asyncio.Transport, out: list[bytes]) -> None:
-        transport.write(out[0] if len(out) == 1 else b"".join(out))
+    def _hand_over(self, transport: asyncio.Transport, out: list[Body], size: int) -> None:
+        if size < _JOINED_BYTES * len(out):
+            transport.write(b"".join(out))
+        else:
+            transport.writelines(out)
 
     def close(self, reason: str) -> None:
         """Close after the output has left; nothing that arrives from now on is looked at."""

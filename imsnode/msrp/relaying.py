@@ -6,33 +6,20 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Callable, Sequence
-from hashlib import sha512
 
 from session_msrp.authorizing import RelayLink, Verdict
 from session_msrp.uri import MsrpUri, parse_uri
 from sip.aio.listener import Bound, local_address
-from sip.digest import (
-    FRESH,
-    Challenge,
-    Credentials,
-    NonceCounter,
-    NonceSource,
-    algorithm_name,
-    nonce_count,
-    parse_credentials,
-    response_hex,
-    verify,
-)
+from sip.digest import Credentials, parse_credentials
 from sip.errors import ParseError
 
-from ..identity import Directory, FailureThrottle
-from ..identity.accounts import Account
+from ..identity import Account, Finding, Verifier
 from .connection import Connection
 from .websocket import WebSocketLink
 
 __all__ = ["DigestGuard", "RelayNames"]
 
-_NONCES = 1 << 16  # whose count is remembered
+_STATUS = {Finding.UNUSABLE: 400, Finding.THROTTLED: 403, Finding.DISABLED: 403}
 
 
 class RelayNames:
@@ -81,35 +68,12 @@ class RelayNames:
 class DigestGuard:
     """Digest authentication of AUTH with the accounts of the node (RFC 4976 9.1).
 
-    Args:
-        secret: 16 octets or more, not those of another listener. start: 64 random bits, fresh in
-            every run. realm: of a URI. algorithms: what is offered, strongest first.
-        throttle: makes those wait who guess; shared with SIP.
+    realm: of a URI.
     """
 
-    def __init__(
-        self,
-        directory: Directory,
-        secret: bytes,
-        start: int,
-        lifetime_s: float,
-        realm: Callable[[MsrpUri], str],
-        algorithms: tuple[str, ...],
-        throttle: FailureThrottle,
-        now: Callable[[], float],
-        wall: Callable[[], float],
-    ) -> None:
-        self._directory = directory
-        self._nonces = NonceSource(secret, start, lifetime_s)
-        self._counter = NonceCounter(_NONCES)
+    def __init__(self, verifier: Verifier, realm: Callable[[MsrpUri], str]) -> None:
+        self._verifier = verifier
         self._realm = realm
-        self._algorithms = algorithms
-        self._throttle = throttle
-        self._now = now
-        self._wall = wall
-        noise = sha512(b"nobody" + secret).hexdigest()
-        # Stands for an unknown user, who costs the same work and gets the same answers (A7).
-        self._nobody = Account("", "", "", noise[:32], noise[:64], noise[64:])
 
     def check(self, authorization: bytes, uri: MsrpUri, source: str) -> Verdict:
         """Judge the credentials of an AUTH request for a URI."""
@@ -119,48 +83,26 @@ class DigestGuard:
         except ParseError:
             return Verdict(400)
         if credentials is None or credentials.blank or credentials.realm != realm.encode():
-            return self._challenge(realm)
-        account = self._directory.login(realm, credentials.username)
-        name = f"sip:{credentials.username.decode('utf-8', 'replace')}@{realm}"
-        if account is not None:
-            name = account.aor
-        if self._throttle.delay(source, name, self._now()) > 0:
-            return Verdict(403)
-        count = nonce_count(credentials.nc)
-        if credentials.qop != b"auth" or not count or not credentials.cnonce:
-            return Verdict(400)
+            return Verdict(401, "", self._verifier.challenges(realm))
         # 9.1: whatever the client wrote as uri, this is what it had to hash.
         credentials.uri = uri.raw
-        algorithm = algorithm_name(credentials.algorithm)
-        secret = (account or self._nobody).ha1(algorithm)
-        right = verify(credentials, b"AUTH", secret) and bool(secret)
-        if account is None or not right or algorithm not in self._algorithms:
-            self._throttle.failed(source, name, self._now())
-            return self._challenge(realm, failed=True)
-        nonce = credentials.nonce
-        if self._nonces.check(nonce, realm.encode(), self._wall()) != FRESH or not (
-            self._counter.claim(self._nonces.sequence(nonce), count)
-        ):
-            return self._challenge(realm, stale=True)
-        self._throttle.succeeded(source, account.aor)
-        if not account.enabled:
-            return Verdict(403)
-        return Verdict(200, account.aor, (_proof(algorithm, secret, credentials),))
+        found = self._verifier.judge(credentials, realm, b"AUTH", source)
+        if found.account is not None:
+            return Verdict(200, found.account.aor, (self._info(found.account, realm, credentials),))
+        status = _STATUS.get(found.finding)
+        if status is not None:
+            return Verdict(status)
+        stale = found.finding is Finding.STALE
+        return Verdict(401, "", self._verifier.challenges(realm, stale=stale), not stale)
 
-    def _challenge(self, realm: str, stale: bool = False, failed: bool = False) -> Verdict:
-        """Ask for credentials: one challenge for each algorithm, strongest first."""
-        nonce = self._nonces.make(self._wall(), realm.encode())
-        lines = tuple(
-            Challenge(realm, nonce, algorithm, stale=stale).line(proxy=False)
-            for algorithm in self._algorithms
+    def _info(self, account: Account, realm: str, credentials: Credentials) -> bytes:
+        """Return what shows that we know the secret too, and a nonce for the next AUTH."""
+        return (
+            b'Authentication-Info: nextnonce="%b", qop=auth, rspauth="%b", cnonce="%b", nc=%b'
+            % (
+                self._verifier.nonce(realm),
+                self._verifier.proof(account, credentials),
+                credentials.cnonce,
+                credentials.nc,
+            )
         )
-        return Verdict(401, "", lines, failed)
-
-
-def _proof(algorithm: str, secret: bytes, credentials: Credentials) -> bytes:
-    """Return the Authentication-Info that shows the relay knows the secret too (9.1)."""
-    return b'Authentication-Info: rspauth="%b", cnonce="%b", nc=%b, qop=auth' % (
-        response_hex(algorithm, secret, b"", credentials),
-        credentials.cnonce,
-        credentials.nc,
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 
+from session_msrp.chunk import Body
 from session_msrp.errors import FramingError
 
 from .connection import Connection
@@ -25,5 +26,9 @@ class WebSocketLink(Connection):
             raise FramingError("a message is not one chunk")
         self._table.receive(chunk, self, self.last)
 
-    def _hand_over(self, transport: asyncio.Transport, out: list[bytes]) -> None:
+    def write_large(self, head: bytes, body: Body, end: bytes) -> None:
+        """Send a chunk as one message."""
+        self.write(b"".join((head, body, end)))
+
+    def _hand_over(self, transport: asyncio.Transport, out: list[Body], size: int) -> None:
         transport.writelines(out)

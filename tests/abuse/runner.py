@@ -20,6 +20,7 @@ import select
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,10 @@ PEER = "bob"
 REPEATED = re.compile(rb"@REP\((.*?),(\d+)\)@", re.S)
 OCTETS = re.compile(rb"@HEX\(([0-9a-fA-F]*)\)@")
 NUMBERED = re.compile(rb"@SEQ\((.*?),(\d+)\)@", re.S)
-STATUS_LINE = re.compile(rb"(?m)^SIP/2\.0 (\d{3})[ \r\n]")
+STATUS_LINE = re.compile(rb"(?m)^(?:SIP/2\.0|MSRP \S+) (\d{3})[ \r\n]")
 
 Case = dict[str, Any]
+Server = tuple[str, int]
 
 # One for all: to make it takes longer than what it is made for.
 TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -46,7 +48,7 @@ TLS.verify_mode = ssl.CERT_NONE
 
 
 def load_cases(transport: str) -> list[Case]:
-    """Return the cases for one transport ("udp", "tcp", "tls")."""
+    """Return the cases for one transport: SIP's ("udp", "tcp", "tls"), or "msrp" and "msrps"."""
     cases: list[Case] = json.loads((CASES / "manifest.json").read_text())["cases"]
     return [case for case in cases if transport in case["transports"]]
 
@@ -54,7 +56,7 @@ def load_cases(transport: str) -> list[Case]:
 class Connection:
     """A fresh socket to the node."""
 
-    def __init__(self, server: tuple[str, int], transport: str) -> None:
+    def __init__(self, server: Server, transport: str) -> None:
         self.transport = transport
         self.closed = False
         kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
@@ -64,7 +66,7 @@ class Connection:
             plain.bind(("127.0.0.1", 0))
         plain.connect(server)
         self.socket = plain
-        if transport == "tls":
+        if transport in ("tls", "msrps"):
             self.socket = TLS.wrap_socket(plain, server_hostname="ims.test")
         if transport != "udp":
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -153,12 +155,13 @@ def fill(raw: bytes, names: dict[str, str]) -> bytes:
 
 def answers(buffer: bytes) -> list[tuple[int, str, bytes]]:
     """Cut responses out of what came: status, Call-ID, all octets."""
-    starts = [match.start() for match in STATUS_LINE.finditer(buffer)]
+    lines = list(STATUS_LINE.finditer(buffer))
     found = []
-    for start, end in itertools.pairwise([*starts, len(buffer)]):
-        data = buffer[start:end]
+    for line, following in itertools.pairwise([*lines, None]):
+        assert line is not None
+        data = buffer[line.start() : following.start() if following else None]
         call_id = re.search(rb"(?im)^(?:call-id|i)\s*:\s*(\S+)", data.partition(b"\r\n\r\n")[0])
-        found.append((int(data[8:11]), call_id[1].decode("latin-1") if call_id else "", data))
+        found.append((int(line[1]), call_id[1].decode("latin-1") if call_id else "", data))
     return found
 
 
@@ -188,13 +191,20 @@ class Run:
 
     Args:
         phone: knows user, domain and password of an account; its socket is not used.
+        well: asks whether the node still answers, which it does behind what came before.
     """
 
     def __init__(
-        self, case: Case, server: tuple[str, int], transport: str, by: Bystander, phone: Phone
+        self,
+        case: Case,
+        server: Server,
+        transport: str,
+        by: Bystander,
+        phone: Phone,
+        well: Callable[[float], bool],
     ) -> None:
-        self.case, self.server, self.transport, self.by, self.phone = (
-            case, server, transport, by, phone,
+        self.case, self.server, self.transport, self.by, self.phone, self.well = (
+            case, server, transport, by, phone, well,
         )  # fmt: skip
         self.mark = secrets.token_hex(6)
         self.raw = (CASES / case["class"] / f"{case['id']}.raw").read_bytes()
@@ -210,7 +220,7 @@ class Run:
             first = self.connect()
             request = self.send_all(first)
             if "read" not in self.case:
-                is_well(self.server, self.transport, HEALTH_S)  # so it has seen what came before
+                self.well(HEALTH_S)  # so it has seen what came before
             self.buffer = first.receive(self.case.get("read", SHORT_S), not self.case.get("full"))
             if self.case.get("auth"):
                 self.authenticate(first, request)
@@ -312,7 +322,7 @@ class Run:
         return found
 
 
-def is_well(server: tuple[str, int], transport: str, seconds: float) -> bool:
+def is_well(server: Server, transport: str, seconds: float) -> bool:
     """Tell whether an OPTIONS on a fresh connection is answered in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -328,7 +338,7 @@ def is_well(server: tuple[str, int], transport: str, seconds: float) -> bool:
     return False
 
 
-def _options(server: tuple[str, int], connection: Connection) -> bytes:
+def _options(server: Server, connection: Connection) -> bytes:
     host, port = connection.address
     mark = secrets.token_hex(8)
     return (
@@ -339,16 +349,25 @@ def _options(server: tuple[str, int], connection: Connection) -> bytes:
     ).encode()
 
 
-def run_all(server: tuple[str, int], transport: str, user: str) -> list[str]:
-    """Run every case of a transport; return what was not as wanted, with the case's name."""
+def run_all(
+    server: Server, transport: str, user: str, sip: tuple[Server, str] | None = None
+) -> list[str]:
+    """Run every case of a transport; return what was not as wanted, with the case's name.
+
+    Args: sip: the SIP listener that is asked after each case; by default the one under attack.
+    """
     by = Bystander()
     found = []
+    asked, over = sip or (server, transport)
     with Phone(server, user) as phone:
         for case in load_cases(transport):
             found += [
-                f"{case['id']}: {f}" for f in Run(case, server, transport, by, phone).faults()
+                f"{case['id']}: {fault}"
+                for fault in Run(
+                    case, server, transport, by, phone, lambda s: is_well(asked, over, s)
+                ).faults()
             ]
-            if not is_well(server, transport, max(HEALTH_S, case.get("health", 0))):
+            if not is_well(asked, over, max(HEALTH_S, case.get("health", 0))):
                 found.append(f"{case['id']}: an OPTIONS after it was not answered")
     by.close()
     return found

@@ -11,7 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DECLARED = sorted(
-    path for top in ("sip", "pager", "presence", "imsnode") for path in (ROOT / top).rglob("*.pxd")
+    path
+    for top in ("sip", "pager", "presence", "session_msrp", "imsnode")
+    for path in (ROOT / top).rglob("*.pxd")
 )
 _CLASS = re.compile(r"^cdef class (\w+)(?:\((\w+)\))?:\n((?:[ \t]+.*\n|\n)*)", re.MULTILINE)
 _FIELD = re.compile(r"^    cdef (?:public |readonly )?(?:long long|\w+) ([\w, ]+)$", re.MULTILINE)

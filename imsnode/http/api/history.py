@@ -127,7 +127,7 @@ class HistoryAccess:
         if rate != self._rate:
             self._buckets = Buckets(rate, _USERS)
         self._rate = rate
-        self.digest.nonces.lifetime_s = nonce_lifetime_s
+        self.digest.verifier.nonces.lifetime_s = nonce_lifetime_s
 
     async def admit(self, request: Request, scope: str) -> Account | ApiToken:
         """Return who asks. Raises: Problem."""

@@ -7,7 +7,7 @@ import pytest
 from starlette.requests import Request
 
 from imsnode.http.digest import Digest, DigestRefused
-from imsnode.identity import Directory, FailureThrottle, ThrottleSettings
+from imsnode.identity import Directory, FailureThrottle, ThrottleSettings, Verifier
 from imsnode.identity.accounts import Account, make_account
 from sip.digest import Challenge, answer, ha1, parse_challenge
 
@@ -22,14 +22,16 @@ class World:
         self.time = 1000.0
         self.directory = Directory(accounts or (ALICE,))
         self.digest = Digest(
-            self.directory,
-            b"s" * 32,
-            7,
-            300.0,
-            lambda account, _realm: (account.algorithms if account else ()) or offer,
-            FailureThrottle(ThrottleSettings(failures=3)),
-            lambda: self.time,
-            lambda: self.time,
+            Verifier(
+                self.directory,
+                b"s" * 32,
+                7,
+                300.0,
+                lambda account, _realm: (account.algorithms if account else ()) or offer,
+                FailureThrottle(ThrottleSettings(failures=3)),
+                lambda: self.time,
+                lambda: self.time,
+            )
         )
 
     def check(self, *authorization: bytes, target: bytes = TARGET) -> Account:

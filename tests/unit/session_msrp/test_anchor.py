@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from session_msrp.anchor import WAITING_BYTES, Anchor, Leg, Link, Stream
-from session_msrp.chunk import Chunk
+from session_msrp.chunk import Body, Chunk
 from session_msrp.framer import Framer
 from session_msrp.limits import Limits
 from session_msrp.media import ACTPASS, new_media, read_media
@@ -32,6 +32,9 @@ class Wire:
 
     def write(self, data: bytes) -> None:
         self.out += data
+
+    def write_large(self, head: bytes, body: Body, end: bytes) -> None:
+        self.write(b"".join((head, body, end)))
 
     def bound(self, leg: Leg) -> None:
         self.legs.append(leg)

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from session_msrp.authorizing import RelayLimits, RelayLink, Verdict
-from session_msrp.chunk import Chunk
+from session_msrp.chunk import Body, Chunk
 from session_msrp.framer import Framer
 from session_msrp.limits import Limits
 from session_msrp.printing import print_request, print_response
@@ -36,6 +36,9 @@ class Wire:
     def write(self, data: bytes) -> None:
         assert not self.closing
         self.out += data
+
+    def write_large(self, head: bytes, body: Body, end: bytes) -> None:
+        self.write(b"".join((head, body, end)))
 
     def hold(self, whom: object) -> None:
         self.held.add(whom)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from imsnode.identity import Directory, FailureThrottle, ThrottleSettings
+from imsnode.identity import Directory, FailureThrottle, ThrottleSettings, Verifier
 from imsnode.identity.accounts import make_account
 from imsnode.msrp.relaying import DigestGuard, RelayNames
 from session_msrp.authorizing import Verdict
 from session_msrp.uri import parse_uri
-from sip.digest import MD5, SHA_256, answer, ha1, parse_challenge
+from sip.digest import MD5, SHA_256, Challenge, answer, ha1, parse_challenge
 
 URI = parse_uri(b"msrps://alice@msrp.ims.test:2855;tcp")
 
@@ -21,17 +23,17 @@ class World:
         self.wall = 1_000_000.0
         off = make_account("sip:off@ims.test", "secret", enabled=False)
         directory = Directory([make_account("sip:alice@ims.test", "secret"), off])
-        self.guard = DigestGuard(
+        verifier = Verifier(
             directory,
             bytes(16),
             7,
             300.0,
-            RelayNames(["ims.test", "other.test"], "").realm,
-            (SHA_256, MD5),
+            lambda _account, _realm: (SHA_256, MD5),
             FailureThrottle(ThrottleSettings(failures=failures)),
             lambda: 10.0,
             lambda: self.wall,
         )
+        self.guard = DigestGuard(verifier, RelayNames(["ims.test", "other.test"], "").realm)
 
     def check(self, authorization: bytes = b"") -> Verdict:
         return self.guard.check(authorization, URI, "192.0.2.9")
@@ -86,6 +88,17 @@ def test_an_old_nonce_and_one_used_twice_are_stale() -> None:
         verdict = world.check(each)
         assert (verdict.status, verdict.failed) == (401, False)
         assert b"stale=true" in verdict.headers[0]
+
+
+def test_the_next_nonce_spares_a_challenge() -> None:
+    world = World()
+    [info] = world.check(world.proof()).headers
+    found = re.search(rb'nextnonce="([^"]+)"', info)
+    assert found is not None
+    following = Challenge("ims.test", found[1], SHA_256)
+    secret = ha1("alice", "ims.test", "secret", SHA_256)
+    proof = answer(following, "alice", secret, "AUTH", URI.raw, b"cn", 1)
+    assert world.check(proof).status == 200
 
 
 def test_who_guesses_has_to_wait() -> None:
