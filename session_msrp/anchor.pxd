@@ -7,7 +7,11 @@ from sip cimport octets
 from .chunk cimport Chunk
 
 
+cdef bytes _INITIALS
+
+
 cdef class Leg:
+    cdef public bytes answer_paths
     cdef public Py_ssize_t chunks
     cdef public bint connects
     cdef public bytes fingerprint
@@ -62,8 +66,16 @@ cdef class Anchor:
     cdef _send_large(self, Leg leg, bytes head, body, bytes end, source)
     cdef Leg _find(self, Chunk chunk)
     cdef bint _may_bind(self, Leg leg, Chunk chunk, link) except -1
-    @cython.locals(other=Leg, tid=bytes, start=bytes)
+    @cython.locals(
+        other=Leg, tid=bytes, raw=bytes, first=Py_ssize_t, rest=bytes, start=bytes, end=Py_ssize_t
+    )
     cdef _pass_answer(self, Leg leg, Chunk chunk)
     @cython.locals(other=Leg, tid=bytes, flag=bytes, head=bytes)
-    cdef _pass_piece(self, Leg leg, Chunk chunk, span, link)
+    cdef _pass_piece(self, Leg leg, Chunk chunk, link)
     cpdef refuse(self, Chunk chunk, link, int status)
+
+
+@cython.locals(line=bytes)
+cdef bint _may_pass(Chunk chunk) except -1
+@cython.locals(slash=Py_ssize_t, size=cython.longlong)
+cdef bint _is_whole(bytes line) except -1

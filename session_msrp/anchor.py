@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from sip import octets
+from sip.grammar import only
 
 from .chunk import CONTINUED, MORE, Body, ByteRange, Chunk
 from .errors import BadChunk
@@ -29,14 +30,9 @@ WAITING_BYTES: Final = 64 * 1024
 #: Pieces of one end's large chunks that may be unanswered.
 _MOST_PIECES: Final = 1024
 
-# Header lines that may be passed on unread; a Byte-Range among them is caught.
-_HEADERS: Final = re.compile(
-    rb"(?:(?!to-path:|from-path:|byte-range:)"
-    rb"[a-z][!#-'*+.0-9A-Z^-~-]*:[^\x00-\x08\x0a-\x1f\x7f]*\r\n"
-    rb"|byte-range: *([0-9]{1,18})-([0-9]{1,18}|\*)/([0-9]{1,18}|\*)\r\n)*",
-    re.IGNORECASE,
-)
-_RANGE_LINE: Final = re.compile(rb"byte-range:", re.IGNORECASE)
+# Headers that are not passed on unread, by the letters their names begin with.
+_READ: Final = re.compile(rb"(?:(to-path|from-path)|byte-range):", re.IGNORECASE)
+_INITIALS: Final = only(b"BbFfTt")
 
 
 class Link(Protocol):
@@ -60,13 +56,14 @@ class Leg:
 
     path: the end's own, as its SDP has it; empty until that has come. connects: we open the
     connection. link: the connection its SENDs come on, None while there is none. paths: the path
-    headers of what is sent to it, with the line ends around them. tap: shown each request of this
-    end that has a body, with the place of its first octet in the message.
+    headers of what is sent to it, with the line ends around them; answer_paths: of an answer.
+    tap: shown each request of this end that has a body, with the place of its first octet in the
+    message.
     """
 
-    __slots__ = ("chunks", "connects", "fingerprint", "first", "key", "link", "octets", "other",
-                 "own", "path", "paths", "pieces", "refused", "stream", "tap", "target", "uri",
-                 "waiting", "waiting_bytes")  # fmt: skip
+    __slots__ = ("answer_paths", "chunks", "connects", "fingerprint", "first", "key", "link",
+                 "octets", "other", "own", "path", "paths", "pieces", "refused", "stream", "tap",
+                 "target", "uri", "waiting", "waiting_bytes")  # fmt: skip
 
     other: Leg
     stream: Stream
@@ -77,6 +74,7 @@ class Leg:
         self.key = own.key
         self.path = b""
         self.paths = b""
+        self.answer_paths = b""
         self.first = b""
         self.target: tuple[str, int] | None = None
         self.fingerprint = b""
@@ -93,8 +91,9 @@ class Leg:
     def reached_by(self, described: Description, connects: bool) -> None:
         """Take what the end's SDP says of it."""
         self.path = path_text(described)
-        self.paths = b"\r\nTo-Path: %b\r\nFrom-Path: %b\r\n" % (self.path, self.own)
         self.first = described.path[0].raw
+        self.paths = b"\r\nTo-Path: %b\r\nFrom-Path: %b\r\n" % (self.path, self.own)
+        self.answer_paths = b"\r\nTo-Path: %b\r\nFrom-Path: %b\r\n" % (self.first, self.own)
         self.target = described.target
         self.fingerprint = described.fingerprint if described.secure else b""
         self.connects = connects and not described.websocket
@@ -238,9 +237,7 @@ class Anchor:
         if chunk.from_path != leg.path and not _same_path(chunk.from_path, leg.path):
             self.refuse(chunk, link, 481)
             return True
-        span = _HEADERS.match(chunk.raw, chunk.rest, chunk.head_end)
-        assert span is not None
-        if span.end() != chunk.head_end or (span[1] is not None and not _sound(span)):
+        if not _may_pass(chunk):
             self.refuse(chunk, link, 400)
             return True
         leg.stream.used = now
@@ -253,7 +250,7 @@ class Anchor:
         if leg.tap is not None and chunk.body_at:
             leg.tap(chunk, chunk.byte_range().start - 1 + chunk.offset)
         if chunk.offset or chunk.flag is MORE:
-            self._pass_piece(leg, chunk, span, link)
+            self._pass_piece(leg, chunk, link)
             return True
         # From the start line to the end-line everything stays but the paths.
         raw = chunk.raw
@@ -310,14 +307,20 @@ class Anchor:
             if chunk.status == 200 or other.refused == tid:
                 return
             other.refused = tid
-        start = chunk.raw[6 + len(chunk.tid) : chunk.raw.index(b"\r\n")]
-        end = len(chunk.raw) - len(chunk.tid) - 10
+        raw = chunk.raw
+        first = octets.find_octet(raw, b"\r", 0, len(raw))
+        if tid is chunk.tid:
+            rest = octets.cut(raw, chunk.rest, len(raw))
+            other.write(octets.concat(octets.cut(raw, 0, first), other.answer_paths, rest, b""))
+            return
+        start = raw[6 + len(chunk.tid) : first]
+        end = len(raw) - len(chunk.tid) - 10
         other.write(
             b"MSRP %b %b\r\nTo-Path: %b\r\nFrom-Path: %b\r\n%b-------%b$\r\n"
-            % (tid, start, other.first, other.own, chunk.raw[chunk.rest : end], tid)
+            % (tid, start, other.first, other.own, raw[chunk.rest : end], tid)
         )
 
-    def _pass_piece(self, leg: Leg, chunk: Chunk, span: re.Match[bytes], link: Link) -> None:
+    def _pass_piece(self, leg: Leg, chunk: Chunk, link: Link) -> None:
         """Make a chunk of its own of a piece, unless the far end refused the chunk already."""
         if not chunk.offset:
             leg.refused = b""
@@ -334,13 +337,11 @@ class Anchor:
             if len(other.pieces) >= _MOST_PIECES:  # who wants no answers gets none
                 del other.pieces[next(iter(other.pieces))]
             other.pieces[tid] = chunk.tid
-        start = (int(span[1]) if span[1] is not None else 1) + chunk.offset
-        total = None if span[3] in (None, b"*") else int(span[3])
+        whole = chunk.byte_range()
+        start = whole.start + chunk.offset
         end = start + chunk.size - 1 if chunk.size <= FAIR_BYTES else None
-        lines = [
-            line for line in chunk.headers.split(b"\r\n")[:-1] if _RANGE_LINE.match(line) is None
-        ]
-        headers = [b"Byte-Range: " + ByteRange(start, end, total).print(), *lines]
+        lines = [line for line in chunk.lines() if _READ.match(line) is None]
+        headers = [b"Byte-Range: " + ByteRange(start, end, whole.total).print(), *lines]
         head = print_head(tid, chunk.method, other.path, other.own, headers) + b"\r\n\r\n"
         self._send_large(other, head, chunk.piece, print_end(tid, flag), link)
 
@@ -362,11 +363,28 @@ def path_text(described: Description) -> bytes:
     return b" ".join(uri.raw for uri in described.path)
 
 
-def _sound(span: re.Match[bytes]) -> bool:
-    """Say whether a Byte-Range can be true (rule M2)."""
-    start = int(span[1])
-    end = start - 1 if span[2] == b"*" else int(span[2])
-    return start > 0 and end >= start - 1 and (span[3] == b"*" or end <= int(span[3]))
+def _may_pass(chunk: Chunk) -> bool:
+    """Say whether headers can go on unread: lines of text, no second path, a sound Byte-Range."""
+    try:
+        for line in chunk.lines():
+            if octets.only_in(line, _INITIALS, 0, 1):
+                known = _READ.match(line)
+                if known is not None and known[1] is not None:
+                    return False
+                if known is not None and not _is_whole(line):
+                    chunk.byte_range()
+    except BadChunk:
+        return False
+    return True
+
+
+def _is_whole(line: bytes) -> bool:
+    """Say of a Byte-Range line, written as it nearly always is, that the message is in one."""
+    if not octets.starts(line, b"Byte-Range: 1-", 0):
+        return False
+    slash = octets.find_octet(line, b"/", 14, len(line))
+    size = octets.number_in(line, 14, slash)
+    return size > 0 and size == octets.number_in(line, slash + 1, len(line))
 
 
 def _same_path(one: bytes, other: bytes) -> bool:

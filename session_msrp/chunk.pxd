@@ -1,5 +1,14 @@
 # Types for the compiled form of chunk.py; the interpreter never reads this file.
 
+cimport cython
+
+from sip cimport octets
+
+
+cdef bytes _FIRST
+cdef bytes _NAME
+
+
 cdef class Chunk:
     cdef dict _fields
     cdef public Py_ssize_t body_at
@@ -15,3 +24,7 @@ cdef class Chunk:
     cdef public int status
     cdef public bytes tid
     cdef public bytes to_path
+
+    @cython.locals(text=bytes, lines=list, line=bytes, colon=Py_ssize_t)
+    cpdef list lines(self)
+    cpdef Chunk head(self)

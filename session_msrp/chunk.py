@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+from sip import octets
+from sip.grammar import only
+
 from .errors import BadChunk
 
 __all__ = ["ABORTED", "CONTINUED", "ENDED", "MORE", "Body", "ByteRange", "Chunk"]
@@ -22,9 +25,10 @@ MORE: Final = b""
 #: Octets of a body; those of a large one are a view of what was read, and never copied.
 Body = bytes | memoryview
 
-_LINES: Final = re.compile(
-    rb"(?:[A-Za-z][!#-'*+.0-9A-Z^-~-]*:[^\x00-\x08\x0a-\x1f\x7f]*\r\n)*", re.ASCII
-)
+_LETTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_FIRST: Final = only(_LETTERS)
+#: hname of RFC 4975 9, which is more than a token.
+_NAME: Final = only(_LETTERS + b"!#$%&'*+-.0123456789^_`{|}~")
 # Nineteen digits are more octets than there are.
 _RANGE: Final = re.compile(rb"([0-9]{1,18})-([0-9]{1,18}|\*)/([0-9]{1,18}|\*)")
 _IDENT: Final = re.compile(rb"[0-9A-Za-z.%=+-]{1,64}")
@@ -112,6 +116,22 @@ class Chunk:
             self.head_end, self.body_at, 0, self.flag, self.offset,
         )  # fmt: skip
 
+    def lines(self) -> list[bytes]:
+        """Return the header lines behind From-Path. Raises: BadChunk for one that is none."""
+        if self.rest == self.head_end:
+            return []
+        text = octets.cut(self.raw, self.rest, self.head_end - 2)
+        lines = octets.text_lines(text, len(text))
+        if lines is None:
+            raise BadChunk("not a header line")
+        for line in lines:
+            colon = octets.find_octet(line, b":", 0, len(line))
+            if colon < 1 or not (
+                octets.only_in(line, _FIRST, 0, 1) and octets.only_in(line, _NAME, 0, colon)
+            ):
+                raise BadChunk("not a header line")
+        return lines
+
     @property
     def headers(self) -> bytes:
         """The header lines behind From-Path, each with its line end."""
@@ -128,11 +148,8 @@ class Chunk:
         return self._fields
 
     def _read_fields(self) -> dict[bytes, bytes]:
-        raw = self.raw
-        if _LINES.fullmatch(raw, self.rest, self.head_end) is None:
-            raise BadChunk("not a header line")
         fields: dict[bytes, bytes] = {}
-        for line in raw[self.rest : self.head_end].split(b"\r\n")[:-1]:
+        for line in self.lines():
             name, _, value = line.partition(b":")
             name = name.lower()
             if name in fields and name in _ONCE:

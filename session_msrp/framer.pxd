@@ -7,6 +7,10 @@ from sip cimport octets
 from .chunk cimport Chunk
 
 
+cdef bytes _IDENT_OCTETS
+cdef bytes _VISIBLE
+
+
 cdef class Framer:
     cdef Py_ssize_t _at
     cdef Py_ssize_t _chunk_bytes
@@ -27,12 +31,16 @@ cdef class Framer:
     @cython.locals(tail=bytearray, enough=Py_ssize_t)
     cdef bint _worth_a_look(self) except -1
     @cython.locals(
-        data=bytes, at=Py_ssize_t, tid=bytes, method=bytes, marker=bytes, after=Py_ssize_t,
-        end=Py_ssize_t, empty=Py_ssize_t, head_end=Py_ssize_t, body_at=Py_ssize_t,
+        data=bytes, at=Py_ssize_t, tid=bytes, method=bytes, status=int, marker=bytes,
+        after=Py_ssize_t, end=Py_ssize_t, empty=Py_ssize_t, head_end=Py_ssize_t, body_at=Py_ssize_t,
         body_end=Py_ssize_t, stop=Py_ssize_t, flag=bytes, size=Py_ssize_t, rest=Py_ssize_t,
         to_path=bytes, from_path=bytes, sliced=bint, chunk=Chunk,
     )
     cdef Chunk _first(self)
+    @cython.locals(end=Py_ssize_t, space=Py_ssize_t, size=Py_ssize_t, tid=bytes)
+    cdef tuple _start(self, bytes data, Py_ssize_t at)
+    @cython.locals(line=Py_ssize_t, behind=Py_ssize_t, to_path=bytes)
+    cdef tuple _paths(self, bytes data, Py_ssize_t at, Py_ssize_t end)
     @cython.locals(
         data=bytes, at=Py_ssize_t, marker=bytes, end=Py_ssize_t, stop=Py_ssize_t,
         after=Py_ssize_t, flag=bytes, chunk=Chunk,

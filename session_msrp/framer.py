@@ -11,6 +11,7 @@ import re
 from typing import Final
 
 from sip import octets
+from sip.grammar import only
 
 from .chunk import MORE, Body, Chunk
 from .errors import FramingError
@@ -22,6 +23,8 @@ _IDENT = rb"[0-9A-Za-z][0-9A-Za-z.%=+-]{3,31}"
 _START: Final = re.compile(
     rb"MSRP (" + _IDENT + rb") (?:([A-Z]{1,32})|([0-9]{3})(?: [^\x00-\x08\x0a-\x1f\x7f]*)?)\r\n"
 )
+_IDENT_OCTETS: Final = only(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz.%=+-")
+_VISIBLE: Final = only(bytes(range(0x21, 0x7F)))
 _PATHS: Final = re.compile(
     rb"To-Path: *([!-~][ -~]*)\r\nFrom-Path: *([!-~][ -~]*)\r\n", re.IGNORECASE
 )
@@ -128,14 +131,10 @@ class Framer:
     def _first(self) -> Chunk | None:
         """Cut the chunk at the front, or the first piece of it."""
         data, at = self._data, self._at
-        start = _START.match(data, at)
-        if start is None:
-            self._check_start(data, at)
+        after, tid, method, status = self._start(data, at)
+        if not after:
             return None
-        tid = start[1]
-        method = start[2] or b""
         self._marker = marker = b"\r\n-------" + tid
-        after = start.end()
         # The CRLF of the start line may be the one in front of the end-line.
         end = self._find_end(data, marker, after - 2)
         empty = octets.find_in(data, b"\r\n\r\n", after - 2, end + 2 if end >= 0 else len(data))
@@ -158,17 +157,13 @@ class Framer:
         size = body_end - body_at if empty >= 0 else 0
         if size > _OTHER_BODY and method != b"SEND":
             raise FramingError("only SEND may have a large body")
-        to_path, from_path, rest = b"", b"", after
-        paths = _PATHS.match(data, after, head_end)
-        if paths is not None:
-            to_path, from_path = paths.groups()
-            rest = paths.end()
+        to_path, from_path, rest = self._paths(data, after, head_end)
         sliced = flag is MORE or size >= _SLICED_BYTES
         chunk = Chunk(
             data[at : body_at if sliced else stop],
             tid,
             method,
-            0 if method else int(start[3]),
+            status,
             to_path,
             from_path,
             rest - at,
@@ -187,6 +182,47 @@ class Framer:
         else:
             self._marker = b""
         return chunk
+
+    def _start(self, data: bytes, at: int) -> tuple[int, bytes, bytes, int]:
+        """Read the first line: where it ends, transaction id, and method or status.
+
+        Returns: 0 for its end while it has not come. Raises: FramingError.
+        """
+        end = octets.find_octet(data, b"\r", at, len(data))
+        if octets.starts(data, b"MSRP ", at):
+            # What nearly all of them are.
+            space = octets.find_octet(data, b" ", at + 5, end)
+            size = space - at - 5
+            if 4 <= size <= 32 and octets.only_in(data, _IDENT_OCTETS, at + 5, space):
+                tid = octets.cut(data, at + 5, space)
+                if tid[:1].isalnum() and octets.starts(data, b"\r\n", end):
+                    if octets.same(data, space + 1, end, b"SEND"):
+                        return end + 2, tid, b"SEND", 0
+                    if octets.same(data, space + 1, end, b"200 OK"):
+                        return end + 2, tid, b"", 200
+        start = _START.match(data, at)
+        if start is not None:
+            method = start[2] or b""
+            return start.end(), start[1], method, 0 if method else int(start[3])
+        self._check_start(data, at)
+        return 0, b"", b"", 0
+
+    def _paths(self, data: bytes, at: int, end: int) -> tuple[bytes, bytes, int]:
+        """Read To-Path and From-Path, and where what follows them begins; empty without them."""
+        if octets.starts(data, b"To-Path: ", at):
+            line = octets.find_octet(data, b"\r", at, end)
+            if octets.starts(data, b"\r\nFrom-Path: ", line):
+                # One URI each, as between two ends.
+                behind = octets.find_octet(data, b"\r", line + 2, end)
+                if (
+                    octets.only_in(data, _VISIBLE, at + 9, line)
+                    and octets.only_in(data, _VISIBLE, line + 13, behind)
+                    and octets.starts(data, b"\r\n", behind)
+                ):
+                    to_path = octets.cut(data, at + 9, line)
+                    return to_path, octets.cut(data, line + 13, behind), behind + 2
+        paths = _PATHS.match(data, at, end)
+        return (b"", b"", at) if paths is None else (paths[1], paths[2], paths.end())
 
     def _further(self, head: Chunk) -> Chunk | None:
         """Cut the next piece of a chunk whose head was handed on."""

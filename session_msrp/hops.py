@@ -62,9 +62,7 @@ class Large:
         self.first = first.head()
         self.following = span.start
         self.total = span.total
-        self.lines = [
-            line for line in first.headers.split(b"\r\n")[:-1] if _RANGE_LINE.match(line) is None
-        ]
+        self.lines = [line for line in first.lines() if _RANGE_LINE.match(line) is None]
 
 
 class Hop:
