@@ -152,7 +152,7 @@ class Oversize:
                 await self._share(sender, tokens, (aor,))
                 moved = shown
                 if large is Large.INDIRECT:
-                    given = await self._move(sender, (aor,), person, kind, shown.body, as_rcs)
+                    given = await self.move(sender, (aor,), person, kind, shown.body, as_rcs)
                     moved = self._with(shown, *given)
                 self._on(transaction, moved, sender, aor, target)
 
@@ -197,7 +197,7 @@ class Oversize:
                 await self._share(sender, tokens, readers)
                 if large is Large.INDIRECT:
                     person = self._person(address, recipients)
-                    given = await self._move(sender, readers, person, kind, body, False)
+                    given = await self.move(sender, readers, person, kind, body, False)
                 go(*given)
 
             self._begin(transaction, send())
@@ -220,7 +220,7 @@ class Oversize:
         if large is Large.REFUSE:
             raise TooLarge(513, self._refusal())
         person = self._person(readers[0], recipients)
-        return await self._move(sender, readers, person, kind, body, False)
+        return await self.move(sender, readers, person, kind, body, False)
 
     def fate(
         self, sender: str, kind: bytes, body: bytes, octets: int, recipients: Sequence[str],
@@ -265,7 +265,7 @@ class Oversize:
             except ContentRefused as refused:
                 raise _refused(refused) from None
 
-    async def _move(
+    async def move(
         self, sender: str, readers: Sequence[str], person: str, kind: bytes, body: bytes,
         as_rcs: bool,
     ) -> tuple[bytes, bytes]:  # fmt: skip

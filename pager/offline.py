@@ -20,7 +20,7 @@ from .contents import stored_notice
 from .keeper import Keeper
 from .mailbox import WAKE, Item, Lane, LaneKey, Mailbox
 from .ports import Bindings, Carrier, Clock, Ledger, Observer, Screen
-from .replay import delivery_draft
+from .replay import delivery_draft, with_content
 from .settings import PagerSettings
 from .stats import PagerStats
 from .values import LedgerEntry, MarkState, PendingMessage
@@ -50,10 +50,10 @@ class Attempt:
         """See `pager.ports.Carried`."""
         self.lane.box.engine.ended(self, status, now)
 
-    def otherwise(self, now: float) -> None:
+    def otherwise(self, now: float, content: tuple[bytes, bytes] | None = None) -> None:
         """See `pager.ports.Carried`."""
         self.in_session = False
-        self.lane.box.engine.send(self, now)
+        self.lane.box.engine.send(self, now, content)
 
 
 class _Page:
@@ -351,10 +351,14 @@ class Offline:
         else:
             self.send(attempt, now)
 
-    def send(self, attempt: Attempt, now: float) -> None:
-        """Send a MESSAGE."""
+    def send(
+        self, attempt: Attempt, now: float, content: tuple[bytes, bytes] | None = None
+    ) -> None:
+        """Send a MESSAGE. Args: content: see `pager.ports.Carried`."""
         lane = attempt.lane
         draft = delivery_draft(attempt.item.message, lane.device)
+        if content is not None:
+            draft = with_content(draft, *content)
         Fork(self._proxy, None, draft, attempt).start((lane.target,), now)
 
     def _pause(self, lane: Lane, now: float) -> None:

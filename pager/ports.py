@@ -193,8 +193,11 @@ class Carried(Protocol):
         """Take the outcome, as the final status a MESSAGE would have had."""
         ...
 
-    def otherwise(self, now: float) -> None:
-        """Send it as a MESSAGE after all."""
+    def otherwise(self, now: float, content: tuple[bytes, bytes] | None = None) -> None:
+        """Send it as a MESSAGE after all.
+
+        Args: content: Content-Type and octets that stand for its own, which are too large for one.
+        """
         ...
 
 

@@ -148,6 +148,16 @@ def delivery_draft(message: StoredMessage, device: str) -> Draft:
     return Draft("MESSAGE", [*identity, *map(_split, lines)], message.body)
 
 
+def with_content(draft: Draft, content_type: bytes, body: bytes) -> Draft:
+    """Return a request with another content."""
+    headers = [
+        (name, value)
+        for name, value in draft.headers
+        if name.lower() != b"c" and not name.lower().startswith(b"content-")
+    ]
+    return Draft(draft.method, [*headers, (b"Content-Type", content_type)], body)
+
+
 def _split(line: bytes) -> tuple[bytes, bytes]:
     name, _, value = line.partition(b":")
     return name.rstrip(b" \t"), value.strip(b" \t")

@@ -27,6 +27,7 @@ from .carrying import Carrying
 from .connections import Connections
 from .deferring import Deferring
 from .filing import Filing
+from .linking import Linking
 from .relaying import DigestGuard, RelayNames
 from .talks import Talks
 
@@ -126,7 +127,10 @@ class Sessions:
             settings,
         )
         single = app.config.limits.message_body_size
-        pager.deliver_by(Carrying(self.talks, deferring, endpoint.timers, single))
+        linking = Linking(
+            lambda *content: app.web.oversize.move(*content), app.clock.now, app.edge.driver.wake
+        )
+        pager.deliver_by(Carrying(self.talks, deferring, linking, endpoint.timers, single))
         app.location.also = deferring.moved
         return deferring
 

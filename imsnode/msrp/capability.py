@@ -20,13 +20,17 @@ _SESSION_TAGS: Final = frozenset((b"message", b"+g.oma.sip-im", b"+g.oma.sip-im.
 _SESSION_SERVICES: Final = (b"oma.cpm.session", b"oma.cpm.largemsg")
 
 
+_FILE_TRANSFER: Final = b"rcs.fthttp"
+
+
 @dataclass(frozen=True, slots=True)
 class Capability:
     """sessions: True or False where the device says so, None where it does not. messages: False
-    where it rules out MESSAGE."""
+    where it rules out MESSAGE. files: it takes files by HTTP as RCS refers to them."""
 
     sessions: bool | None
     messages: bool
+    files: bool = False
 
     @property
     def only_sessions(self) -> bool:
@@ -52,12 +56,13 @@ def capability(params: bytes) -> Capability:
     says = bool(_SESSION_TAGS & named.keys()) or any(
         service in named.get(b"+g.3gpp.icsi-ref", b"") for service in _SESSION_SERVICES
     )
+    files = any(_FILE_TRANSFER in name + b"=" + value for name, value in named.items())
     methods = {each.strip().upper() for each in named.get(b"methods", b"").split(b",")} - {b""}
     if not methods:
-        return Capability(says or None, True)
+        return Capability(says or None, True, files)
     sessions: bool | None = says or None
     if b"INVITE" not in methods:
         sessions = False
     elif b"MESSAGE" not in methods:
         sessions = True
-    return Capability(sessions, b"MESSAGE" in methods)
+    return Capability(sessions, b"MESSAGE" in methods, files)

@@ -22,6 +22,7 @@ from sip.transaction.server import ServerTransaction
 
 from .capability import Capability, capability_of
 from .deferring import UNABLE, Deferring, kept_fields
+from .linking import Linking
 from .taken import msrp_status
 from .talk import Talk
 from .talks import Talks
@@ -57,7 +58,10 @@ class Carrying:
     Args: single: octets that a MESSAGE may bring.
     """
 
-    def __init__(self, talks: Talks, deferring: Deferring, timers: TimerQueue, single: int) -> None:
+    def __init__(
+        self, talks: Talks, deferring: Deferring, linking: Linking, timers: TimerQueue, single: int
+    ) -> None:
+        self._linking = linking
         self.talks = talks
         self.deferring = deferring
         self.timers = timers
@@ -70,7 +74,10 @@ class Carrying:
         """See `pager.ports.Carrier`."""
         able = capability_of(target)
         if not self._wanted(message, able, target, now):
-            return False
+            if len(message.body) <= self.single:
+                return False
+            self.link(message, able, carried)
+            return True
         sender = shown_sender(message.sender, message.head)
         way = Way(target.uri, message.recipient, sender)
         line = self._lines.get(way)
@@ -125,6 +132,10 @@ class Carrying:
         self._lines[way] = line
         return line
 
+    def link(self, message: StoredMessage, able: Capability, carried: Carried) -> None:
+        """Send a link to a message that is too large to be sent otherwise."""
+        self._linking.send(message, content_type(message.head), able.files, carried)
+
     def refused(self, contact: bytes, now: float) -> None:
         """Remember that a device takes no sessions."""
         if len(self._refusals) >= _REFUSALS:
@@ -177,11 +188,9 @@ class Line:
         talk, message = self.talk, self._message
         if talk is None or message is None or talk.peer is None:
             return
-        fields = head_fields(message.head)
-        kind = next((v for n, v in fields if n.lower() in (b"content-type", b"c")), b"text/plain")
         content = fitted(
-            kind, message.body, talk.peer, self.way.sender.encode(), self.way.recipient.encode(),
-            message.received_at,
+            content_type(message.head), message.body, talk.peer,
+            self.way.sender.encode(), self.way.recipient.encode(), message.received_at,
         )  # fmt: skip
         if content is None:
             self._otherwise(415, now)
@@ -259,12 +268,15 @@ class Line:
         carried, message = self._carried, self._message
         if carried is None or message is None:
             return
-        if self._able.messages and len(message.body) <= self._carrying.single:
-            self._message = self._carried = None
-            self._rest(now)
+        if not self._able.messages:
+            self._done(status, now)
+            return
+        self._message = self._carried = None
+        self._rest(now)
+        if len(message.body) <= self._carrying.single:
             carried.otherwise(now)
         else:
-            self._done(status, now)
+            self._carrying.link(message, self._able, carried)
 
     def _done(self, status: int, now: float) -> None:
         carried = self._carried
@@ -294,3 +306,9 @@ def head_fields(head: bytes) -> list[tuple[bytes, bytes]]:
     """Return the header fields of a stored message."""
     pairs = (line.partition(b":") for line in head.split(b"\r\n"))
     return [(name.strip(b" \t"), value.strip(b" \t")) for name, _, value in pairs]
+
+
+def content_type(head: bytes) -> bytes:
+    """Return the Content-Type of a stored message."""
+    named = (value for name, value in head_fields(head) if name.lower() in (b"content-type", b"c"))
+    return next(named, b"text/plain")

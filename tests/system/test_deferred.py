@@ -14,12 +14,15 @@ from tests.support.msrp import MsrpClient, final, invite, within
 from tests.support.phone import Phone, Reply
 from tests.support.running import RunningNode
 
-EXTRA = '[msrp]\nlisten = ["tcp:127.0.0.1:0"]\ndeferred = true\ninterwork = true\n'
+EXTRA = (
+    '[msrp]\nlisten = ["tcp:127.0.0.1:0"]\ndeferred = true\ninterwork = true\n'
+    '[content]\ndomains = ["ims.test"]\n'
+)
 
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
-    people = ("alice", "bob", "carol", "dave", "erin", "frank")
+    people = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi")
     home = tmp_path_factory.mktemp("deferred") / "node"
     with RunningNode(home, extra=EXTRA, users=people) as running:
         yield running
@@ -35,10 +38,15 @@ class Taken:
     """A session of a caller with the node itself."""
 
     def __init__(
-        self, caller: Phone, called: str, near: MsrpClient, sent: Reply | None = None
+        self,
+        caller: Phone,
+        called: str,
+        near: MsrpClient,
+        sent: Reply | None = None,
+        lines: tuple[str, ...] = (),
     ) -> None:
         self.caller, self.near = caller, near
-        self.invite = sent or invite(caller, called, near.offer())
+        self.invite = sent or invite(caller, called, near.offer(), lines)
         self.ok = final(caller)
         assert self.ok.status == 200, self.ok.data
         near.accept_answer(self.ok.body)
@@ -177,3 +185,70 @@ def test_a_session_to_devices_that_take_none(
         assert words(bob, 1) == [b"hello"]
         near.until(Delivered, 2)
         call.hang_up()
+
+
+LARGE_SERVICE = "urn:urn-7:3gpp-service.ims.icsi.oma.cpm.largemsg"
+LARGE_REF = '+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.oma.cpm.largemsg"'
+LARGE_MODE = (
+    "Conversation-ID: f81d4fae-7dec-11d0-a765-00a0c91e6bf6",
+    "Contribution-ID: abcdef-1234-5678-90ab-cdef01234567",
+    f"Accept-Contact: *;{LARGE_REF};explicit;require",
+    f"P-Preferred-Service: {LARGE_SERVICE}",
+)
+LARGE_BODY = asking(
+    b"large-1", "positive-delivery", recipient=b"sip:grace@ims.test", text=b"word " * 50_000
+)
+
+
+def heads(request: Reply) -> list[str]:
+    """The header lines that make an INVITE one of large mode."""
+    names = [line.partition(":")[0] for line in LARGE_MODE]
+    return [f"{name}: {request.get(name)}" for name in names]
+
+
+def test_a_large_message_to_who_is_there_and_to_who_is_away(
+    node: RunningNode, alice: Phone
+) -> None:
+    """PM-23: direct where a device takes it, else taken, kept and brought in large mode again."""
+    server = ("127.0.0.1", node.ports["udp"])
+    with MsrpClient() as near:
+        call = Taken(alice, "grace", near, lines=LARGE_MODE)
+        near.send(LARGE_BODY, b"message/cpim")
+        near.until(Delivered, 2)
+        call.hang_up()
+    assert alice.register().status == 200
+    with Phone(server, "grace") as grace, MsrpClient() as far:
+        grace.features = ";" + LARGE_REF
+        assert grace.register().status == 200
+        came = Called(grace, far)
+        assert heads(came.invite) == list(LARGE_MODE)
+        assert far.messages() == [LARGE_BODY]
+        about = telling("large-1", "delivery", "delivered", sender=b"sip:grace@ims.test")
+        far.send(about, b"message/cpim")
+        assert told(words(alice, 1)) == [("large-1", "delivery", "delivered")]
+        with MsrpClient() as near:
+            invite(alice, "grace", near.offer(), LARGE_MODE)
+            direct = final(grace)
+            assert heads(direct) == list(LARGE_MODE)
+            assert near.own.raw in direct.body
+            grace.respond(direct, 486)
+            assert final(grace).method == "ACK"
+            assert final(alice).status == 486
+
+
+def test_a_large_message_to_a_device_without_sessions_is_a_link(
+    node: RunningNode, alice: Phone
+) -> None:
+    with MsrpClient() as near:
+        call = Taken(alice, "heidi", near, lines=LARGE_MODE)
+        near.send(b"word " * 50_000)
+        near.until(Delivered, 2)
+        call.hang_up()
+    with Phone(("127.0.0.1", node.ports["udp"]), "heidi") as heidi:
+        heidi.features = ONLY_MESSAGES
+        assert heidi.register().status == 200
+        message = final(heidi)
+        heidi.respond(message, 200)
+        assert message.get("content-type").startswith("message/external-body;")
+        assert "size=250000" in message.get("content-type")
+        assert message.get("conversation-id") == "f81d4fae-7dec-11d0-a765-00a0c91e6bf6"

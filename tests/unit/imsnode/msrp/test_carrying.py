@@ -70,7 +70,8 @@ class World:
             limits=None,
         )
         timers = SimpleNamespace(schedule=lambda at, whom, kind: None)
-        self.carrying = Carrying(self, deferring, timers, 50)  # type: ignore[arg-type]
+        linking = SimpleNamespace(send=self.linked)
+        self.carrying = Carrying(self, deferring, linking, timers, 50)  # type: ignore[arg-type]
 
     def call(self, user: object, *_: object, headers: list[tuple[bytes, bytes]], shown: bytes
              ) -> FakeTalk:  # fmt: skip
@@ -91,6 +92,9 @@ class World:
     @property
     def user(self):  # type: ignore[no-untyped-def]
         return self.talks[-1].user
+
+    def linked(self, message: StoredMessage, kind: bytes, as_rcs: bool, carried: object) -> None:
+        self.outcomes.append("as a link")
 
     # --- pager.ports.Carried
 
@@ -114,7 +118,7 @@ SINGLE = replace(MESSAGE, head=HEAD + b"\r\nP-Preferred-Service: urn:x.oma.cpm.m
         ("auto", SINGLE, SESSIONS, False),
         ("auto", SINGLE, ONLY, True),
         ("auto", LARGE, b"", True),
-        ("auto", LARGE, NONE, False),
+        ("auto", LARGE, NONE, True),
         ("session", MESSAGE, b"", True),
         ("session", MESSAGE, NONE, False),
         ("pager", MESSAGE, SESSIONS, False),
@@ -187,6 +191,15 @@ def test_a_device_that_takes_sessions_alone_has_no_other_way() -> None:
     assert world.outcomes == [488]
 
 
+def test_what_is_too_large_for_a_device_without_sessions_becomes_a_link() -> None:
+    world = World()
+    assert world.carry(LARGE, NONE)
+    assert world.talks == []
+    world.carry(LARGE, b"")
+    world.user.ended(world.talks[-1], 488, "", 2.0)
+    assert world.outcomes == ["as a link", "as a link"]
+
+
 def test_what_the_peer_has_no_room_for() -> None:
     world = World()
     assert world.carry(replace(MESSAGE, body=bytes(101)))
@@ -194,4 +207,4 @@ def test_what_the_peer_has_no_room_for() -> None:
     talk.connected = True
     world.user.established(talk, 1.0)
     assert talk.sent == []
-    assert world.outcomes == [413]
+    assert world.outcomes == ["as a link"]
