@@ -199,22 +199,46 @@ class App:
         )
         self.presence: Presence | None = Presence(self) if config.presence.enabled else None
         self.node.events = None if self.presence is None else self.presence.server
-        anchors = config.msrp.anchor != "never"
         files = settings_of.file_policy(config)
         self.node.files = FileGate(files) if files.active else None
         takes = config.msrp.deferred or config.msrp.interwork
-        rooms = self._has_rooms()
-        self.sessions = Sessions(self) if anchors or takes or rooms or config.msrp.relay else None
-        self.node.sessions = self.sessions.calls if self.sessions and anchors else None
-        if self.sessions is not None:
-            self.node.talks, self.node.deferring = self.sessions.talks, self.sessions.deferring
-        self.rooms = Rooms(self, self.sessions.talks) if self.sessions and rooms else None
+        if self._has_rooms():
+            self._open_rooms()
+        elif config.msrp.anchor != "never" or takes or config.msrp.relay:
+            self._open_sessions()
         endpoint.user = self.node
         self.edge.driver.after_batch = storage.give_way
         layer = endpoint.layer
         self.garbage: Garbage = Garbage(self.loop, lambda: layer.server_count)
         self.web: Web = Web(self, self.readiness)
         node_metrics(self.web.metrics, self)
+
+    def _open_sessions(self) -> Sessions:
+        """Take part in MSRP sessions. Raises: BindError, TlsConfigError."""
+        sessions = self.sessions = Sessions(self)
+        if self.config.msrp.anchor != "never":
+            self.node.sessions = sessions.calls
+        self.node.talks, self.node.deferring = sessions.talks, sessions.deferring
+        return sessions
+
+    def _open_rooms(self) -> Rooms:
+        """Serve rooms. Raises: BindError, TlsConfigError."""
+        sessions = self.sessions or self._open_sessions()
+        rooms = self.rooms = Rooms(self, sessions.talks)
+        self.registrar.registered = self._registered
+        return rooms
+
+    def serve_rooms(self) -> None:
+        """Begin to serve rooms on a running node, where there is one now; blocks.
+
+        Raises: BindError, TlsConfigError.
+        """
+        if self.rooms is not None or not self._has_rooms():
+            return
+        if self.sessions is None:
+            self._open_sessions().start()
+            self._open_doors()
+        self._open_rooms().start()
 
     def _open_doors(self) -> None:
         """Let SIP and sessions know where WebSocket connections come in."""
@@ -289,6 +313,12 @@ class App:
         await asyncio.sleep(0)
 
     # ------------------------------------------------------------- small ports
+
+    def _registered(self, aor: str, now: float) -> None:
+        """Deliver to a user who has registered what waited, and what was missed in rooms."""
+        self.messaging.pager.registered(aor, now)
+        if self.rooms is not None:
+            self.rooms.upkeep.registered(aor, now)
 
     def _ban(self, host: str, until: float) -> None:
         """Stop listening to a source above its rate, unless users of ours are behind it.

@@ -26,6 +26,7 @@ from .http.api import (
     make_api,
     rcs_file_operations,
     report_operations,
+    room_operations,
     share_operations,
 )
 from .http.app import Readiness, make_app
@@ -36,6 +37,7 @@ from .http.xcap import Xcap
 from .identity.tokens import TokenTable
 from .metrics import Metrics, driver_metrics, websocket_metrics
 from .oversize import Oversize, OversizeSettings
+from .rooms.desk import RoomsDesk
 from .tls import server_context
 from .trace import TraceHub
 
@@ -85,7 +87,10 @@ class Web:
         self.metrics.labelled(
             "xcap_answers", "Answers to XCAP requests.", "status", lambda: self.xcap.answers
         )
-        operations = [*Desk(app).operations(self.bearer), *self.history_desk.operations()]
+        self.desk = Desk(app)
+        self.room_desk = RoomsDesk(app)
+        operations = [*self.desk.operations(self.bearer), *self.history_desk.operations()]
+        operations += room_operations(self.room_desk, self.bearer, app.clock.wall)
         operations += report_operations(app.messaging.reporting.add, self.history_desk.access)
         if config.content.domains:
             operations += self._file_operations(app)

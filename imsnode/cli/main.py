@@ -20,6 +20,7 @@ from . import (
     policy,
     presence,
     reports,
+    rooms,
     services,
     sessions,
     subscriptions,
@@ -71,6 +72,7 @@ app.command("why")(why)
 app.command("history")(history)
 app.add_typer(users.app, name="user")
 app.add_typer(groups.app, name="group")
+app.add_typer(rooms.app, name="room")
 app.add_typer(messages.app, name="message")
 app.add_typer(tokens.app, name="token")
 app.add_typer(services.app, name="service")

@@ -40,8 +40,8 @@ def add(
         typer.Option(
             "--scope",
             metavar="SCOPE",
-            help="messages:send, messages:read, services:read, broadcasts, history:read or "
-            "admin; may be repeated.",
+            help="messages:send, messages:read, services:read, broadcasts, history:read, "
+            "rooms:read, rooms:write or admin; may be repeated.",
         ),
     ] = None,
     sender: Annotated[

@@ -31,6 +31,9 @@ class Rooms(Table):
     participants: int = restart(
         200, "Users that may be in one room at a time; one more is 486.", ge=2, le=10_000
     )
+    members: int = restart(
+        1000, "People that one room may know: members, and who is banned.", ge=1, le=100_000
+    )
     user_sessions: int = restart(
         8, "Devices of one user that may be in a room at a time; one more is 486.", ge=1, le=1_000
     )

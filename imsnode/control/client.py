@@ -94,6 +94,26 @@ class ControlClient:
         """Tell that groups changed in the database; gives how many there are."""
         return int(self._call("POST", "/groups/changed", {})["count"])
 
+    def rooms_changed(self, rooms: Sequence[str]) -> int:
+        """Tell that these rooms changed in the database; gives how many rooms there are."""
+        return int(self._call("POST", "/rooms/changed", {"rooms": list(rooms)})["count"])
+
+    def kick_from_room(self, room: str, who: str) -> int:
+        """Hang up on somebody in a room; gives how many sessions ended."""
+        return int(self._call("POST", "/rooms/kick", {"room": room, "who": who})["ended"])
+
+    def invite_to_room(self, room: str, people: Sequence[str]) -> int:
+        """Call people into a room; gives how many were called."""
+        body = {"room": room, "people": list(people)}
+        return int(self._call("POST", "/rooms/invite", body)["called"])
+
+    def room_participants(self, room: str) -> list[Answer]:
+        """Ask who is in a room now."""
+        found: list[Answer] = self._call("POST", "/rooms/participants", {"room": room})[
+            "participants"
+        ]
+        return found
+
     def broadcasts_changed(self) -> int:
         """Tell that a broadcast was begun or ended; gives how many run."""
         return int(self._call("POST", "/broadcasts/changed", {})["count"])

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 from pager.screening import UserPolicy
 from presence.xcap import UNCONDITIONAL, Refusal
+from session_msrp.rooms.audit import OPERATOR
+from session_msrp.rooms.edits import RoomRefused
+from sip.aio import BindError
 
 from .. import settings as settings_of
 from ..config import Config, ConfigError, changes, load
@@ -17,6 +20,7 @@ from ..logs import configure
 from ..oversize import TooLarge
 from ..recalls import RecallResult
 from ..storage import Eraser, StorageError
+from ..tls import TlsConfigError
 from .server import ControlRefused, DocumentAnswer, ReloadResult, SubmitMessage, SubmitResult
 
 if TYPE_CHECKING:
@@ -152,6 +156,8 @@ class Plane:
         if any(self.app.admission.directory.get(aor) is None for aor in gone):
             # Who is removed is in no group any more.
             await self.app.messaging.mailing.groups_changed()
+            if self.app.rooms is not None:
+                await self.app.rooms.changed(None)
         if self.app.presence is not None:
             self.app.presence.users_gone(gone)
         if refused is not None:
@@ -229,11 +235,38 @@ class Plane:
         account = self.app.admission.directory.get(aor)
         return account is not None and account.enabled
 
-    # ------------------------------------------------------ groups, broadcasts
+    # ----------------------------------------------------------------- groups
 
     async def groups_changed(self) -> int:
         """Read the groups again; returns how many there are."""
         return await self.app.messaging.mailing.groups_changed()
+
+    # ------------------------------------------------------------------ rooms
+
+    async def rooms_changed(self, rooms: Sequence[str] | None) -> int:
+        """Put in force what changed of rooms in the database; returns how many there are."""
+        try:
+            self.app.serve_rooms()
+        except (BindError, TlsConfigError) as error:
+            raise ControlRefused(str(error)) from error
+        return 0 if self.app.rooms is None else await self.app.rooms.changed(rooms)
+
+    def kick_from_room(self, room: str, who: str) -> int:
+        """Hang up on somebody in a room; returns how many sessions ended."""
+        return self.app.web.room_desk.kick(room, who)
+
+    async def invite_to_room(self, room: str, people: Sequence[str]) -> int:
+        """Call people into a room; returns how many devices ring."""
+        try:
+            return await self.app.web.room_desk.invite(room, people, OPERATOR)
+        except RoomRefused as refused:
+            raise ControlRefused(str(refused)) from refused
+
+    def room_participants(self, room: str) -> Sequence[Mapping[str, object]]:
+        """Say who is in a room now."""
+        return self.app.web.room_desk.participants(room)
+
+    # ------------------------------------------------------------- broadcasts
 
     async def broadcasts_changed(self) -> int:
         """Take up broadcasts that were begun, drop those that were ended; returns how many run."""

@@ -101,6 +101,20 @@ class ControlPlane(Protocol):
     async def groups_changed(self) -> int:
         """Read the groups again; returns how many there are."""
 
+    async def rooms_changed(self, rooms: Sequence[str] | None) -> int:
+        """Put in force what changed of rooms in the database, of all with None; returns how many
+        there are.
+        """
+
+    def kick_from_room(self, room: str, who: str) -> int:
+        """Hang up on somebody in a room; returns how many sessions ended."""
+
+    async def invite_to_room(self, room: str, people: Sequence[str]) -> int:
+        """Call people into a room; returns how many devices ring."""
+
+    def room_participants(self, room: str) -> Sequence[Mapping[str, object]]:
+        """Say who is in a room now."""
+
     async def broadcasts_changed(self) -> int:
         """Take up broadcasts that were begun, drop those that were ended; returns how many run."""
 
@@ -164,6 +178,24 @@ def make_control_app(plane: ControlPlane, trace: TraceHub) -> Starlette:
 
     async def groups_changed(_request: Request) -> Response:
         return JSONResponse({"count": await plane.groups_changed()})
+
+    async def rooms_changed(request: Request) -> Response:
+        rooms = _aors(await _body(request), "rooms")
+        return JSONResponse({"count": await plane.rooms_changed(rooms)})
+
+    async def kick_from_room(request: Request) -> Response:
+        body = await _body(request)
+        ended = plane.kick_from_room(_string(body, "room"), _string(body, "who"))
+        return JSONResponse({"ended": ended})
+
+    async def invite_to_room(request: Request) -> Response:
+        body = await _body(request)
+        called = await plane.invite_to_room(_string(body, "room"), _aors(body, "people") or [])
+        return JSONResponse({"called": called})
+
+    async def room_participants(request: Request) -> Response:
+        found = plane.room_participants(_string(await _body(request), "room"))
+        return JSONResponse({"participants": found})
 
     async def broadcasts_changed(_request: Request) -> Response:
         return JSONResponse({"count": await plane.broadcasts_changed()})
@@ -238,6 +270,10 @@ def make_control_app(plane: ControlPlane, trace: TraceHub) -> Starlette:
             Route("/tokens/changed", _guarded(tokens_changed), methods=["POST"]),
             Route("/services/changed", _guarded(services_changed), methods=["POST"]),
             Route("/groups/changed", _guarded(groups_changed), methods=["POST"]),
+            Route("/rooms/changed", _guarded(rooms_changed), methods=["POST"]),
+            Route("/rooms/kick", _guarded(kick_from_room), methods=["POST"]),
+            Route("/rooms/invite", _guarded(invite_to_room), methods=["POST"]),
+            Route("/rooms/participants", _guarded(room_participants), methods=["POST"]),
             Route("/broadcasts/changed", _guarded(broadcasts_changed), methods=["POST"]),
             Route("/policies/changed", _guarded(policies_changed), methods=["POST"]),
             Route("/bindings/remove", _guarded(remove_binding), methods=["POST"]),
@@ -292,12 +328,12 @@ async def _body(request: Request) -> Mapping[str, object]:
     return body
 
 
-def _aors(body: Mapping[str, object]) -> list[str] | None:
-    aors = body.get("aors")
+def _aors(body: Mapping[str, object], key: str = "aors") -> list[str] | None:
+    aors = body.get(key)
     if aors is None:
         return None
     if not (isinstance(aors, list) and all(isinstance(aor, str) for aor in aors)):
-        raise _BadBody("aors must be a list of addresses or null")
+        raise _BadBody(f"{key} must be a list of addresses or null")
     return aors
 
 

@@ -22,6 +22,8 @@ SCOPES = {
     "services:read": "fetch and acknowledge messages for service accounts",
     "broadcasts": "begin broadcasts in the name of these senders, watch and end them",
     "history:read": "read the archive of these senders",
+    "rooms:read": "read the rooms it may act for: members, history, what happened",
+    "rooms:write": "make, change and remove these rooms, and call people into them or out",
     "admin": "everything above, for every user",
 }
 

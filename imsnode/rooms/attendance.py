@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from session_msrp.rooms.live import LiveRoom, Visit
+from session_msrp.rooms.live import LiveRoom, Participant, Visit
 from session_msrp.rooms.ports import RoomStore
 from session_msrp.rooms.values import Member, Room, RoomMessage
 from sip.timers import TimerQueue
@@ -115,7 +115,7 @@ class Attendance:
         for aor, room in list(self._active.items()):
             settled, newest = self._settled.get(aor, 0), self._newest[aor]
             for who in room.participants.keys() & room.room.members.keys():
-                if settled > self._seen.get((aor, who), 0):
+                if settled > self._seen.get((aor, who), 0) and _hears(room.participants[who]):
                     marks[aor, who] = settled
             if settled == newest:
                 del self._active[aor]
@@ -126,3 +126,8 @@ class Attendance:
         self._ticking = bool(self._active)
         if self._ticking:
             self._timers.schedule(now + _TICK_S, self, _TICK)
+
+
+def _hears(participant: Participant) -> bool:
+    """Say whether what is sent to a participant leaves, and does not wait for older messages."""
+    return any(visit.waiting is None for visit in participant.visits)

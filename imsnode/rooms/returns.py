@@ -14,18 +14,20 @@ from typing import Final
 from imsnode.msrp.capability import capability_of
 from session_msrp.rooms import edits
 from session_msrp.rooms.live import LiveRoom, Visit
-from session_msrp.rooms.ports import Changed, RoomStore
+from session_msrp.rooms.ports import Changed, Edit
 from session_msrp.rooms.values import Room
 from sip.forward import Target
 
 from .attendance import HUNG_UP, Attendance
 from .feeds import Feeds
 
-__all__ = ["Returns"]
+__all__ = ["Change", "Invite", "Returns"]
 
 #: Answers of a device that takes no session, now or ever.
 _UNABLE: Final = frozenset((405, 406, 415, 420, 488, 501, 606))
 
+#: change(room, edit, done, actor): changes a room, in the store and in force.
+Change = Callable[[str, Edit, Callable[[Changed], None], str], None]
 #: invite(room, aor, done): calls somebody into a room; done gets the final status, once.
 Invite = Callable[[str, str, Callable[[int], None]], None]
 
@@ -39,7 +41,7 @@ class Returns:
     def __init__(
         self,
         rooms: Mapping[str, LiveRoom],
-        store: RoomStore,
+        change: Change,
         attendance: Attendance,
         feeds: Feeds,
         invite: Invite,
@@ -47,7 +49,7 @@ class Returns:
     ) -> None:
         self.called = 0
         self._rooms = rooms
-        self._store = store
+        self._change = change
         self._attendance = attendance
         self._feeds = feeds
         self._invite = invite
@@ -76,7 +78,7 @@ class Returns:
         self._hung_up.discard((aor, visit.aor))
         member = visit.room.member(visit.aor)
         if member is not None and member.pager:
-            self._store.change(aor, edits.set_pager(aor, visit.aor, False), _ignore, visit.aor)
+            self._change(aor, edits.set_pager(aor, visit.aor, False), _ignore, visit.aor)
 
     def left(self, visit: Visit, why: str) -> None:
         """Remember who hung up."""
@@ -90,7 +92,7 @@ class Returns:
 
     def by_message(self, room: Room, aor: str) -> None:
         """Reach a member by MESSAGE from now on."""
-        self._store.change(room.aor, edits.set_pager(room.aor, aor, True), _ignore, aor)
+        self._change(room.aor, edits.set_pager(room.aor, aor, True), _ignore, aor)
 
     def _bring_back(self, room: Room, aor: str, now: float) -> None:
         targets = self._targets(aor, now)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from presence.packages.own import Terrain
 from session_msrp.rooms.edits import RoomRefused
@@ -122,7 +122,7 @@ class Rooms:
         """Take up the rooms of the store; blocks while it reads."""
         app = self._app
         self.keeping.start(app.storage.rooms.load_all(), app.clock.now())
-        self.upkeep.open(self.rooms, self.focus.switch, self._call)
+        self.upkeep.open(self.rooms, self.focus.switch, self._call, self.keeping.change)
         self._sweep()
 
     def _sweep(self) -> None:
@@ -252,7 +252,7 @@ class Rooms:
         else:
             self.inviting.invite(live, who, done)
 
-    def participants(self, aor: str) -> list[Mapping[str, object]]:
+    def participants(self, aor: str) -> list[Mapping[str, Any]]:
         """Say who is in a room, a row for each session."""
         live = self.rooms.get(aor)
         if live is None:

@@ -18,7 +18,7 @@ from .feeds import Feeds
 from .keeper import RoomKeeper
 from .records import Records
 from .replays import Replays
-from .returns import Invite, Returns
+from .returns import Change, Invite, Returns
 
 if TYPE_CHECKING:
     from imsnode.app import App
@@ -42,14 +42,16 @@ class Upkeep:
         )
         self.attendance = Attendance(self._store, app.edge.endpoint.timers)
 
-    def open(self, rooms: Mapping[str, LiveRoom], switch: Switch, invite: Invite) -> None:
+    def open(
+        self, rooms: Mapping[str, LiveRoom], switch: Switch, invite: Invite, change: Change
+    ) -> None:
         """Begin; blocks while it reads. Args: rooms: those there are, by AoR."""
         app = self._app
         self.attendance.start([live.room for live in rooms.values()], self._store.table.newest())
         self.feeds = Feeds(self._store, self.attendance, app.messaging.submit)
         self.keeper.onlookers += [self.attendance, self.feeds]
         self.returns = Returns(
-            rooms, self._store, self.attendance, self.feeds, invite, app.location.targets
+            rooms, change, self.attendance, self.feeds, invite, app.location.targets
         )
         self._replays = Replays(self._store, switch, self.attendance)
         self.door = Door(

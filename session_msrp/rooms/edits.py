@@ -15,9 +15,11 @@ from .values import Access, Member, Role, Room
 
 __all__ = [
     "RoomRefused",
+    "chain",
     "create",
     "remove",
     "set_banned",
+    "set_member",
     "set_members",
     "set_muted",
     "set_nickname",
@@ -101,6 +103,42 @@ def set_members(
             known = members.get(who, Member(who))
             members[who] = replace(known, role=role or known.role, banned=False)
         made = replace(room, members=members)
+        _check_owner(room, made)
+        _check_size(made, most_members)
+        return made
+
+    return edit
+
+
+def chain(edits: Iterable[Edit]) -> Edit:
+    """Do one edit after the other, or none of them."""
+    every = tuple(edits)
+
+    def edit(there: Room | None) -> Room | None:
+        for each in every:
+            there = each(there)
+        return there
+
+    return edit
+
+
+def set_member(
+    aor: str,
+    who: str,
+    role: Role | None = None,
+    banned: bool | None = None,
+    muted: bool | None = None,
+    pager: bool | None = None,
+    most_members: int = 1 << 30,
+) -> Edit:
+    """Let somebody be known to a room as it is given, all at once."""
+
+    def edit(there: Room | None) -> Room:
+        room = _existing(there, aor)
+        known = room.members.get(who, Member(who))
+        given = {"role": role, "banned": banned, "muted": muted, "pager": pager}
+        wanted = {name: value for name, value in given.items() if value is not None}
+        made = _with(room, replace(known, **wanted))  # type: ignore[arg-type]
         _check_owner(room, made)
         _check_size(made, most_members)
         return made

@@ -43,6 +43,9 @@ class Store:
         self.events: list[RoomEvent] = []
         self.full = False
 
+    def load_all(self) -> list[Room]:
+        return [self.house.live.room]
+
     def change(
         self, aor: str, edit: Edit, done: Callable[[Changed], None], actor: str = ""
     ) -> None:
@@ -121,7 +124,7 @@ class House:
         self.here: set[str] = set()
         rooms = {ROOM: self.live}
         self.returns = Returns(
-            rooms, self.store, self.attendance, self.feeds, self.invite, self.targets
+            rooms, self.store.change, self.attendance, self.feeds, self.invite, self.targets
         )
         self.replays = Replays(self.store, self.world.switch, self.attendance)
         self.endpoint = Endpoint()

@@ -13,6 +13,7 @@ from .operation import Call, Operation, Security
 from .problems import Problem
 from .rcs_files import rcs_file_operations
 from .reports import report_operations
+from .rooms import room_operations
 from .services import service_operations
 from .shares import share_operations
 
@@ -34,6 +35,7 @@ __all__ = [
     "message_operations",
     "rcs_file_operations",
     "report_operations",
+    "room_operations",
     "service_operations",
     "share_operations",
 ]

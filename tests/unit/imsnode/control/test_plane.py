@@ -96,6 +96,7 @@ async def test_one_removal_that_fails_does_not_spare_the_others() -> None:
         admission=SimpleNamespace(directory=Directory()),
         documents=SimpleNamespace(refresh=unchanged),
         presence=None,
+        rooms=None,
         storage=SimpleNamespace(
             accounts=SimpleNamespace(get=lambda _aor: None),
             choices=SimpleNamespace(load=lambda _aors: {}),
