@@ -2,7 +2,8 @@
 
     python benchmarks/run.py [--rounds 5] [--duration 4] [--only PART,...]
 
-PART is one of relay, register, offline, digest, presence, receipts, scale, many, history, xcap, watchers, lists, msrp; all
+PART is one of relay, register, offline, digest, presence, receipts, scale, many, history, xcap, watchers, lists, msrp,
+rooms; all
 without ``--only``. Every figure is per CPU second of the server's process tree; the generator's own CPU time is never counted. The server is
 pinned to one core and the generator to another when there are two. Single results go to
 ``benchmarks/results.json``, the table into ``docs/explanation/performance.md``; needs a C compiler and, for the comparison, Debian's kamailio
@@ -43,7 +44,7 @@ COMPARISONS = (
 )
 #: What a presence server is also held against: one that keeps its state in SQLite, as ours does.
 DURABLE_PEER, DURABLE_MARK = "kamailio-db", 10.0
-PARTS = "relay,register,offline,digest,presence,receipts,scale,many,history,xcap,watchers,lists,msrp"
+PARTS = "relay,register,offline,digest,presence,receipts,scale,many,history,xcap,watchers,lists,msrp,rooms"
 #: message/cpim that asks for notifications, against the same server's plain figure.
 ASKED = "positive-delivery, negative-delivery, display"
 RECEIPTS = (
@@ -252,6 +253,12 @@ def main() -> int:
         sessions = msrp.measure(opts.duration, opts.rounds)
         kept["msrp"] = sessions
         text += "\n\n" + msrp.table(sessions)
+    if "rooms" in wanted:
+        from benchmarks import rooms
+
+        found = rooms.measure(opts.duration, opts.rounds)
+        kept["rooms"] = found
+        text += "\n\n" + rooms.table(found)
     head = (
         f"{datetime.date.today()}, {platform.machine()}, Python {platform.python_version()}, "
         f"{os.cpu_count()} cores; `make bench` ({opts.rounds} rounds of {opts.duration:g} s, medians)\n\n"
