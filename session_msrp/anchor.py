@@ -57,8 +57,7 @@ class Leg:
     path: the end's own, as its SDP has it; empty until that has come. connects: we open the
     connection. link: the connection its SENDs come on, None while there is none. paths: the path
     headers of what is sent to it, with the line ends around them; answer_paths: of an answer.
-    tap: shown each request of this end that has a body, with the place of its first octet in the
-    message.
+    tap: shown each request of this end that has a body.
     """
 
     __slots__ = ("answer_paths", "chunks", "connects", "fingerprint", "first", "key", "link",
@@ -86,7 +85,7 @@ class Leg:
         self.refused = b""
         self.chunks = 0
         self.octets = 0
-        self.tap: Callable[[Chunk, int], None] | None = None
+        self.tap: Callable[[Chunk], None] | None = None
 
     def reached_by(self, described: Description, connects: bool) -> None:
         """Take what the end's SDP says of it."""
@@ -248,7 +247,7 @@ class Anchor:
         stats.chunks += 1
         stats.octets += chunk.size
         if leg.tap is not None and chunk.body_at:
-            leg.tap(chunk, chunk.byte_range().start - 1 + chunk.offset)
+            leg.tap(chunk)
         if chunk.offset or chunk.flag is MORE:
             self._pass_piece(leg, chunk, link)
             return True

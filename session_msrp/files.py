@@ -14,7 +14,7 @@ from sip.bodies.mediatype import media_type
 from sip.bodies.sdp import Media, Sdp
 
 from .chunk import ENDED, Chunk
-from .errors import MediaError
+from .errors import BadChunk, MediaError
 from .party import Attribute
 
 __all__ = [
@@ -243,9 +243,14 @@ class FileWatch:
         self.done = False
         self._start = start
 
-    def __call__(self, chunk: Chunk, at: int) -> None:
-        """Take a piece of the file; what is wrapped is not the file itself."""
+    def __call__(self, chunk: Chunk) -> None:
+        """Take a piece of the file."""
         if chunk.method != b"SEND" or self.done:
+            return
+        try:
+            at = chunk.byte_range().start - 1 + chunk.offset
+        except BadChunk:  # the far end refuses it
+            self.check.broken = True
             return
         self.check.feed(self._start - 1 + at, chunk.body)
         self.done = chunk.flag == ENDED

@@ -56,6 +56,8 @@ class Phone:
     Args: server: (host, port) of the node. password: "" never answers a challenge.
     """
 
+    features = ""  # parameters of its Contact, each behind a semicolon
+
     def __init__(
         self,
         server: tuple[str, int],
@@ -69,7 +71,6 @@ class Phone:
         self.server, self.user, self.domain, self.transport = server, user, domain, transport
         self.password = f"pw-{user}" if password is None else password
         self.instance = instance
-        self.features = ""  # parameters of its Contact, each behind a semicolon
         family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
         kind = socket.SOCK_DGRAM if transport == "UDP" else socket.SOCK_STREAM
         self.socket = socket.socket(family, kind)

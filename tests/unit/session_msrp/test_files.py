@@ -6,16 +6,21 @@ from hashlib import sha1
 
 import pytest
 
+from session_msrp.chunk import Chunk
 from session_msrp.errors import MediaError
 from session_msrp.files import (
     FileCheck,
     FileOffer,
     FilePolicy,
+    FileWatch,
     answer_attributes,
     read_file,
     rename_file,
     safe_name,
 )
+from session_msrp.framer import Framer
+from session_msrp.limits import Limits
+from session_msrp.printing import print_request
 from sip.bodies.sdp import Media, parse_sdp
 
 DIGEST = ":".join(f"{octet:02X}" for octet in sha1(b"hello").digest())
@@ -125,6 +130,38 @@ def test_an_answer_repeats_what_it_must_and_nothing_else() -> None:
 )
 def test_what_the_policy_refuses(policy: FilePolicy, selector: str, why: str) -> None:
     assert policy.refusal(section(selector)[0]) == why
+
+
+def chunk(headers: bytes, body: bytes, flag: bytes = b"$") -> Chunk:
+    framer = Framer(Limits())
+    head = (*headers.split(b"|"), b"Content-Type: image/jpeg")
+    framer.feed(
+        print_request(b"abcd1234", b"SEND", b"msrp://a/b;tcp", b"msrp://c/d;tcp", head, body, flag)
+    )
+    found = framer.next()
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("pieces", "verdict"),
+    [
+        ([(b"Byte-Range: 1-3/5", b"hel", b"+"), (b"Byte-Range: 4-5/5", b"lo", b"$")], "file-whole"),
+        ([(b"Byte-Range: 1-3/5", b"hel", b"+")], "file-unfinished"),
+        ([(b"Byte-Range: 1-5/5", b"hallo", b"$")], "file-differs"),
+        ([(b"Byte-Range: 1-6/6", b"hello!", b"$")], "file-too-long"),
+        ([(b"Byte-Range: 3-5/5", b"llo", b"$")], "file-unchecked"),
+        ([(b"Byte-Range: x", b"hello", b"$"), (b"Byte-Range: 1-5/5", b"hello", b"$")],
+         "file-unchecked"),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_a_file_that_passed(
+    pieces: list[tuple[bytes, bytes, bytes]], verdict: str
+) -> None:
+    watch = FileWatch(FileCheck(section()[0]), 1)
+    for piece in pieces:
+        watch(chunk(*piece))
+    assert watch.verdict == verdict
 
 
 def test_a_file_is_held_against_its_hash_over_a_break() -> None:
