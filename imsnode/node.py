@@ -167,6 +167,8 @@ class Node:
 
     def on_request(self, request: Request, flow: Flow, now: float) -> None:
         """Judge a new request, stage by stage; the first refusal ends it."""
+        if request.method != "MESSAGE":
+            self.endpoint.catch_up(now)
         routed = self.proxy.preprocess(request, flow, now)
         if request.method == "ACK":
             self._acknowledge(request, flow, routed, now)
@@ -372,6 +374,7 @@ class Node:
         sender = principal.aor if principal is not None else ""
         service = self.services.get(aor)
         if service is not None:
+            self.endpoint.catch_up(now)
             service.request(shown, flow, sender, aor, now)
             return
         events = self.events
@@ -395,21 +398,11 @@ class Node:
             oversize = self.oversize
             if oversize is not None and oversize.take(request, shown, flow, sender, aor, None, now):
                 return
-            if (
-                not request.is_text
-                and may_be_revoke(request)
-                and self.recalls.request(request, flow, sender, aor, now)
-            ):
-                return
-            if (
-                not request.is_text
-                and may_be_report(request)
-                and self.reporting.take(request, flow, sender, aor, now)
-            ):
+            if not request.is_text and self._about_another(request, flow, sender, aor, now):
                 return
             transaction = self.endpoint.accept(request, flow, now)
             way = routed if shown is request else None
-            self.pager.submit(transaction, shown, way, sender, aor, now, wall)
+            self.pager.take(transaction, shown, way, sender, aor, now, wall)
             return
         if request.method == "PUBLISH":
             # Event state is the node's to keep, not a device's, and it keeps none (RFC 3903 6).
@@ -429,6 +422,19 @@ class Node:
         if deferring is not None:
             owner = deferring.behind(request, flow, sender, aor) or PLAIN
         self._forward(request, flow, routed, targets, now, owner=owner)
+
+    def _about_another(
+        self, request: Request, flow: Flow, sender: str, aor: str, now: float
+    ) -> bool:
+        """Serve a MESSAGE that says something of another, which may have come just before it."""
+        if may_be_revoke(request):
+            self.endpoint.catch_up(now)
+            if self.recalls.request(request, flow, sender, aor, now):
+                return True
+        if may_be_report(request):
+            self.endpoint.catch_up(now)
+            return self.reporting.take(request, flow, sender, aor, now)
+        return False
 
     def _all_secure(self, aor: str, now: float) -> bool:
         """Tell whether a SIPS request can reach every device over TLS (RFC 3261 26.2.2)."""

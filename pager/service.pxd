@@ -17,6 +17,18 @@ from .submission cimport Submission
 from .values cimport LedgerEntry
 
 
+cdef class Arrival:
+    cdef Pager pager
+    cdef str recipient
+    cdef Request request
+    cdef Routed routed
+    cdef str sender
+    cdef ServerTransaction server_tx
+    cdef double wall
+
+    cpdef proceed(self, double now)
+
+
 cdef class Pager(Shared):
     cdef Py_ssize_t _body_bytes
     cdef dict _boxes
@@ -29,6 +41,17 @@ cdef class Pager(Shared):
     cdef Proxy _proxy
     cdef TimerQueue _timers
 
+    @cython.locals(arrival=Arrival)
+    cpdef take(
+        self,
+        ServerTransaction server_tx,
+        Request request,
+        Routed routed,
+        str sender,
+        str recipient,
+        double now,
+        double wall,
+    )
     @cython.locals(submission=Submission, fork=Fork, message_id=str)
     cpdef str submit(
         self,

@@ -43,6 +43,26 @@ _REFUSE: Final = policy.Act.REFUSE
 _REPEATS_S: Final = 64.0
 
 
+class Arrival:
+    """A MESSAGE on its way to ``Pager.submit``, see there."""
+
+    __slots__ = ("pager", "recipient", "request", "routed", "sender", "server_tx", "wall")
+
+    pager: Pager
+    recipient: str
+    request: Request
+    routed: Routed | None
+    sender: str
+    server_tx: ServerTransaction
+    wall: float
+
+    def proceed(self, now: float) -> None:
+        """Submit it."""
+        self.pager.submit(
+            self.server_tx, self.request, self.routed, self.sender, self.recipient, now, self.wall
+        )
+
+
 class Pager(Shared):
     """Pager mode for the local users of one node (RFC 3428).
 
@@ -156,6 +176,28 @@ class Pager(Shared):
     def waiting(self, recipient: str) -> int:
         """Count the stored messages of a recipient that somebody still has to get."""
         return self.keeper.waiting(recipient)
+
+    def take(
+        self,
+        server_tx: ServerTransaction,
+        request: Request,
+        routed: Routed | None,
+        sender: str,
+        recipient: str,
+        now: float,
+        wall: float,
+    ) -> None:
+        """Take a MESSAGE as ``submit`` does, once all that came with it have been judged."""
+        arrival = Arrival.__new__(Arrival)
+        arrival.pager = self
+        arrival.server_tx = server_tx
+        arrival.request = request
+        arrival.routed = routed
+        arrival.sender = sender
+        arrival.recipient = recipient
+        arrival.wall = wall
+        if not self.endpoint.put_off(arrival, server_tx):
+            arrival.proceed(now)
 
     def submit(
         self,

@@ -30,6 +30,7 @@ cdef class Submission:
     cdef public bytes call_id
     cdef public bint claimed
     cdef public long long cseq
+    cdef public str device
     cdef public bint dropped
     cdef public bytes from_tag
     cdef public str id
@@ -60,8 +61,10 @@ cdef class Submission:
         bint local,
     )
     cpdef on_branch(self, Fork fork, Branch branch, double now)
-    @cython.locals(pager=Shared, at=double, device=str, entry=LedgerEntry)
+    @cython.locals(pager=Shared)
     cpdef on_final(self, Fork fork, Response response, int status, double now)
+    @cython.locals(pager=Shared, at=double, entry=LedgerEntry)
+    cpdef proceed(self, double now)
     @cython.locals(pager=Shared, request=Request, expires_at=double, keeper=Keeper)
     cpdef tuple facts(self, bint accepted)
     @cython.locals(pager=Shared, request=Request, offered=tuple, message=StoredMessage)

@@ -101,9 +101,9 @@ class Submission:
     recipient it is not forwarded to now. local: this node made the message, so the fork has no
     upstream. status: what the sender was told, 0 before. twins: repeats waiting for the answer.
     times: when each of several devices answered, None once the ledger knows. begun: the ledger
-    knows of the receipt. notice: for contents that the node reads. claimed: it is the one
-    message a stranger may send. dropped: turned away, though the sender was told what it would be
-    told if it waited for the recipient.
+    knows of the receipt. device: the one that has taken it. notice: for contents that the node
+    reads. claimed: it is the one message a stranger may send. dropped: turned away, though the
+    sender was told what it would be told if it waited for the recipient.
     """
 
     __slots__ = (
@@ -113,6 +113,7 @@ class Submission:
         "call_id",
         "claimed",
         "cseq",
+        "device",
         "dropped",
         "from_tag",
         "id",
@@ -179,6 +180,7 @@ class Submission:
         self.notice: Notice | None = None
         self.claimed = False
         self.dropped = False
+        self.device = ""
 
     # --- the fork
 
@@ -215,29 +217,35 @@ class Submission:
             pager.stats.relayed += 1
             self.status = status
             self.phase = DONE
-            at = self.at
-            device = pager.bindings.device_of(fork.branches[0].target)
-            # Field by field: what `LedgerEntry()` would take for ten arguments is worth the lines.
-            entry = LedgerEntry.__new__(LedgerEntry)
-            entry.message_id = self.id
-            entry.call_id = self.call_id
-            entry.at = at
-            entry.sender = self.sender
-            entry.recipient = self.recipient
-            entry.size = len(self.request.body)
-            entry.steps = [
-                (at, RECEIVED, "", 0, FORWARDED),
-                (at + now - self.started, ANSWERED, device, status, DEVICE_ACCEPTED),
-            ]
-            entry.outcome = RELAYED
-            entry.final = True
-            entry.notice = self.notice
-            pager.ledger.note(entry)
             self.answering = None
-            heard_by = pager.plain_observers if self.notice is None else pager.observers
-            for observer in heard_by:
-                observer.answered(self, now)
-            self._finish()
+            self.device = pager.bindings.device_of(fork.branches[0].target)
+            if not pager.endpoint.put_off(self, None):
+                self.proceed(now)
+
+    def proceed(self, now: float) -> None:
+        """Tell of the one device that has taken it, as the sender has been told."""
+        pager = self.pager
+        at = self.at
+        # Field by field: what `LedgerEntry()` would take for ten arguments is worth the lines.
+        entry = LedgerEntry.__new__(LedgerEntry)
+        entry.message_id = self.id
+        entry.call_id = self.call_id
+        entry.at = at
+        entry.sender = self.sender
+        entry.recipient = self.recipient
+        entry.size = len(self.request.body)
+        entry.steps = [
+            (at, RECEIVED, "", 0, FORWARDED),
+            (at + now - self.started, ANSWERED, self.device, self.status, DEVICE_ACCEPTED),
+        ]
+        entry.outcome = RELAYED
+        entry.final = True
+        entry.notice = self.notice
+        pager.ledger.note(entry)
+        heard_by = pager.plain_observers if self.notice is None else pager.observers
+        for observer in heard_by:
+            observer.answered(self, now)
+        self._finish()
 
     def lose_patience(self, fork: Fork, now: float) -> None:
         """Stop waiting for the devices: ``defer_after_s`` has passed."""

@@ -23,11 +23,15 @@ cdef class Endpoint:
     cdef object _trace
     cdef bytes _tag_key
     cdef object _user
+    cdef list _waiting
 
     @cython.locals(remote=tuple)
     cdef bint _is_refused(self, Flow flow) except -1
     @cython.locals(total=Py_ssize_t, begin=Py_ssize_t, end=Py_ssize_t, at=Py_ssize_t, received=list)
     cpdef receive_datagrams(self, list payloads, list flows, double now)
+    @cython.locals(waiting=list, server_tx=ServerTransaction)
+    cpdef catch_up(self, double now)
+    cpdef bint put_off(self, object work, ServerTransaction server_tx) except -1
     cpdef receive_datagram(self, bytes data, Flow flow, double now)
     cdef object _read_datagram(self, bytes data, Flow flow, double now)
     cpdef receive_message(self, bytes data, Flow flow, double now)

@@ -18,7 +18,7 @@ from .transaction.layer import TransactionLayer
 if TYPE_CHECKING:
     from .flow import Flow
     from .ids import IdSource
-    from .ports import Admit, ClientUser, OnFault, RequestUser, Trace, Transport
+    from .ports import Admit, ClientUser, OnFault, RequestUser, Trace, Transport, Work
     from .transaction.client import ClientTransaction
     from .transaction.server import ServerTransaction
 
@@ -29,7 +29,7 @@ _NEVER_ANSWERED = frozenset({0, 7, 19, 53, 123})
 _RETRY_MIN_S = 5
 _RETRY_SPAN_S = 26
 
-_TOGETHER = 8  # datagrams read before the first of them is acted on
+_TOGETHER = 64  # datagrams acted on step by step
 
 #: Limits whose breach by a datagram is dropped without an answer.
 _FLOODS = frozenset({"headers", "head_bytes"})
@@ -78,6 +78,8 @@ class Endpoint:
         self._trace: Trace | None = None
         self._tag_key = bytes.fromhex(ids.token(32))
         self._user: RequestUser | None = None
+        # What was put off while a batch is acted on, None when there is none.
+        self._waiting: list[tuple[Work, ServerTransaction | None]] | None = None
         self.user = user
 
     @property
@@ -103,10 +105,11 @@ class Endpoint:
     # --- from the transport
 
     def receive_datagrams(self, payloads: list[bytes], flows: Sequence[Flow], now: float) -> None:
-        """Take datagrams that came together, as ``receive_datagram`` does, in their order.
+        """Take datagrams that came together, as ``receive_datagram`` does.
 
-        Some are read before the first of them is acted on: the processor's cache has no room for
-        the code of both.
+        All of a batch are read; then the responses are acted on, then what else there is, each
+        kind in its order. What either puts off comes behind it, step by step for the whole batch:
+        the processor's cache has no room for the code of all steps.
         """
         total = len(payloads)
         for begin in range(0, total, _TOGETHER):
@@ -114,11 +117,22 @@ class Endpoint:
             received = [
                 self._read_datagram(payloads[at], flows[at], now) for at in range(begin, end)
             ]
-            for at in range(begin, end):
-                message = received[at - begin]
-                if message is not None:
-                    received[at - begin] = None
-                    self._act(message, len(payloads[at]), flows[at], now)
+            self._waiting = []
+            try:
+                for at in range(begin, end):
+                    message = received[at - begin]
+                    if isinstance(message, Response):
+                        received[at - begin] = None
+                        self._act(message, len(payloads[at]), flows[at], now)
+                self.catch_up(now)
+                for at in range(begin, end):
+                    message = received[at - begin]
+                    if message is not None:
+                        received[at - begin] = None
+                        self._act(message, len(payloads[at]), flows[at], now)
+                self.catch_up(now)
+            finally:
+                self._waiting = None
 
     def receive_datagram(self, data: bytes, flow: Flow, now: float) -> None:
         """Take one datagram; what is not SIP (keep-alives, STUN, NUL) is ignored silently."""
@@ -183,6 +197,27 @@ class Endpoint:
                 self._fault(error, "timer", None, now)
 
     # --- from the transaction user
+
+    def put_off(self, work: Work, server_tx: ServerTransaction | None) -> bool:
+        """Let work wait until the rest of its batch has come as far; False: do it now.
+
+        Args: server_tx: whose request is answered 500 when the work fails.
+        """
+        if self._waiting is None:
+            return False
+        self._waiting.append((work, server_tx))
+        return True
+
+    def catch_up(self, now: float) -> None:
+        """Do what was put off, and what that puts off; before anything it must not overtake."""
+        while self._waiting:
+            waiting = self._waiting
+            self._waiting = []
+            for work, server_tx in waiting:
+                try:
+                    work.proceed(now)
+                except Exception as error:  # noqa: BLE001 - the edge: one failure, one message
+                    self._work_failed(error, server_tx, now)
 
     def accept(self, request: Request, flow: Flow, now: float) -> ServerTransaction:
         """Make the server transaction of a request.
@@ -454,6 +489,19 @@ class Endpoint:
                 self.respond(server_tx, status, now, reason)
         except Exception as error:  # noqa: BLE001 - nothing more can be said to this peer
             self._fault(error, "answer", flow, now)
+
+    def _work_failed(
+        self, error: Exception, server_tx: ServerTransaction | None, now: float
+    ) -> None:
+        """Answer a request for which something was put off, and failed."""
+        status, reason = 500, None
+        if isinstance(error, BadMessage):
+            # a part that is parsed on demand turned out to be broken
+            status, reason = error.status_hint, error.phrase
+        else:
+            self._fault(error, "request", server_tx.flow if server_tx is not None else None, now)
+        if server_tx is not None:
+            self._answer_fault(server_tx.request, server_tx.flow, now, status, reason)
 
     def _fault(self, error: Exception, where: str, flow: Flow | None, now: float) -> None:
         self.stats.faults += 1

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .transaction.client import ClientTransaction
     from .transaction.server import ServerTransaction
 
-__all__ = ["Admit", "ClientUser", "OnFault", "RequestUser", "Trace", "Transport"]
+__all__ = ["Admit", "ClientUser", "OnFault", "RequestUser", "Trace", "Transport", "Work"]
 
 
 class Transport(Protocol):
@@ -37,6 +37,13 @@ class RequestUser(Protocol):
     def on_expired(self, server_tx: ServerTransaction, now: float) -> None:
         """INVITE: no ACK came for the failure sent (Timer H). Else: 64*T1 passed without a final
         response and none may be sent any more (RFC 4320 4.2)."""
+
+
+class Work(Protocol):
+    """Something to be done for a message, put off until others have come as far."""
+
+    def proceed(self, now: float) -> None:
+        """Do it; may put off what follows."""
 
 
 class ClientUser(Protocol):

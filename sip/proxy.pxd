@@ -69,6 +69,8 @@ cdef class Fork:
         request=Request, share=int, target=_Target,
     )
     cpdef start(self, object targets, double now)
+    @cython.locals(branch=Branch)
+    cpdef proceed(self, double now)
     cdef bint _may_tell(self, Response response) except -1
     @cython.locals(data=bytes, server_tx=ServerTransaction, status=int)
     cpdef relay(self, Response response, double now)

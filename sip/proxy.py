@@ -192,8 +192,14 @@ class Fork:
             branch = Branch.__new__(Branch)
             branch._begin(target, share)
             self.branches.append(branch)
-            self._send(branch, target.flow, now)
+        if self.server_tx is None or not proxy.endpoint.put_off(self, self.server_tx):
+            self.proceed(now)
         return None
+
+    def proceed(self, now: float) -> None:
+        """Send the branches that `start` has made."""
+        for branch in self.branches:
+            self._send(branch, branch.target.flow, now)
 
     def cancel(self, now: float) -> None:
         """End an INVITE: CANCEL every branch as soon as it rang. Others are left alone (9.1)."""

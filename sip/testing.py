@@ -197,14 +197,15 @@ class _Delivery:
 
     def __call__(self) -> None:
         node = self.node
-        if not node.running or node.life != self.life:
-            return
-        now = node.network.now
-        if self.far is None:
-            flow = node.transport.datagram_flow(self.source)
-            node.endpoint.receive_datagram(self.data, flow, now)
-        elif not self.far.closed:
-            node.endpoint.receive_message(self.data, self.far, now)
+        if node.running and node.life == self.life and self.far is not None and not self.far.closed:
+            node.endpoint.receive_message(self.data, self.far, node.network.now)
+
+    def together(self, arriving: list[_Delivery]) -> None:
+        """Hand datagrams to the node that arrive in the same moment, this one among them."""
+        node = self.node
+        heard = [other for other in arriving if node.running and node.life == other.life]
+        flows = [node.transport.datagram_flow(other.source) for other in heard]
+        node.endpoint.receive_datagrams([other.data for other in heard], flows, node.network.now)
 
 
 class _Failure:
@@ -382,6 +383,17 @@ class SimNetwork:
                     times.append(deadline)
         return min(times, default=None)
 
+    def _arriving_with(self, first: _Delivery) -> list[_Delivery]:
+        """Take the datagrams that arrive at one node in the same moment off the agenda."""
+        arriving = [first]
+        while self._agenda and self._agenda[0][0] <= self.now:
+            event = self._agenda[0][2]
+            if not isinstance(event, _Delivery) or event.far or event.node is not first.node:
+                break
+            arriving.append(event)
+            heappop(self._agenda)
+        return arriving
+
     def _advance(self, end: float, predicate: Callable[[], bool] | None) -> bool:
         for _ in range(_MAX_STEPS):
             if predicate is not None and predicate():
@@ -392,7 +404,11 @@ class SimNetwork:
                 return predicate is not None and predicate()
             self.now = max(self.now, at)
             while self._agenda and self._agenda[0][0] <= self.now:
-                heappop(self._agenda)[2]()
+                event = heappop(self._agenda)[2]
+                if isinstance(event, _Delivery) and event.far is None:
+                    event.together(self._arriving_with(event))
+                else:
+                    event()
             for node in list(self.nodes.values()):
                 deadline = node.endpoint.next_deadline() if node.running else None
                 if deadline is not None and deadline <= self.now:

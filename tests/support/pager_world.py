@@ -565,7 +565,7 @@ class World:
             self.courier.request(request, flow, sender, recipient, now)
             return
         server_tx = self.node.endpoint.accept(request, flow, now)
-        self.pager.submit(
+        self.pager.take(
             server_tx,
             request,
             routed,

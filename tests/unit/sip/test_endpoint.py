@@ -36,12 +36,19 @@ class User:
         self.transactions: list[ServerTransaction] = []
         self.accept = True
         self.fault: Exception | None = None
+        self.steps: list[Step] = []
+        self.put_off: list[bool] = []
+        self.told: list[tuple[float, str]] = []
 
     def on_request(self, request: Request, flow: Flow, now: float) -> None:
         self.requests.append(request)
         assert self.endpoint is not None
         if self.accept and request.method != "ACK":
             self.transactions.append(self.endpoint.accept(request, flow, now))
+        self.told.append((now, "request"))
+        if self.steps:
+            step = self.steps.pop(0)
+            self.put_off.append(self.endpoint.put_off(step, self.transactions[-1]))
         if self.fault is not None:
             raise self.fault
 
@@ -59,6 +66,7 @@ class Node:
         self.transport = RecordingTransport()
         self.user = User()
         self.faults: list[tuple[str, str]] = []
+        self.done: list[str] = []
         self.endpoint = Endpoint(
             self.transport, self.user, SeededIds(5), on_fault=self.on_fault, **options
         )
@@ -105,6 +113,69 @@ class TestTogether:
         node.endpoint.receive_datagrams(payloads, [udp_flow()] * 3, 0.0)
         assert len(node.user.requests) == 3
         assert node.stats.faults == 3
+
+    def test_answers_are_acted_on_before_requests(self) -> None:
+        node = Node()
+        sender = RecordingUser()
+        sent = request_bytes(branch=b"z9hG4bKsent")
+        node.endpoint.create_client(sent, "MESSAGE", b"z9hG4bKsent", udp_flow(), sender, 0.0)
+        node.user.told = sender.told
+        payloads = [request_bytes(branch=b"z9hG4bKnew"), response_bytes(sent, 200)]
+        node.endpoint.receive_datagrams(payloads, [udp_flow()] * 2, 0.0)
+        assert sender.told == [(0.0, "200"), (0.0, "request")]
+
+
+class Step:
+    """Work that tells when it is done, and fails or is followed by more as the test wants it."""
+
+    def __init__(self, node: Node, name: str, fault: Exception | None = None) -> None:
+        self.node = node
+        self.name = name
+        self.fault = fault
+        self.next: Step | None = None
+
+    def proceed(self, now: float) -> None:
+        self.node.done.append(self.name)
+        if self.next is not None:
+            self.node.endpoint.put_off(self.next, None)
+        if self.fault is not None:
+            raise self.fault
+
+
+class TestPutOff:
+    def test_nothing_is_put_off_where_nothing_else_came(self) -> None:
+        node = Node()
+        node.user.steps = [Step(node, "one")]
+        node.datagram(request_bytes())
+        assert node.user.put_off == [False]
+        assert node.done == []
+
+    def test_steps_are_taken_by_all_before_the_next_one(self) -> None:
+        node = Node()
+        node.user.steps = [Step(node, "a1"), Step(node, "b1"), Step(node, "c1")]
+        node.user.steps[0].next = Step(node, "a2")
+        node.user.steps[1].next = Step(node, "b2")
+        payloads = [request_bytes(branch=b"z9hG4bK%d" % number) for number in range(3)]
+        node.endpoint.receive_datagrams(payloads, [udp_flow()] * 3, 0.0)
+        assert node.user.put_off == [True] * 3
+        assert node.done == ["a1", "b1", "c1", "a2", "b2"]
+
+    @pytest.mark.parametrize(
+        ("fault", "status", "counted"),
+        [(RuntimeError(), b"500", 1), (ParseError("Contact", "Bad Contact"), b"400", 0)],
+    )
+    def test_what_fails_later_is_answered_alone(
+        self, fault: Exception, status: bytes, counted: int
+    ) -> None:
+        node = Node()
+        node.user.steps = [Step(node, "one"), Step(node, "two", fault), Step(node, "three")]
+        payloads = [request_bytes(branch=b"z9hG4bK%d" % number) for number in range(3)]
+        node.endpoint.receive_datagrams(payloads, [udp_flow()] * 3, 0.0)
+        assert node.done == ["one", "two", "three"]
+        (answer,) = [sent for _, _, sent in node.transport.sent]
+        assert answer[8:11] == status
+        assert b"z9hG4bK1" in answer
+        assert node.stats.faults == counted
 
 
 class TestDatagrams:
