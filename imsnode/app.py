@@ -209,7 +209,9 @@ class App:
         endpoint.user = self.node
         self.edge.driver.after_batch = storage.give_way
         layer = endpoint.layer
-        self.garbage: Garbage = Garbage(self.loop, lambda: layer.server_count)
+        self.garbage: Garbage = Garbage(
+            self.loop, lambda: layer.server_count + layer.completed_count
+        )
         self.web: Web = Web(self, self.readiness)
         node_metrics(self.web.metrics, self)
 

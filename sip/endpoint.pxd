@@ -48,7 +48,7 @@ cdef class Endpoint:
         object context=*,
     )
     cpdef send(self, Flow flow, bytes data, double now)
-    @cython.locals(text=bytes)
+    @cython.locals(number=bytes, parts=list)
     cpdef bytes to_tag(self, Request request)
     @cython.locals(request=Request, tag=bytes, data=bytes)
     cpdef bint answer(
@@ -85,7 +85,7 @@ cdef class Endpoint:
         bytes content_type,
         bint trusted,
     ) except -1
-    @cython.locals(mark=Py_ssize_t)
+    @cython.locals(mark=Py_ssize_t, high=bytes, low=bytes)
     cdef bytes _tag(self, bytes text)
     cdef object _read(self, bytes data, Flow flow, double now, bint stream)
     @cython.locals(remote=tuple, request=Request)

@@ -357,24 +357,18 @@ class Endpoint:
 
         A CANCEL and its INVITE get the same one (RFC 3261 9.2).
         """
-        text = b" ".join(
-            (
-                request.branch,
-                request.hop.sent_by,
-                request.call_id,
-                b"%d" % request.cseq,
-                request.from_tag,
-            )
-        )
-        return self._tag(text)
+        number = octets.decimal(request.cseq)
+        parts = [request.branch, request.hop.sent_by, request.call_id, number, request.from_tag]
+        return self._tag(octets.join(b" ", parts))
 
     # --- inside
 
     def _tag(self, text: bytes) -> bytes:
         # The interpreter's hash is SipHash under a key of this process (PEP 456), here with a
         # secret of ours in front: nobody else can tell what comes of a text.
-        mark = hash(self._tag_key + text)
-        return octets.hex8((mark >> 32) & 0xFFFFFFFF) + octets.hex8(mark & 0xFFFFFFFF)
+        mark = hash(octets.concat(self._tag_key, text, b"", b""))
+        high, low = octets.hex8((mark >> 32) & 0xFFFFFFFF), octets.hex8(mark & 0xFFFFFFFF)
+        return octets.concat(high, low, b"", b"")
 
     def _read(
         self, data: bytes, flow: Flow, now: float, stream: bool

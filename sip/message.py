@@ -420,7 +420,7 @@ def build_response(
         parts += [lines[at] for at, name in enumerate(layout.names) if name == "record-route"]
     to_line = request.line_at(layout.target)
     if to_tag and status > 100 and not request.to_tag:
-        to_line = to_line + b";tag=" + to_tag
+        to_line = octets.concat(to_line, b";tag=", to_tag, b"")
     parts.append(request.line_at(layout.sender))
     parts.append(to_line)
     parts.append(request.line_at(layout.call_id))
@@ -431,10 +431,10 @@ def build_response(
         parts.append(b"Content-Type: " + _harmless(content_type))
     if not body:
         parts.append(_EMPTY)
-        return b"\r\n".join(parts)
-    parts.append(b"Content-Length: %d\r\n" % len(body))
-    parts.append(body)
-    return b"\r\n".join(parts)
+    else:
+        parts.append(b"Content-Length: %d\r\n" % len(body))
+        parts.append(body)
+    return octets.join(b"\r\n", parts)
 
 
 _COMPACT: Final = {

@@ -215,6 +215,36 @@ cdef inline bytes concat_all(tuple pieces):
     return whole
 
 
+cdef inline Py_ssize_t count(bytes text, bytes octet) noexcept:
+    cdef const char* base = PyBytes_AS_STRING(text)
+    cdef const char* stop = base + PyBytes_GET_SIZE(text)
+    cdef int wanted = PyBytes_AS_STRING(octet)[0]
+    cdef Py_ssize_t found = 0
+    while True:
+        base = <const char*>memchr(base, wanted, stop - base)
+        if base is NULL:
+            return found
+        found += 1
+        base += 1
+
+
+cdef inline bytes join(bytes separator, list parts):
+    cdef Py_ssize_t total = len(parts)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(separator) * (total - 1)
+    cdef Py_ssize_t at
+    cdef bytes whole
+    cdef char* room
+    if total == 0:
+        return b""
+    for at in range(total):
+        size += PyBytes_GET_SIZE(<bytes>parts[at])
+    whole = PyBytes_FromStringAndSize(NULL, size)
+    room = _put_all(PyBytes_AS_STRING(whole), <bytes>parts[0])
+    for at in range(1, total):
+        room = _put_all(_put_all(room, separator), <bytes>parts[at])
+    return whole
+
+
 cdef inline bytes insert(
     bytes front, bytes text, Py_ssize_t start, Py_ssize_t at, bytes middle, Py_ssize_t stop
 ):
@@ -267,6 +297,24 @@ cdef inline bytes replace_two(
     room = _put_all(room, middle)
     _put(room, base + middle_at, stop - middle_at)
     return whole
+
+
+cdef inline bytes decimal(long long number):
+    cdef char room[20]
+    cdef char* at = room + 20
+    cdef unsigned long long left = number
+    if number < 0:
+        left = 0 - left
+    while True:
+        at -= 1
+        at[0] = <char>(0x30 + left % 10)
+        left //= 10
+        if left == 0:
+            break
+    if number < 0:
+        at -= 1
+        at[0] = 0x2D
+    return PyBytes_FromStringAndSize(at, room + 20 - at)
 
 
 cdef inline bytes hex8(unsigned int number):

@@ -11,8 +11,11 @@ from hmac import compare_digest
 from itertools import accumulate
 from typing import Final
 
-# Methods of bytes: find(text, needle, start), split(text, separator), starts(text, prefix, start).
+# Methods of bytes: count(text, octet), find(text, needle, start), join(separator, parts),
+# split(text, separator), starts(text, prefix, start).
+count: Final = bytes.count
 find: Final = bytes.find
+join: Final = bytes.join
 split: Final = bytes.split
 starts: Final = bytes.startswith
 
@@ -141,6 +144,11 @@ def replace_two(
         (front, text[begin:one_at], one, text[one_to:two_at], two, text[two_to:middle_at], middle,
          text[middle_at:stop])
     )  # fmt: skip
+
+
+def decimal(number: int) -> bytes:
+    """Return a number of 64 bits in decimal digits."""
+    return b"%d" % number
 
 
 def hex8(number: int) -> bytes:

@@ -63,6 +63,8 @@ class Stats:
     def refuse(self, status: int, reason: bytes | None) -> None:
         """Count an error answer of our own; behind a colon a reason speaks of one request only."""
         why = (status, b"" if reason is None else reason.partition(b":")[0])
-        if why not in self.refusals and len(self.refusals) >= _REASONS:
+        count = self.refusals.get(why)
+        if count is None and len(self.refusals) >= _REASONS:
             why = (status, b"")
-        self.refusals[why] = self.refusals.get(why, 0) + 1
+            count = self.refusals.get(why)
+        self.refusals[why] = (count or 0) + 1

@@ -2,6 +2,7 @@
 
 cimport cython
 
+from sip cimport octets
 from sip.registrar cimport Binding
 
 
@@ -13,12 +14,15 @@ cdef class AorState:
 @cython.locals(
     binding=Binding,
     data=bytes,
+    device=str,
     expires_ms=cython.longlong,
-    lines=Py_ssize_t,
+    host=str,
+    numbers=list,
     offset=double,
     parts=list,
     path=tuple,
+    port=cython.longlong,
     seen_ms=cython.longlong,
-    text=str,
+    transport=str,
 )
 cpdef bytes encode_state(AorState state, double now, double wall)

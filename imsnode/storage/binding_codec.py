@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from sip import octets
 from sip.registrar import Binding
 
 __all__ = ["AorState", "decode_state", "encode_state"]
@@ -42,31 +43,36 @@ def encode_state(state: AorState, now: float, wall: float) -> bytes:
     devices = state.devices
     if not bindings and not devices:
         return b""
-    parts = [b"%b %d %d" % (_VERSION, len(bindings), len(devices))]
-    lines = 1 + _BINDING_LINES * len(bindings) + _DEVICE_LINES * len(devices)
+    numbers = [_VERSION, octets.decimal(len(bindings)), octets.decimal(len(devices))]
+    parts = [octets.join(b" ", numbers)]
     offset = wall - now
     for binding in bindings:
         transport, host, port = binding.received
         path = binding.path
-        lines += len(path)
         expires_ms = int((binding.expires_at + offset) * 1000 + 0.5)
-        text = (
-            f"{binding.q}\n{expires_ms}\n{binding.cseq}\n"
-            f"{binding.instance}\n{binding.reg_id}\n{transport}\n{host}\n{port}\n"
-            f"{1 if binding.secure else 0}\n{len(path)}"
+        parts += (
+            binding.contact,
+            binding.params,
+            binding.call_id,
+            binding.user_agent,
+            octets.decimal(binding.q),
+            octets.decimal(expires_ms),
+            octets.decimal(binding.cseq),
+            binding.instance.encode("utf-8", "surrogateescape"),
+            octets.decimal(binding.reg_id),
+            transport.encode(),
+            host.encode("utf-8", "surrogateescape"),
+            octets.decimal(port),
+            b"1" if binding.secure else b"0",
+            octets.decimal(len(path)),
         )
-        parts.append(binding.contact)
-        parts.append(binding.params)
-        parts.append(binding.call_id)
-        parts.append(binding.user_agent)
-        parts.append(text.encode("utf-8", "surrogateescape"))
-        parts.extend(path)
+        parts += path
     for device, seen in devices.items():
         seen_ms = int(seen * 1000 + 0.5)
-        parts.append(f"{device}\n{seen_ms}".encode("utf-8", "surrogateescape"))
+        parts += device.encode("utf-8", "surrogateescape"), octets.decimal(seen_ms)
     parts.append(b"")
-    data = b"\n".join(parts)
-    if data.count(b"\n") != lines:
+    data = octets.join(b"\n", parts)
+    if octets.count(data, b"\n") >= len(parts):
         raise ValueError("a value of a binding holds a line feed")
     return data
 

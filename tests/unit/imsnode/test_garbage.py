@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import gc
+import platform
+import resource
 import weakref
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from imsnode.garbage import BUSY_S, LOOK_S, QUIET, QUIET_S, Garbage
+from imsnode.garbage import BUSY_S, LOOK_S, QUIET, QUIET_S, Garbage, give_back
 
 
 class Loop:
@@ -87,3 +90,20 @@ def test_a_cycle_goes(loop: Loop) -> None:
     loop.run(QUIET_S + LOOK_S)
     assert garbage.collections == 2
     assert watched() is None
+
+
+def resident() -> int:
+    """Octets of memory this process has."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries do it themselves")
+def test_what_was_freed_goes_back_to_the_system() -> None:
+    answers = [bytes(1000) for _ in range(40_000)]
+    kept = answers[-1]  # in the way of everything below it
+    del answers
+    before = resident()
+    give_back()
+    assert before - resident() > 20_000_000
+    assert len(kept) == 1000
