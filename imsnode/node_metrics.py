@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sip.reasons import REASONS
 
 from .metrics import Metrics
+from .rooms.metrics import room_metrics
 
 if TYPE_CHECKING:
     from .app import App
@@ -185,6 +186,7 @@ def node_metrics(metrics: Metrics, app: App) -> None:
                 lambda: asked.refused,
             )
         metrics.labelled("msrp_ended", "Sessions that ended.", "rule", lambda: sessions.calls.ended)
+    room_metrics(metrics, app)
     layer = app.edge.endpoint.layer
     metrics.gauge("transactions_server", "Live server transactions.", lambda: layer.server_count)
     metrics.gauge("transactions_client", "Live client transactions.", lambda: layer.client_count)

@@ -120,7 +120,7 @@ class Focus:
         ]
         return MediaWish(
             CPIM,
-            b"*",
+            b"message/imdn+xml *",  # some clients look for the word itself
             ((b"chatroom", b" ".join(tokens)),),
             max_size=self.limits.msrp.message_bytes,
         )

@@ -26,11 +26,14 @@ from imsnode.storage.erasure import _others
 from imsnode.storage.ledger_text import open_block
 from imsnode.storage.ownership import LISTS, OWNERS
 from imsnode.storage.schema import metadata
+from session_msrp.rooms import edits
+from session_msrp.rooms.values import Member, Role, Room, RoomMessage
 from sip.privacy import ANONYMOUS
 from tests.support.stores import WALL, DurableStore, binding, entry, mark, message
 
 OpenStore = Callable[..., DurableStore]
 CAROL, BOB, ALICE = (f"sip:{name}@ims.test" for name in ("carol", "bob", "alice"))
+TEA = "sip:tea@ims.test"
 
 
 def filled(open_store: OpenStore, folder: Path) -> DurableStore:
@@ -41,6 +44,12 @@ def filled(open_store: OpenStore, folder: Path) -> DurableStore:
     for aor in (CAROL, BOB):
         storage.accounts.add(make_account(aor, "pw"))
     storage.choices.set(CAROL, Choice(carbons=True))
+    room = Room(
+        TEA, subject=f"ask {CAROL}", members={CAROL: Member(CAROL, Role.OWNER), BOB: Member(BOB)}
+    )
+    store.call(lambda done: storage.rooms.change(TEA, edits.create(room), done, CAROL))
+    for who in (CAROL, BOB):
+        store.call(storage.rooms.keep, RoomMessage(TEA, 0, "m", who, "", WALL, b"said"))
     state = AorState([binding(1, aor=CAROL, contact=b"sip:carol@192.0.2.7")], {})
     store.call(storage.locations.append, CAROL, state, 1000.0, WALL)
     pairs = ((CAROL, BOB), (BOB, CAROL), (ALICE, BOB), ("sip:carol@ims.test.example", BOB))
@@ -88,7 +97,8 @@ def test_nothing_is_left_and_nothing_of_others_is_lost(
 ) -> None:
     store = filled(open_store, tmp_path)
     tables = {"account", "history_choice", "binding_journal", "message", "mailbox", "ledger_block"}
-    assert naming(store) == tables | {"archive_block"}
+    rooms = {"room", "room_event", "room_member", "room_message"}
+    assert naming(store) == tables | rooms | {"archive_block"}
     database = store.storage.database
     eraser = Eraser(database, CAROL, alone=False)
     store.storage.accounts.remove(CAROL)
@@ -111,6 +121,11 @@ def test_nothing_is_left_and_nothing_of_others_is_lost(
         (ALICE, BOB),
         ("sip:carol@ims.test.example", BOB),
     ]
+    left = store.storage.rooms.table.get(TEA)
+    assert left is not None
+    assert (left.subject, list(left.members)) == ("ask erased", [BOB])
+    assert [one.sender for one in store.storage.rooms.table.history(TEA, 9)] == [BOB]
+    assert {one.actor for one in store.storage.rooms.table.events(TEA)} == {"erased"}
     store.storage.ledger.note(entry(9))
     assert store.flush()
     assert len((tmp_path / "cdr.jsonl").read_text().splitlines()) == 5
@@ -129,6 +144,9 @@ def test_all_that_is_kept_is_written_out(open_store: OpenStore, tmp_path: Path) 
     assert [(line["from"], line["to"]) for line in kept["ledger"]] == [(CAROL, BOB), (BOB, CAROL)]
     assert kept["history_choice"][0]["carbons"] == "on"
     assert kept["bindings"]["contacts"] == ["sip:carol@192.0.2.7"]
+    assert [row["role"] for row in kept["room_member"]] == ["owner"]
+    assert [row["sender"] for row in kept["room_message"]] == [CAROL]
+    assert {row["actor"] for row in kept["room_event"]} == {CAROL}
 
 
 def test_who_hid_is_named_nowhere_and_wishes_of_others_are_not_told(open_store: OpenStore) -> None:

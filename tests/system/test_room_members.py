@@ -75,6 +75,12 @@ def test_a_member_without_sessions_is_in_the_room_by_message(node: RunningNode) 
         told = node.command("why", str(said[1]["id"])).stdout
         assert "to-room" in told
         assert "to sip:pagers@ims.test" in told
+        assert node.metric("imsnode_room_by_message_total") == 1
+        assert node.metric("imsnode_room_fed_total") == 1
+        assert node.metric("imsnode_room_sessions") == 0
+        visit = node.command("why", one.invite.get("call-id")).stdout
+        assert "entered-room" in visit
+        assert "left-room  device hung up" in visit
 
 
 def test_commands_reach_a_room_that_is_open(node: RunningNode) -> None:

@@ -96,6 +96,24 @@ def test_what_cannot_be_done_is_refused_with_its_reason(
         edit(there)
 
 
+def test_several_edits_are_one() -> None:
+    wanted = edits.chain(
+        (
+            edits.set_member(ROOM, EVE, Role.MODERATOR, banned=False, pager=True),
+            edits.set_member(ROOM, BOB, muted=True),
+        )
+    )
+    done = made(wanted)
+    assert done.members[EVE] == Member(EVE, Role.MODERATOR, pager=True)
+    assert done.members[BOB] == Member(BOB, nickname="Bobby", muted=True)
+    for edit, reason in (
+        (edits.set_member(ROOM, ALICE, banned=True), "no owner"),
+        (edits.set_member(ROOM, EVE, most_members=2), "may have 2"),
+    ):
+        with pytest.raises(RoomRefused, match=reason):
+            edit(STAFF)
+
+
 def test_what_is_remembered_of_a_member() -> None:
     changed = made(edits.set_pager(ROOM, BOB, True), made(edits.set_nickname(ROOM, BOB, "B")))
     assert changed.members[BOB] == Member(BOB, nickname="B", pager=True)
