@@ -7,7 +7,7 @@ of messages and of its end, and need not know of transactions, offers and connec
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -126,6 +126,9 @@ class Talk:
         self.began = now
         self.state = State.OFFERED
         self.connected = False
+        #: Told of another description of the peer; True: the session goes on when `established`
+        #: comes again.
+        self.renewed: Callable[[Talk, bool], None] = _unheard
         self.call_id = b""
         self.invite: Request | None = None
         self.response: Response | None = None
@@ -399,6 +402,7 @@ class Talk:
             self._description = answer(
                 agreed, own, own.address[0], self.wish, door.fingerprint, self._version
             )
+            self.renewed(self, False)
             return self._description
         if self.end is not None:
             self.end.close()
@@ -407,6 +411,7 @@ class Talk:
             raise MediaError("no MSRP listener for this transport")
         self._agree(agreed)
         self._answer_with(agreed, found)
+        self.renewed(self, True)
         self._connect(now)
         return self._description
 
@@ -511,3 +516,7 @@ class Talk:
         if self.end is not None:
             self.end.close()
         self.user.ended(self, status, reason, now)
+
+
+def _unheard(_talk: Talk, _moves: bool) -> None:
+    """Whoever talks need not know."""

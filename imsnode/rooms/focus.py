@@ -87,6 +87,8 @@ class Focus:
         self._talks: dict[Visit, Talk] = {}
         self._calls: dict[Talk, Invitation] = {}
         self._connected: set[Visit] = set()
+        self._moving: set[Visit] = set()  # to another connection
+        self._on_hold: set[Visit] = set()
         self._present: dict[str, int] = {}
 
     def __len__(self) -> int:
@@ -139,19 +141,10 @@ class Focus:
             self._enter(talk, live, hidden, invited=False).wait()
 
     def _enter(self, talk: Talk, live: LiveRoom, hidden: str, invited: bool) -> Visit:
-        assert talk.peer is not None
-        assert talk.section is not None
-        assert talk.end is not None
-        tokens = (talk.section.attribute(b"chatroom") or b"").split()
-        wire = Wire(
-            talk.end.own.raw,
-            path_text(talk.peer),
-            talk.write,
-            talk.peer.wrapped,
-            b"private-messages" in tokens,
-        )
         who = self._participant(talk.remote, hidden)
+        wire = _wire_of(talk)
         visit = live.enter(who, wire, self.limits.msrp, self._clock.wall(), invited)
+        talk.renewed = self._renewed
         self._visits[talk], self._talks[visit] = visit, talk
         now = self._clock.now()
         there = self._present[visit.aor] = self._present.get(visit.aor, 0) + 1
@@ -216,12 +209,32 @@ class Focus:
             visit = self._enter(talk, invitation.live, "", invited=True)
             visit.wait()
             invitation.took(talk)
+        if visit in self._moving:
+            self._moving.discard(visit)
+            visit.catch_up((), 0, ())
         if visit in self._connected:
             return
         self._connected.add(visit)
         for onlooker in self.onlookers:
             onlooker.joined(visit, talk, now)
         visit.catch_up((), 0, ())
+
+    def _renewed(self, talk: Talk, moves: bool) -> None:
+        """Take a new offer; what is said while the session is on hold or moves waits."""
+        visit = self._visits.get(talk)
+        if visit is None or talk.peer is None:
+            return
+        visit.renew(_wire_of(talk))
+        if moves and visit not in self._moving:
+            self._moving.add(visit)
+            visit.wait()
+        if talk.peer.direction in (b"sendonly", b"inactive"):
+            if visit not in self._on_hold:
+                self._on_hold.add(visit)
+                visit.wait()
+        elif visit in self._on_hold:
+            self._on_hold.discard(visit)
+            visit.catch_up((), 0, ())
 
     def chunk(self, talk: Talk, chunk: Chunk, now: float) -> bool:
         """Hand a request to the switch; an answer is to what opened the connection."""
@@ -272,11 +285,28 @@ class Focus:
             del self._present[visit.aor]
             self.moved(visit.aor, now)
         self.changed(live, now)
+        self._moving.discard(visit)
+        self._on_hold.discard(visit)
         if visit not in self._connected:
             return
         self._connected.discard(visit)
         for onlooker in self.onlookers:
             onlooker.left(visit, talk, reason, now)
+
+
+def _wire_of(talk: Talk) -> Wire:
+    """Return a session as its descriptions have it."""
+    assert talk.peer is not None
+    assert talk.section is not None
+    assert talk.end is not None
+    tokens = (talk.section.attribute(b"chatroom") or b"").split()
+    return Wire(
+        talk.end.own.raw,
+        path_text(talk.peer),
+        talk.write,
+        talk.peer.wrapped,
+        b"private-messages" in tokens,
+    )
 
 
 def _nobody(_what: object, _now: float) -> None:

@@ -60,14 +60,15 @@ class Visit:
 
     paths: the two path lines of what is sent to it. held: the beginning of messages whose wrapper
     is not complete, incoming: messages that are passed on while they come, both by Message-ID.
-    refused: transaction id of the last chunk that was. overflown: more waited than may. messages,
-    octets: that came from it. began: wall seconds. invited: the room called it.
+    said: ids of its messages to all while it waits. refused: transaction id of the last chunk that
+    was. overflown: more waited than may. messages, octets: that came from it. began: wall seconds.
+    invited: the room called it.
     """
 
     __slots__ = ("_everything", "_holds", "_types", "began", "floor", "held", "incoming", "invited",
                  "left", "messages", "nickname", "number", "octets", "overflown", "own",
-                 "participant", "paths", "private", "reassembly", "refused", "room", "waiting",
-                 "waiting_bytes", "write")  # fmt: skip
+                 "participant", "paths", "private", "reassembly", "refused", "room", "said",
+                 "waiting", "waiting_bytes", "write")  # fmt: skip
 
     def __init__(
         self,
@@ -82,14 +83,10 @@ class Visit:
         self.room = room
         self.participant = participant
         self.number = number
-        self.own = wire.own
-        self.paths = b"To-Path: %b\r\nFrom-Path: %b\r\n" % (wire.path, wire.own)
         self.write = wire.write
-        self.private = wire.private
         self.began = began
         self.invited = invited
-        self._types = frozenset(kind.lower() for kind in wire.types)
-        self._everything = not wire.types or b"*" in self._types
+        self._describe(wire)
         self.nickname = ""
         self.left = False
         self.reassembly = Reassembly(limits)
@@ -100,9 +97,26 @@ class Visit:
         self.waiting: list[tuple[Copies, bytes]] | None = None
         self.waiting_bytes = 0
         self.overflown = False
+        self.said: set[str] = set()
         self.floor = 0
         self.messages = 0
         self.octets = 0
+
+    def _describe(self, wire: Wire) -> None:
+        self.own = wire.own
+        self.paths = b"To-Path: %b\r\nFrom-Path: %b\r\n" % (wire.path, wire.own)
+        self.private = wire.private
+        self._types = frozenset(kind.lower() for kind in wire.types)
+        self._everything = not wire.types or b"*" in self._types
+
+    def renew(self, wire: Wire) -> None:
+        """Take another description of the session; what waits goes where it says."""
+        before = self.paths
+        self._describe(wire)
+        if self.waiting and before != self.paths:
+            self.waiting = [
+                (c, octets.replace(before, self.paths, 1)) for c, octets in self.waiting
+            ]
 
     @property
     def aor(self) -> str:
@@ -123,6 +137,11 @@ class Visit:
                 self.waiting.append((copies, octets))
         elif not self.left and (not copies.number or copies.number > self.floor):
             self.write(octets)
+
+    def says(self, message_id: str) -> None:
+        """Take note of a message from here, which is not to come back with the history."""
+        if self.waiting is not None:
+            self.said.add(message_id)
 
     def wait(self) -> None:
         """Keep copies from now on, until ``catch_up`` was called for each call of this."""
@@ -145,6 +164,7 @@ class Visit:
             return
         waiting, self.waiting = self.waiting or [], None
         self.waiting_bytes = 0
+        self.said.clear()
         for copies, octets in waiting:
             if not copies.kept or copies.kept not in ids:
                 self.copy(copies, octets)

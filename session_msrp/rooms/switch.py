@@ -157,7 +157,7 @@ class Switch:
             self._settle(visit, chunk, len(body))
             self._keeper.passed_on(visit.room, message, now)
 
-        self._keeper.keep(visit.room, visit.aor, visit.nickname, body, kept)
+        visit.says(self._keeper.keep(visit.room, visit.aor, visit.nickname, body, kept))
 
     def _take_part(self, visit: Visit, chunk: Chunk, copies: Copies | None, now: float) -> None:
         """Take a chunk of a longer message, or a piece of one."""
@@ -224,6 +224,7 @@ class Switch:
             self._keeper.passed_on(visit.room, message, now)
 
         copies.kept = self._keeper.keep(visit.room, visit.aor, visit.nickname, body, kept)
+        visit.says(copies.kept)
 
     def _settle(self, visit: Visit, chunk: Chunk, size: int) -> None:
         """Answer the last chunk of a message, and report where its author wants that."""
@@ -332,6 +333,8 @@ class Switch:
         for message in messages:
             last = max(last, message.number)
             ids.add(message.id)
+            if message.id in visit.said:
+                continue
             body = message.body
             envelope = open_envelope(body, False, self._aor_of)
             if envelope is None or not visit.takes(envelope.kind):

@@ -108,6 +108,22 @@ class RoomPhone(MsrpClient):
         self.open()
         assert self.read()
 
+    def offer_again(self, more: bytes = b"") -> None:
+        """Send a new offer, and go on as the answer says. Args: more: attributes."""
+        self.phone.cseq += 1
+        number = self.phone.cseq
+        body = self.offer() + more
+        self.phone.send(
+            within(self.invite, "INVITE", self.ok.get("to"), self.uri, [], number, body)
+        )
+        again = final(self.phone)
+        assert again.status == 200, again.data
+        self.acknowledge(number)
+        before, kept = self.session, self.peer
+        self.accept_answer(again.body)
+        if self.peer is not None and kept is not None and self.peer.path == kept.path:
+            self.session = before
+
     def request(self, method: str, *lines: str) -> None:
         """Send a request in the dialog."""
         self.phone.cseq += 1

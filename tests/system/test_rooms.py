@@ -7,11 +7,15 @@ from contextlib import ExitStack
 
 import pytest
 
+from session_msrp.chunk import Chunk
+from session_msrp.printing import print_request
 from session_msrp.rooms.values import Access, Member, Role, Room
+from session_msrp.session import Delivered
 from sip.bodies.xml import parse_xml
 from tests.support.msrp import final
 from tests.support.phone import Phone
 from tests.support.room_phone import RoomPhone, provide
+from tests.support.room_world import cpim
 from tests.support.running import RunningNode
 
 EXTRA = (
@@ -224,3 +228,61 @@ def test_only_moderators_of_a_closed_room_bring_and_send_away(
                                     (line, f"Contact: <{carol.contact}>"))  # fmt: skip
             assert carol.answer_to(request).status == (400 if order == "tel:+1" else 403)
         one.leave()
+
+
+def test_a_session_on_hold_or_on_its_way_elsewhere_misses_nothing(
+    node: RunningNode, phones: tuple[Phone, Phone, Phone]
+) -> None:
+    """MS-13 in a room: hold and resume with the same path, then another device's path."""
+    alice, bob, _ = phones
+    with RoomPhone(alice, "tea") as one, RoomPhone(bob, "tea") as two:
+        one.join()
+        two.join()
+        two.offer_again(b"a=sendonly\r\n")
+        one.tell(b"1")
+        one.until(Delivered, 2)
+        two.renew()
+        two.offer_again()
+        one.tell(b"2")
+        one.until(Delivered, 3)
+        two.hang_up()
+        two.open()
+        assert two.texts(2) == [b"1", b"2"]
+        two.tell(b"3")
+        assert one.texts(1) == [b"3"]
+        for each in (one, two):
+            each.leave()
+
+
+def test_a_room_that_is_removed_hangs_up_and_who_is_cut_off_leaves(node: RunningNode) -> None:
+    """RM-07: deletion; and in the middle of a chunk the others learn that no more comes."""
+    node.command("room", "add", "brief", "--open")
+    server = ("127.0.0.1", node.ports["udp"])
+    with (
+        Phone(server, "alice") as alice,
+        Phone(server, "bob") as bob,
+        RoomPhone(alice, "brief") as one,
+        RoomPhone(bob, "brief") as two,
+    ):
+        one.join()
+        two.join()
+        whole = cpim(bytes(3000), ALICE, "sip:brief@ims.test")
+        head = (b"Message-ID: cut", b"Byte-Range: 1-*/9000", b"Content-Type: message/cpim")
+        first = print_request(
+            b"cut12345", b"SEND", one.session.path, one.own.raw, head, whole, b"+"
+        )
+        assert one.socket is not None
+        one.socket.sendall(first + first[:40])
+        one.hang_up()
+        assert final(alice).method == "BYE"
+        chunks: list[Chunk] = []
+        take = two.session.receive
+        two.session.receive = lambda chunk, now: (chunks.append(chunk), take(chunk, now))[1]  # type: ignore[method-assign]
+        while not chunks or chunks[-1].flag != b"#":
+            assert two.read()
+        assert chunks[0].body == whole
+        node.command("room", "remove", "brief")
+        assert final(bob).method == "BYE"
+        assert two.ended()
+        with RoomPhone(bob, "brief") as late:
+            assert late.call().status == 404

@@ -322,6 +322,17 @@ def test_what_the_history_has_already_does_not_come_again_in_chunks() -> None:
     assert len(bob.begun) == 1
 
 
+def test_what_somebody_says_before_the_history_comes_does_not_come_back_with_it() -> None:
+    world = RoomWorld(10, held=True)
+    alice = world.enter("alice")
+    alice.visit.wait()
+    for size in (0, 60):
+        alice.send(TEXT, size)
+    world.commit(2)
+    world.switch.replay(alice.visit, world.kept)
+    assert alice.got == []
+
+
 def test_who_waits_for_too_much_is_let_go() -> None:
     world = RoomWorld()
     alice, bob = world.enter("alice"), world.enter("bob")
