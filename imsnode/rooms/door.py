@@ -18,6 +18,7 @@ from sip.endpoint import Endpoint
 from sip.errors import ParseError
 from sip.flow import Flow
 from sip.message import Request
+from sip.privacy import ANONYMOUS
 from sip.routing import Refusal
 
 from .returns import Returns
@@ -27,6 +28,7 @@ __all__ = ["Door"]
 _NOT_FOUND: Final = Refusal(404, None, ())
 _STRANGER: Final = Refusal(403, b"Not a member of this room", ())
 _SILENT: Final = Refusal(403, b"Not one who may speak in this room", ())
+_HIDDEN: Final = Refusal(403, b"Nobody speaks here without a name", ())
 _LARGE: Final = Refusal(413, b"The message is too large", ())
 #: Told about messages, and of no use to a room.
 _NOTICES: Final = frozenset((b"message/imdn+xml", b"application/im-iscomposing+xml"))
@@ -94,6 +96,8 @@ class Door:
             return _STRANGER
         if not rules.may_speak(sender):
             return _SILENT
+        if self._aor_of(request.from_uri) == ANONYMOUS:
+            return _HIDDEN
         return _LARGE if len(request.body) > self.body_bytes else None
 
     def _content(self, request: Request, sender: str, room: str) -> bytes | None:

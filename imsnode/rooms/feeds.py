@@ -2,7 +2,8 @@
 """Room messages to members without sessions: one MESSAGE after the other, from the room.
 
 Each goes through the pager like any message, with its own entry in the ledger; the content names
-who said it and when (message/cpim).
+who said it and when (message/cpim). To a device that does not take that, texts go as they are, with
+a name in front.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
-from session_msrp.rooms.dated import dated
+from session_msrp.rooms.dated import dated, plain
 from session_msrp.rooms.live import LiveRoom
 from session_msrp.rooms.ports import RoomStore
 from session_msrp.rooms.values import Room, RoomMessage
@@ -20,7 +21,11 @@ from .attendance import Attendance
 
 __all__ = ["Feeds", "Send"]
 
-_WAITING: Final = 1000  # messages of one feed in memory; of what is beyond the history has the rest
+_WAITING: Final = 1000  # messages of one feed in memory; the history has what is beyond
+#: Answers of a device that knows no message/cpim.
+_NO_WRAPPER: Final = frozenset((406, 415, 488))
+#: Answers after which the message is tried again when the member returns; other failures end it.
+_LATER: Final = frozenset((408, 430, 480))
 
 
 class Send(Protocol):
@@ -33,6 +38,8 @@ class Send(Protocol):
         content_type: bytes,
         body: bytes,
         answered: Callable[[int, str], None],
+        headers: Sequence[tuple[bytes, bytes]] = (),
+        identity: str = "",
     ) -> str: ...
 
 
@@ -52,7 +59,7 @@ class Feeds:
         for who in self._audience(room.room):
             if who != message.sender and who not in room.participants:
                 self._feed(room.room.aor, who).add((message,))
-            elif who == message.sender:
+            elif who == message.sender and (room.room.aor, who) not in self._feeds:
                 self._attendance.reached(room.room.aor, who, message.number)
 
     def catch_up(self, room: Room, aor: str) -> None:
@@ -85,13 +92,23 @@ class Feeds:
     # -- for feeds ---------------------------------------------------------------------------------
 
     def submit(self, feed: _Feed, message: RoomMessage) -> None:
-        """Hand one message to the pager."""
+        """Hand one message to the pager; after a crash the same one is recognised."""
         self.sent += 1
+        identity = f"{message.id} {feed.aor}"
 
         def answered(status: int, _reason: str) -> None:
+            text = plain(message) if status in _NO_WRAPPER else b""
+            if text:
+                kind = b"text/plain;charset=UTF-8"
+                self._send(feed.room, feed.aor, kind, text, again, (), f"{identity} plain")
+            else:
+                feed.answered(message, status)
+
+        def again(status: int, _reason: str) -> None:
             feed.answered(message, status)
 
-        self._send(feed.room, feed.aor, b"message/cpim", dated(message), answered)
+        content = b"message/cpim", dated(message)
+        self._send(feed.room, feed.aor, *content, answered, (), identity)
 
     def over(self, feed: _Feed, number: int) -> None:
         """Note how far a feed has come."""
@@ -115,7 +132,6 @@ class _Feed:
         self.waiting: deque[RoomMessage] = deque()
         self._feeds = feeds
         self._sending = False
-        self._last = 0
 
     def add(self, messages: Iterable[RoomMessage]) -> None:
         """Send messages behind those that wait."""
@@ -127,21 +143,20 @@ class _Feed:
     def read(self, messages: Sequence[RoomMessage] | None) -> None:
         """Take what came before; what is there twice is sent once."""
         self.reading = False
-        earlier = list(messages or ())
-        if earlier:
-            last = earlier[-1].number
+        if messages:
+            last = messages[-1].number
             behind = [one for one in self.waiting if not one.number or one.number > last]
-            self.waiting = deque([*earlier, *behind])
+            others = [one for one in messages if one.sender != self.aor]
+            self.waiting = deque([*others, *behind])
         self._go_on()
 
     def answered(self, message: RoomMessage, status: int) -> None:
-        """Go on when the pager has taken a message; else wait until the member returns."""
+        """Go on when the pager has a message or nobody will take it; else wait for a return."""
         self._sending = False
-        if 200 <= status < 300:
-            if message.number:
-                self._feeds.over(self, message.number)
-        elif message.number:
+        if status in _LATER or 500 <= status < 600:
             self.waiting.clear()
+        elif message.number:
+            self._feeds.over(self, message.number)
         self._go_on()
 
     def _go_on(self) -> None:

@@ -3,7 +3,7 @@
 
 A device that takes sessions gets it in one, with the address of the room; one that does not gets it
 as MESSAGEs, and from then on all that is said. Who hung up on the room is called when they have
-been away, not whenever they refresh their registration.
+been away, not whenever they refresh their registration, and who did not come not for a while.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ __all__ = ["Change", "Invite", "Returns"]
 
 #: Answers of a device that takes no session, now or ever.
 _UNABLE: Final = frozenset((405, 406, 415, 420, 488, 501, 606))
+
+_AGAIN_S: Final = 600.0  # after a call that nobody took
 
 #: change(room, edit, done, actor): changes a room, in the store and in force.
 Change = Callable[[str, Edit, Callable[[Changed], None], str], None]
@@ -56,6 +58,7 @@ class Returns:
         self._targets = targets
         self._calling: set[tuple[str, str]] = set()
         self._hung_up: set[tuple[str, str]] = set()
+        self._not_before: dict[tuple[str, str], float] = {}
 
     def registered(self, aor: str, now: float) -> None:
         """See to somebody who has just registered, in every room that has something for them."""
@@ -69,8 +72,13 @@ class Returns:
                 continue
             if room.room.members[aor].pager:
                 self._feeds.catch_up(room.room, aor)
-            elif (name, aor) not in self._hung_up and (name, aor) not in self._calling:
+            elif self._may_be_called(name, aor, now):
                 self._bring_back(room.room, aor, now)
+
+    def _may_be_called(self, room: str, aor: str, now: float) -> bool:
+        key = room, aor
+        busy = key in self._calling or key in self._hung_up
+        return not busy and now >= self._not_before.get(key, 0.0)
 
     def joined(self, visit: Visit) -> None:
         """Take note that somebody is in a room by a session; it is how they are reached now."""
@@ -89,6 +97,8 @@ class Returns:
         """Forget of who has gone away that they hung up: they are called when they return."""
         gone = [each for each in self._hung_up if not self._targets(each[1], now)]
         self._hung_up.difference_update(gone)
+        for key in [key for key, until in self._not_before.items() if now >= until]:
+            del self._not_before[key]
 
     def by_message(self, room: Room, aor: str) -> None:
         """Reach a member by MESSAGE from now on."""
@@ -105,6 +115,8 @@ class Returns:
 
         def done(status: int) -> None:
             self._calling.discard((room.aor, aor))
+            if status >= 300:
+                self._not_before[room.aor, aor] = now + _AGAIN_S
             there = self._rooms.get(room.aor)
             if status in _UNABLE and there is not None and aor in there.room.members:
                 self.by_message(there.room, aor)

@@ -11,7 +11,7 @@ from sip.errors import ParseError
 
 from .values import RoomMessage
 
-__all__ = ["date_time", "dated", "wrapped"]
+__all__ = ["date_time", "dated", "plain", "wrapped"]
 
 _DATE_TIME: Final = b"DateTime"
 
@@ -30,6 +30,18 @@ def dated(message: RoomMessage) -> bytes:
     except ParseError:
         pass  # it goes on as it was taken
     return message.body
+
+
+def plain(message: RoomMessage) -> bytes:
+    """Return a text as a device shows it that knows no wrapper: who says what; b"" for no text."""
+    try:
+        part = parse_cpim(message.body).part
+    except ParseError:
+        return b""
+    if part.media_type != b"text/plain":
+        return b""
+    name = message.nickname or message.sender.partition(":")[2].partition("@")[0]
+    return name.encode() + b": " + part.content
 
 
 def wrapped(sender: str, room: str, wall: float, content_type: bytes, body: bytes) -> CpimMessage:

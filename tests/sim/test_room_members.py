@@ -26,6 +26,7 @@ from sip.forward import Target
 from sip.limits import Limits
 from sip.message import Request, build_request
 from sip.parser import parse_message
+from sip.privacy import ANONYMOUS
 from sip.timers import TimerQueue
 from tests.support.room_world import ROOM, Device, RoomWorld, aor, cpim
 
@@ -112,9 +113,9 @@ class House:
         self.store = Store(self)
         self.ledger: list[LedgerEntry] = []
         self.timers = TimerQueue()
-        self.records = Records(self.store, self, lambda: WALL + self.time)  # type: ignore[arg-type]
+        self.records = Records(self.store, self, lambda: WALL + self.time)
         ids = MessageIds("abcde")
-        keeper = RoomKeeper(self.store, self, ids, self, self.records.call_of)  # type: ignore[arg-type]
+        keeper = RoomKeeper(self.store, self, ids, self, self.records.call_of)
         self.world.switch._keeper = keeper
         self.attendance = Attendance(self.store, self.timers)
         self.sent: list[tuple[str, bytes, Callable[[int, str], None]]] = []
@@ -153,8 +154,9 @@ class House:
         return (Target(who.encode(), None),) if who in self.here else ()  # type: ignore[arg-type]
 
     def send(self, sender: str, recipient: str, content_type: bytes, body: bytes,
-             answered: Callable[[int, str], None]) -> str:  # fmt: skip
-        assert (sender, content_type) == (ROOM, b"message/cpim")
+             answered: Callable[[int, str], None], headers: Sequence[tuple[bytes, bytes]] = (),
+             identity: str = "") -> str:  # fmt: skip
+        assert (sender, content_type) == (ROOM, b"message/cpim") or identity.endswith("plain")
         self.sent.append((recipient, body, answered))
         return ""
 
@@ -200,17 +202,21 @@ class House:
         self.here.add(who)
         self.returns.registered(who, self.time)
 
-    def knock(self, sender: str, body: bytes, kind: bytes = b"text/plain") -> int:
-        """Send a MESSAGE to the room; returns its status."""
-        request = message(body, kind)
-        self.door.request(request, None, sender, self.live, self.time)  # type: ignore[arg-type]
+    def knock(
+        self, who: str, body: bytes, kind: bytes = b"text/plain", sender: str = "sip:x@ims.test"
+    ) -> int:
+        """Send a MESSAGE to the room, with this From; returns its status."""
+        request = message(body, kind, sender=sender)
+        self.door.request(request, None, who, self.live, self.time)  # type: ignore[arg-type]
         return self.endpoint.answers[-1][0]
 
 
-def message(body: bytes, kind: bytes = b"text/plain", uri: str = ROOM) -> Request:
+def message(
+    body: bytes, kind: bytes = b"text/plain", uri: str = ROOM, sender: str = "sip:x@ims.test"
+) -> Request:
     head = [
         (b"Via", b"SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1"),
-        (b"From", b"<sip:x@ims.test>;tag=1"),
+        (b"From", b"<%b>;tag=1" % sender.encode()),
         (b"To", b"<sip:tea@ims.test>"),
         (b"Call-ID", b"c"),
         (b"CSeq", b"1 MESSAGE"),
@@ -295,11 +301,30 @@ def test_a_device_without_sessions_gets_messages_one_after_the_other(house: Hous
     house.say(alice, b"four")
     house.sent[3][2](503, "Service Unavailable")
     house.say(alice, b"five")
-    house.sent[4][2](404, "Not Found")
+    house.sent[4][2](480, "Temporarily Unavailable")
     house.register(BOB)
     assert texts([house.sent[5][1]]) == [b"four"]
+    house.sent[5][2](415, "Unsupported Media Type")
+    assert house.sent[6][1] == b"alice: four"
+    house.sent[6][2](200, "OK")
+    assert texts([house.sent[7][1]]) == [b"five"]
+    house.sent[7][2](606, "Not Acceptable")
+    assert house.store.marks[ROOM, BOB] == 5
     house.enter("bob")
     assert not house.live.room.members[BOB].pager
+
+
+def test_who_does_not_come_is_called_again_later(house: House) -> None:
+    alice = house.enter("alice")
+    house.say(alice, b"one")
+    house.register(BOB)
+    house.invited[0][1](486)
+    house.register(BOB)
+    assert len(house.invited) == 1
+    house.time += 601
+    house.returns.look(house.time)
+    house.register(BOB)
+    assert len(house.invited) == 2
 
 
 def test_nobody_is_called_who_is_there_banned_or_no_member(house: House) -> None:
@@ -366,6 +391,7 @@ def test_what_a_room_does_not_take_by_message(house: House) -> None:
     assert house.endpoint.answers[-1][1] == b"Not one who may speak in this room"
     house.change(edits.set_muted(ROOM, BOB, False))
     assert house.knock(BOB, b"x" * 1001) == 413
+    assert house.knock(BOB, b"x", sender=ANONYMOUS) == 403
     assert house.knock(BOB, cpim(b"x", ALICE), b"message/cpim") == 403
     assert house.knock(BOB, cpim(b"x", BOB, CAROL), b"message/cpim") == 403
     assert house.knock(BOB, b"nonsense", b"message/cpim") == 400
