@@ -12,6 +12,7 @@ from .rooms.metrics import room_metrics
 
 if TYPE_CHECKING:
     from .app import App
+    from .msrp import Sessions
 
 ENDPOINT = {
     "requests": "Requests received.",
@@ -185,6 +186,7 @@ def node_metrics(metrics: Metrics, app: App) -> None:
                 "AUTHs challenged or refused.",
                 lambda: asked.refused,
             )
+        _own_sessions(metrics, sessions)
         metrics.labelled("msrp_ended", "Sessions that ended.", "rule", lambda: sessions.calls.ended)
     room_metrics(metrics, app)
     layer = app.edge.endpoint.layer
@@ -202,6 +204,16 @@ def node_metrics(metrics: Metrics, app: App) -> None:
     metrics.counter("registrations_failed", "REGISTER not kept.", lambda: app.registrar.failed)
     metrics.counter("echoed", "Messages echoed.", lambda: app.messaging.echo.echoed)
     metrics.counter("faults", "Faults of the node's own code.", lambda: app.edge.faults)
+
+
+def _own_sessions(metrics: Metrics, sessions: Sessions) -> None:
+    """Register the counters of sessions in which the node itself is a party."""
+    talks, deferring = sessions.talks, sessions.deferring
+    metrics.gauge("msrp_own_sessions", "Sessions of the node's own.", lambda: len(talks.all))
+    if deferring is not None:
+        metrics.counter(
+            "msrp_taken", "Sessions taken in the place of users.", lambda: deferring.taken
+        )
 
 
 def refusals(app: App) -> dict[str, float]:

@@ -108,7 +108,12 @@ def deferring_settings(config: Config) -> DeferringSettings:
     """Which sessions the node takes itself, and how messages reach devices with sessions."""
     msrp = config.msrp
     return DeferringSettings(
-        msrp.deferred, msrp.interwork, msrp.deferred_size, msrp.deliver, msrp.user_sessions
+        msrp.deferred,
+        msrp.interwork,
+        msrp.deferred_size,
+        msrp.deliver,
+        msrp.user_sessions,
+        msrp.idle,
     )
 
 

@@ -98,6 +98,7 @@ class Sessions:
         self.doors: Sequence[Bound] = ()
         self.relay = self._relay() if config.msrp.relay else None
         self.connections.relay = self.relay
+        app.admission.directory.on_change.append(self._changed)
         self._sweeper: asyncio.TimerHandle | None = None
 
     def _may_connect(self, host: str, port: int) -> bool:
@@ -147,7 +148,7 @@ class Sessions:
             app.clock.now,
             app.clock.wall,
         )
-        relay = Relay(
+        return Relay(
             settings_of.relay_limits(config),
             DigestGuard(verifier, names.realm),
             names.new_uri,
@@ -155,12 +156,12 @@ class Sessions:
             self.connections.reach,
         )
 
-        def changed(aor: str, account: Account | None) -> None:
-            if account is None or not account.enabled:
-                relay.grants.revoke(aor)
-
-        app.admission.directory.on_change.append(changed)
-        return relay
+    def _changed(self, aor: str, account: Account | None) -> None:
+        """End what a user has here who was removed or disabled."""
+        if account is None or not account.enabled:
+            self.talks.leave(aor)
+            if self.relay is not None:
+                self.relay.grants.revoke(aor)
 
     @property
     def bound(self) -> list[Bound]:
@@ -181,6 +182,7 @@ class Sessions:
 
     def _sweep(self) -> None:
         self.calls.sweep(self.connections.now())
+        self.talks.sweep(self.connections.now())
         if self.relay is not None:
             self.relay.grants.expire(self.connections.now())
         self._sweeper = self._app.loop.call_later(_SWEEP_S, self._sweep)
@@ -211,11 +213,12 @@ class Sessions:
     def rows(self) -> list[Mapping[str, object]]:
         """Say of every session between whom it is and what has passed."""
         now, wall = self.connections.now(), self._app.clock.wall()
-        return [
+        passing = [
             _row(call, now, wall, number)
             for call in self.calls.all
             for number in range(len(call.streams))
         ]
+        return [*passing, *self.talks.rows(now)]
 
 
 def _row(call: Call, now: float, wall: float, number: int) -> Mapping[str, object]:

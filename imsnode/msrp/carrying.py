@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 from pager.ports import Carried
 from pager.replay import shown_sender
 from pager.values import StoredMessage
-from session_msrp.chunk import Chunk
 from session_msrp.outbox import Outgoing
 from session_msrp.party import MediaWish
 from session_msrp.session import Received, Reported
@@ -16,15 +15,14 @@ from session_msrp.wrapping import fitted
 from sip.bodies.iscomposing import MEDIA_TYPE as COMPOSING
 from sip.bodies.mediatype import media_type
 from sip.forward import Target
-from sip.message import Request
 from sip.timers import TimerQueue
-from sip.transaction.server import ServerTransaction
 
 from .capability import Capability, capability_of
 from .deferring import UNABLE, Deferring, kept_fields
 from .linking import Linking
 from .taken import msrp_status
 from .talk import Talk
+from .talk_user import Listener
 from .talks import Talks
 
 __all__ = ["Carrying"]
@@ -148,7 +146,7 @@ class Carrying:
             del self._lines[line.way]
 
 
-class Line:
+class Line(Listener):
     """A session with one device in the name of one sender; one message is on its way at a time.
 
     author: who really writes, where the device is not told.
@@ -239,16 +237,6 @@ class Line:
             talk, self.way.recipient, self._author, (message.content_type, message.body), (),
             identity, answered,
         )  # fmt: skip
-
-    def chunk(self, talk: Talk, chunk: Chunk, now: float) -> bool:
-        """Leave chunks to the session."""
-        return False
-
-    def requested(
-        self, talk: Talk, request: Request, transaction: ServerTransaction, now: float
-    ) -> bool:
-        """Serve nothing else."""
-        return False
 
     def ended(self, talk: Talk, status: int, reason: str, now: float) -> None:
         """Take the end; what was on its way goes another way, or later."""

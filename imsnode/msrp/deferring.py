@@ -56,6 +56,8 @@ _KEPT: Final = frozenset(
         b"subject",
     )
 )
+#: How long a session that lost its connection may be taken up again by a new offer.
+_RESUME_S: Final = 30.0
 #: Final answers after which no device can take the session for the moment, and those after which
 #: it may be taken by other means.
 _MEDIA: Final = re.compile(rb"^m=([a-z]+) [1-9]", re.MULTILINE)
@@ -72,6 +74,7 @@ class DeferringSettings:
     octets: int = 512 * 1024
     deliver: Deliver = "auto"
     user_sessions: int = 20
+    idle_s: float = 7200.0
 
     @property
     def active(self) -> bool:
@@ -166,6 +169,9 @@ class Deferring:
         if isinstance(talk, Refusal):
             return talk
         self.taken += 1
+        talk.idle_s = self.settings.idle_s
+        if found is None:
+            talk.resume_s = _RESUME_S
         talk.accept()
         return None
 

@@ -50,11 +50,12 @@ class EndUser(Protocol):
 class End:
     """One end of ours. link: the connection, None while there is none.
 
-    connects: we open the connection (RFC 6135). Whoever does sends first (RFC 4975 5.4).
+    connects: we open the connection (RFC 6135). Whoever does sends first (RFC 4975 5.4). chunks,
+    octets: of both directions, answers counted and heads not.
     """
 
-    __slots__ = ("_confirmed", "_first", "_pumping", "_table", "_unsettled", "connects",
-                 "described", "link", "own", "session", "used", "user")  # fmt: skip
+    __slots__ = ("_confirmed", "_pumping", "_table", "_unsettled", "chunks", "connects",
+                 "described", "link", "octets", "own", "session", "used", "user")  # fmt: skip
 
     def __init__(self, table: Ends, own: MsrpUri, user: EndUser) -> None:
         self.own = own
@@ -63,9 +64,10 @@ class End:
         self.described: Description | None = None
         self.session: Session | None = None
         self.connects = False
+        self.chunks = 0
+        self.octets = 0
         self.used = table.now()
         self._table = table
-        self._first = b""
         self._pumping = False
         self._unsettled = 0
         self._confirmed = False
@@ -101,6 +103,7 @@ class End:
     def send(self, message: Outgoing) -> None:
         """Send a message as soon as its turn comes."""
         if self.session is not None:
+            self.octets += len(message.body or b"")
             self.session.send(message)
             self.pump()
 
@@ -134,6 +137,7 @@ class End:
             if octets is None:
                 return
             self.used = now
+            self.chunks += 1
             left -= len(octets)
             link.write(octets)
             self._table.flush_soon()
@@ -151,6 +155,8 @@ class End:
         if self.link is not link and not self._bind(chunk, link, now):
             return
         self.used = now
+        self.chunks += 1
+        self.octets += chunk.size
         if not self._confirmed and (not self.connects or chunk.status == 200):
             self._confirmed = True
             self.user.bound(now)

@@ -10,18 +10,15 @@ from typing import TYPE_CHECKING, Final
 from session_msrp.chunk import ABORTED, ENDED, MORE, Chunk
 from session_msrp.errors import BadChunk
 from session_msrp.files import FileCheck, FileOffer, answer_attributes, safe_name
-from session_msrp.outbox import Outgoing
 from session_msrp.party import MediaWish
 from session_msrp.printing import response_to
-from session_msrp.session import Received, Reported
 from sip.bodies.external_body import build_external_body
 from sip.bodies.sdp import Media
-from sip.message import Request
-from sip.transaction.server import ServerTransaction
 
 from ..content import ContentRefused, ContentStore, Kept
 from .taken import msrp_status
 from .talk import Talk
+from .talk_user import Listener
 
 if TYPE_CHECKING:
     from .deferring import Deferring
@@ -102,7 +99,7 @@ class Filing:
         asyncio.get_running_loop().call_later(_RESUME_S, over)
 
 
-class FileTaken:
+class FileTaken(Listener):
     """The user of a talk that brings one file: one message of one session (8.7)."""
 
     def __init__(
@@ -267,24 +264,6 @@ class FileTaken:
         self._break("the rest did not come", self.verdict)
 
     # -- the rest of a talk ----------------------------------------------------------------------
-
-    def received(self, talk: Talk, received: Received, now: float) -> None:
-        """Nothing comes by another way than chunks."""
-
-    def delivered(self, talk: Talk, message: Outgoing, now: float) -> None:
-        """Nothing is sent."""
-
-    def failed(self, talk: Talk, message: Outgoing, status: int, now: float) -> None:
-        """Nothing is sent."""
-
-    def reported(self, talk: Talk, report: Reported, now: float) -> None:
-        """Nothing is sent that could be reported."""
-
-    def requested(
-        self, talk: Talk, request: Request, transaction: ServerTransaction, now: float
-    ) -> bool:
-        """Serve nothing else."""
-        return False
 
     def ended(self, talk: Talk, status: int, reason: str, now: float) -> None:
         """Have it noted; what has come waits for the rest."""

@@ -6,18 +6,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from session_msrp.chunk import Chunk
-from session_msrp.outbox import Outgoing
-from session_msrp.session import Received, Reported
+from session_msrp.session import Received
 from sip.bodies.iscomposing import MEDIA_TYPE as COMPOSING
 from sip.bodies.mediatype import media_type
 from sip.flow import Flow
 from sip.message import Request, Response
 from sip.proxy import PLAIN, Branch, Fork
-from sip.transaction.server import ServerTransaction
 
 from .calls import SessionFork
 from .talk import Talk
+from .talk_user import Listener
 
 if TYPE_CHECKING:
     from .deferring import Deferring
@@ -33,7 +31,7 @@ def msrp_status(status: int) -> int:
     return 200 if status < 300 else _STATUS.get(status, 403)
 
 
-class Taken:
+class Taken(Listener):
     """The user of a talk that the node has taken. rule: why. octets: of what it has brought.
 
     headers: of the INVITE, which mean the same in its messages. verdict: on a file, "" for none.
@@ -55,9 +53,6 @@ class Taken:
         self._headers = headers
         self._deferring = deferring
 
-    def established(self, talk: Talk, now: float) -> None:
-        """Wait for messages."""
-
     def received(self, talk: Talk, received: Received, now: float) -> None:
         """Submit a message; it is answered when it is stored, or a device has it."""
         message = received.message
@@ -74,25 +69,6 @@ class Taken:
             talk, self.caller, self.called, (message.content_type, message.body), self._headers,
             identity, answered,
         )  # fmt: skip
-
-    def delivered(self, talk: Talk, message: Outgoing, now: float) -> None:
-        """Nothing is sent."""
-
-    def failed(self, talk: Talk, message: Outgoing, status: int, now: float) -> None:
-        """Nothing is sent."""
-
-    def reported(self, talk: Talk, report: Reported, now: float) -> None:
-        """Nothing is sent that could be reported."""
-
-    def chunk(self, talk: Talk, chunk: Chunk, now: float) -> bool:
-        """Leave chunks to the session."""
-        return False
-
-    def requested(
-        self, talk: Talk, request: Request, transaction: ServerTransaction, now: float
-    ) -> bool:
-        """Serve nothing else."""
-        return False
 
     def ended(self, talk: Talk, status: int, reason: str, now: float) -> None:
         """Have it noted."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from session_msrp.chunk import Chunk
 from session_msrp.errors import MediaError
@@ -31,16 +31,17 @@ from sip.proxy import Branch, Fork
 from sip.transaction.server import ServerTransaction
 
 from .ends import End
+from .talk_user import TalkUser
+from .unacknowledged import Unacknowledged
 
 if TYPE_CHECKING:
     from .connection import Connection
     from .talks import Talks
 
-__all__ = ["Talk", "TalkUser"]
+__all__ = ["Talk"]
 
 _ALLOW: Final = b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, REFER, SUBSCRIBE, MESSAGE"
-_RESEND, _REFRESH, _CONNECT = 1, 2, 3  # timers
-_RESEND_MOST_S = 4.0  # T2 (RFC 3261 13.3.1.4)
+_REFRESH, _CONNECT = 1, 2  # timers
 _GRACE_S = 32.0
 
 
@@ -51,47 +52,6 @@ class State(Enum):
     ANSWERED = auto()
     CONFIRMED = auto()
     OVER = auto()
-
-
-class TalkUser(Protocol):
-    """Whoever talks. Nothing is called from inside a method of the talk, but for ``ended``."""
-
-    def established(self, talk: Talk, now: float) -> None:
-        """Both ends are connected; called once."""
-        ...
-
-    def received(self, talk: Talk, received: Received, now: float) -> None:
-        """A whole message came; it is answered by ``Talk.settle``."""
-        ...
-
-    def delivered(self, talk: Talk, message: Outgoing, now: float) -> None:
-        """The peer has answered all of a message with 200."""
-        ...
-
-    def failed(self, talk: Talk, message: Outgoing, status: int, now: float) -> None:
-        """A message did not arrive; 408 is silence. Of one that ends the talk ``ended`` tells."""
-        ...
-
-    def reported(self, talk: Talk, report: Reported, now: float) -> None:
-        """A REPORT about a message came."""
-        ...
-
-    def chunk(self, talk: Talk, chunk: Chunk, now: float) -> bool:
-        """Take a chunk itself, and answer it by ``Talk.write``; False leaves it to the session."""
-        ...
-
-    def requested(
-        self, talk: Talk, request: Request, transaction: ServerTransaction, now: float
-    ) -> bool:
-        """Answer a further request of the dialog (REFER, INFO ...); False for none of its own."""
-        ...
-
-    def ended(self, talk: Talk, status: int, reason: str, now: float) -> None:
-        """It is over; called once, whoever ended it.
-
-        status: of the refusal of an INVITE, 487 when it was given up, 200 behind an answered one.
-        """
-        ...
 
 
 class Calling(Fork):
@@ -109,7 +69,9 @@ class Talk:
     """See the module. local, remote: addresses of record. peer: what the peer's SDP says.
 
     section: the peer's m=message section, with all its attributes. invite: the request that came,
-    None for a call of ours; response: the 2xx to ours, None before and for one that came.
+    None for a call of ours; response: the 2xx to ours, None before and for one that came. resume_s:
+    how long a lost connection waits for a new offer (RFC 4975 5.4), 0: the talk ends with it.
+    idle_s: how long nothing may pass, 0: for ever.
     """
 
     def __init__(
@@ -129,6 +91,8 @@ class Talk:
         #: Told of another description of the peer; True: the session goes on when `established`
         #: comes again.
         self.renewed: Callable[[Talk, bool], None] = _unheard
+        self.resume_s = 0.0
+        self.idle_s = 0.0
         self.call_id = b""
         self.invite: Request | None = None
         self.response: Response | None = None
@@ -144,9 +108,7 @@ class Talk:
         self._version = 1
         self._description = b""
         self._ack: tuple[Flow, bytes] = (flow, b"")
-        self._ok = b""
-        self._resend_at = self._resend_s = 0.0
-        self._give_up_at = 0.0
+        self._answer: Unacknowledged | None = None
         self._refresh_by = 0.0
         self._expires = b""
 
@@ -215,7 +177,11 @@ class Talk:
 
     def lost(self, reason: str, now: float) -> None:
         """See `EndUser`; a session without its connection has failed (RFC 4975 5.4)."""
-        self.hang_up(f"connection: {reason}")
+        if self.resume_s and self.state is State.CONFIRMED:
+            self.connected = False
+            self._table.endpoint.timers.schedule(now + self.resume_s, self, _CONNECT)
+        else:
+            self.hang_up(f"connection: {reason}")
 
     # -- a call that came ------------------------------------------------------------------------
 
@@ -248,15 +214,12 @@ class Talk:
         self._table.know(self)
         self._set_timer(request.get("session-expires"), b"uac", now)
         extra = [b"Contact: " + self.contact, _ALLOW, *self._timer_lines(request), *lines]
-        self._ok = build_response(
+        ok = build_response(
             request, 200, None, extra, self._description, MEDIA_TYPE,
             self.dialog.local_tag, record_route=True,
         )  # fmt: skip
-        transaction.respond(self._ok, 200, now)
-        t1 = self._table.endpoint.layer.config.t1
-        self._resend_s, self._resend_at = t1, now + t1
-        self._give_up_at = now + 64 * t1
-        self._table.endpoint.timers.schedule(self._resend_at, self, _RESEND)
+        self._answer = Unacknowledged(transaction, ok, self._table.endpoint, self._unheard)
+        self._answer.send(now)
         self._connect(now)
 
     def refuse(self, status: int, reason: bytes | None = None, lines: Sequence[bytes] = ()) -> None:
@@ -347,10 +310,10 @@ class Talk:
 
     def acknowledged(self) -> None:
         """Take the ACK of our 2xx."""
+        if self._answer is not None:
+            self._answer.acknowledged()
         if self.state is State.ANSWERED:
             self.state = State.CONFIRMED
-            self._resend_at = 0.0
-            self._ok = b""
 
     def request(self, request: Request, flow: Flow, now: float) -> None:
         """Serve a request of the dialog other than ACK."""
@@ -389,7 +352,16 @@ class Talk:
         self._set_timer(request.get("session-expires"), b"uac", now)
         lines = [b"Contact: " + self.contact, _ALLOW, *self._timer_lines(request)]
         kind = MEDIA_TYPE if description else None
-        endpoint.respond(transaction, 200, now, None, lines, body=description, content_type=kind)
+        if request.method == "UPDATE":
+            endpoint.respond(
+                transaction, 200, now, None, lines, body=description, content_type=kind
+            )
+            return
+        if self._answer is not None:
+            self._answer.acknowledged()  # a new offer proves that the one before is settled
+        ok = build_response(request, 200, None, lines, description, kind)
+        self._answer = Unacknowledged(transaction, ok, endpoint, self._unheard)
+        self._answer.send(now)
 
     def _renegotiate(self, agreed: Agreed, now: float) -> bytes:
         """Go on with the session there is, or with a new one where the path is new (MS-13)."""
@@ -470,26 +442,16 @@ class Talk:
     # -- time ------------------------------------------------------------------------------------
 
     def on_timer(self, kind: int, now: float) -> None:
-        """Repeat a 2xx, end what nobody refreshes, give up a peer that does not connect."""
+        """End what nobody refreshes, give up a peer that does not connect."""
         if self.state is State.OVER:
             return
-        if kind == _RESEND and self._resend_at and now >= self._resend_at:
-            self._repeat(now)
-        elif kind == _REFRESH and self._refresh_by and now >= self._refresh_by:
+        if kind == _REFRESH and self._refresh_by and now >= self._refresh_by:
             self.hang_up("the session timer ended")
         elif kind == _CONNECT and not self.connected:
             self.hang_up("nobody connected")
 
-    def _repeat(self, now: float) -> None:
-        """Send the 2xx again until its ACK comes (RFC 3261 13.3.1.4)."""
-        transaction = self._transaction
-        if now >= self._give_up_at or transaction is None:
-            self.hang_up("no ACK came")
-            return
-        transaction.respond(self._ok, 200, now)
-        self._resend_s = min(2 * self._resend_s, _RESEND_MOST_S)
-        self._resend_at = now + self._resend_s
-        self._table.endpoint.timers.schedule(self._resend_at, self, _RESEND)
+    def _unheard(self) -> None:
+        self.hang_up("no ACK came")
 
     def _set_timer(self, value: bytes | None, refresher: bytes, now: float) -> None:
         """Take a session timer; the peer refreshes it (RFC 4028 9)."""
@@ -512,6 +474,8 @@ class Talk:
         if self.state is State.OVER:
             return
         self.state = State.OVER
+        if self._answer is not None:
+            self._answer.acknowledged()
         self._table.forget(self)
         if self.end is not None:
             self.end.close()

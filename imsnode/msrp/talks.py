@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from presence.event.subscribe import contact_of
@@ -33,7 +33,8 @@ from sip.transaction.server import ServerTransaction
 
 from .connections import Connections
 from .ends import Ends
-from .talk import Talk, TalkUser
+from .talk import Talk
+from .talk_user import TalkUser
 
 __all__ = ["Talks", "description_in"]
 
@@ -178,6 +179,21 @@ class Talks:
         talk.request(request, flow, now)
         return True
 
+    def sweep(self, now: float) -> None:
+        """End what has stood still for too long."""
+        for talk in list(self.all):
+            if talk.idle_s and now - talk.used > talk.idle_s:
+                talk.hang_up("nothing passed for too long")
+
+    def leave(self, aor: str) -> None:
+        """End the talks with a user who is one no more."""
+        for talk in [talk for talk in self.all if aor in (talk.local, talk.remote)]:
+            talk.hang_up("no user any more")
+
+    def rows(self, now: float) -> list[Mapping[str, object]]:
+        """Say of every talk between whom it is and what has passed."""
+        return [_row(talk, now) for talk in self.all]
+
     def stop(self) -> None:
         """Hang up everywhere: the node goes down."""
         for talk in list(self.all):
@@ -253,6 +269,22 @@ def description_in(request: Request) -> bytes | None:
         return request.body if media_type(kind) == MEDIA_TYPE else None
     parts = parse_multipart(kind, request.body)
     return next((part.content for part in parts if part.media_type == MEDIA_TYPE), None)
+
+
+def _row(talk: Talk, now: float) -> Mapping[str, object]:
+    people = (talk.remote, talk.local) if talk.inbound else (talk.local, talk.remote)
+    answered = "answered" if talk.dialog is not None else "offered"
+    return {
+        "id": talk.id,
+        "call_id": talk.call_id.decode("utf-8", "backslashreplace"),
+        "caller": people[0],
+        "callee": people[1],
+        "state": "connected" if talk.connected else answered,
+        "age": max(0, round(now - talk.began)),
+        "idle": max(0, round(now - talk.used)),
+        "chunks": 0 if talk.end is None else talk.end.chunks,
+        "octets": 0 if talk.end is None else talk.end.octets,
+    }
 
 
 def _unrouted(fields: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

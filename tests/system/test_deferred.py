@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from session_msrp.outbox import Outgoing
 from session_msrp.session import Delivered, Reported
 from sip.bodies.cpim import parse_cpim
 from tests.support.imdn import asking, telling, told
@@ -22,7 +23,7 @@ EXTRA = (
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
-    people = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi")
+    people = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan")
     home = tmp_path_factory.mktemp("deferred") / "node"
     with RunningNode(home, extra=EXTRA, users=people) as running:
         yield running
@@ -54,12 +55,12 @@ class Taken:
         self.request("ACK")
         near.open()
 
-    def request(self, method: str) -> None:
+    def request(self, method: str, body: bytes = b"") -> None:
         """Send a request of the dialog."""
         if method != "ACK":
             self.caller.cseq += 1
         self.caller.send(
-            within(self.invite, method, self.ok.get("to"), self.target, [], self.caller.cseq)
+            within(self.invite, method, self.ok.get("to"), self.target, [], self.caller.cseq, body)
         )
 
     def hang_up(self) -> None:
@@ -112,6 +113,33 @@ def test_a_session_to_somebody_away_becomes_messages(node: RunningNode, alice: P
         assert "session-taken" in why
         assert "no device of the called user is registered: its messages are stored" in why
         assert "it came in the session of this Call-ID" in why
+
+
+def test_a_session_is_taken_up_again_when_its_connection_broke(
+    node: RunningNode, alice: Phone
+) -> None:
+    """A message that comes again under its old Message-ID is the same message (MS-13)."""
+    with MsrpClient() as near:
+        call = Taken(alice, "ivan", near)
+        sent = near.send(b"once")
+        near.until(Delivered, 2)
+        near.hang_up()
+        near.renew()
+        call.request("INVITE", near.offer())
+        ok = final(alice)
+        assert ok.status == 200, ok.data
+        near.accept_answer(ok.body)
+        call.request("ACK")
+        near.open()
+        again = Outgoing(sent.id, b"text/plain", b"once")
+        near.session.send(again)
+        near.send(b"more")
+        while Delivered(again) not in near.events:
+            assert near.read()
+        call.hang_up()
+    with Phone(("127.0.0.1", node.ports["udp"]), "ivan") as ivan:
+        assert ivan.register().status == 200
+        assert words(ivan, 2) == [b"once", b"more"]
 
 
 SESSIONS = ";+g.oma.sip-im"
