@@ -253,7 +253,7 @@ class Plane:
 
     def kick_from_room(self, room: str, who: str) -> int:
         """Hang up on somebody in a room; returns how many sessions ended."""
-        return self.app.web.room_desk.kick(room, who)
+        return self.app.web.room_desk.kick(room, who, OPERATOR)
 
     async def invite_to_room(self, room: str, people: Sequence[str]) -> int:
         """Call people into a room; returns how many devices ring."""

@@ -70,10 +70,10 @@ class RoomsDesk:
         served = self._app.rooms
         return [] if served is None else served.participants(aor)
 
-    def kick(self, aor: str, who: str) -> int:
+    def kick(self, aor: str, who: str, actor: str) -> int:
         """Hang up on somebody in a room; returns how many sessions ended."""
         served = self._app.rooms
-        return 0 if served is None else served.kick(aor, who)
+        return 0 if served is None else served.kick(aor, who, actor)
 
     async def invite(self, aor: str, people: Sequence[str], actor: str) -> int:
         """Call people into a room; returns how many devices ring.

@@ -112,7 +112,7 @@ class Referring:
 
         told(_TRYING)
         if leaves:
-            gone = self._focus.remove(live, whom, "removed from the room")
+            gone = self._focus.remove(live, whom, f"removed by {sender}")
             told(200 if gone else 404)
         else:
             self._bring(live, whom, sender, told)

@@ -228,10 +228,10 @@ class Rooms:
         self.keeping.change(aor, edit, changed, actor)
         return await done
 
-    def kick(self, aor: str, who: str, why: str = "removed from the room") -> int:
+    def kick(self, aor: str, who: str, by: str) -> int:
         """End every session of somebody in a room; returns how many there were."""
         live = self.rooms.get(aor)
-        ended = 0 if live is None else self.focus.remove(live, who, why)
+        ended = 0 if live is None else self.focus.remove(live, who, f"removed by {by}")
         self._app.edge.driver.wake()
         return ended
 

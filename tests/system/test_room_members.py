@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from session_msrp.session import Delivered
 from sip.bodies.cpim import parse_cpim
 from tests.support.msrp import final
 from tests.support.phone import Phone
@@ -37,8 +38,7 @@ def test_rooms_members_and_history_outlive_a_kill(tmp_path: Path) -> None:
         with RoomPhone(alice, "tea").join() as one:
             one.tell(b"first")
             one.tell(b"second")
-            one.pump()
-            eventually(lambda: len(rows(node, "history", "tea")) == 2)
+            one.until(Delivered, 3)  # the SEND that opened the session is one
             node.kill()
         node.start()
         with phone(node, "bob") as bob, RoomPhone(bob, "tea") as two:
@@ -100,10 +100,12 @@ def test_commands_reach_a_room_that_is_open(node: RunningNode) -> None:
             assert again.call().status == 403
         node.command("room", "remove", "desk")
         records = node.command("room", "export", "desk").stdout.splitlines()
-        acts = [json.loads(line)["act"] for line in records]
+        events = [json.loads(line) for line in records]
+        acts = [event["act"] for event in events]
         assert acts == [
             "created", "joined", "added", "muted", "unmuted", "left", "banned", "removed",
         ]  # fmt: skip
+        assert events[5]["detail"] == "removed by operator"
 
 
 def test_programs_keep_rooms_by_http(node: RunningNode) -> None:

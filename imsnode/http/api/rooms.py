@@ -77,7 +77,7 @@ class RoomDesk(Protocol):
         """Say who is in a room now."""
         ...
 
-    def kick(self, aor: str, who: str) -> int:
+    def kick(self, aor: str, who: str, actor: str) -> int:
         """Hang up on somebody in a room; returns how many sessions ended."""
         ...
 
@@ -247,7 +247,7 @@ class _Rooms:
     async def kick_participant(self, call: Call) -> None:
         """Hang up on somebody."""
         room, who = self._room(call), self._person(call)
-        if not self._desk.kick(room.aor, who):
+        if not self._desk.kick(room.aor, who, call.caller.name):
             raise Problem("not-found", f"{who} is not in {room.aor}")
 
     async def invite_people(self, call: Call) -> Called:
