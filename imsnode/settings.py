@@ -27,8 +27,8 @@ from sip.proxy import ProxyConfig
 from sip.registrar import RegistrarLimits
 
 from .config import Config, ConfigError, Problem
-from .config.model import Domain
-from .config.model import Policy as PolicyTable
+from .config.messages import Policy as PolicyTable
+from .config.others import Domain
 from .config.types import parse_duration
 from .content import ContentSettings
 from .history import HistorySettings, Keep, parse_keep

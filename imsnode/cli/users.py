@@ -79,7 +79,7 @@ def _password(given: str | None, from_stdin: bool) -> str:
 def _algorithms(names: list[str] | None) -> tuple[str, ...]:
     from typing import get_args
 
-    from imsnode.config.model import Algorithm
+    from imsnode.config.types import Algorithm
 
     known = get_args(Algorithm)
     for name in names or ():

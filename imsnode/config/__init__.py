@@ -6,7 +6,8 @@ from __future__ import annotations
 from .change import Change, changes
 from .errors import ConfigError, Problem
 from .loader import Config, load
-from .model import Domain, Peer, Route, Settings
+from .model import Settings
+from .others import Domain, Peer, Route
 from .types import HostPort, Listener
 
 __all__ = [

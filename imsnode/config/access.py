@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of who is let in: digest, registrations, commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .table import DAY, HOUR, MINUTE, Table, live, restart
+from .types import Algorithm, FileName, Seconds
+
+__all__ = ["Auth", "Control", "Registrar"]
+
+
+class Auth(Table):
+    """Digest authentication and what happens to those who guess."""
+
+    algorithms: tuple[Algorithm, ...] = live(
+        ("MD5",),
+        "Digest algorithms offered, strongest first, one challenge each: MD5, SHA-256, "
+        "SHA-512-256. Many softphones accept nothing but a lone MD5 challenge.",
+        min_length=1,
+    )
+    nonce_lifetime: Seconds = live(
+        300.0, "How long a nonce may be used before the client gets a new one.", ge=10, le=DAY
+    )
+    failures: int = live(
+        10, "Failed answers from one source or for one user before it has to wait.", ge=1, le=1000
+    )
+    failure_window: Seconds = live(
+        5 * MINUTE, "Time within which the failures are counted.", ge=1, le=DAY
+    )
+    failure_delay: Seconds = live(
+        60.0, "First wait after too many failures; doubles each time.", ge=1, le=DAY
+    )
+    failure_delay_max: Seconds = live(15 * MINUTE, "Longest wait after failures.", ge=1, le=DAY)
+
+
+class Registrar(Table):
+    """What a REGISTER may ask for."""
+
+    min_expires: Seconds = live(
+        60.0, "Shortest lifetime of a binding; less is answered 423.", ge=1, le=HOUR
+    )
+    max_expires: Seconds = live(
+        HOUR, "Longest lifetime of a binding; more is cut to this.", ge=60, le=30 * DAY
+    )
+    default_expires: Seconds = live(
+        HOUR, "Lifetime of a binding when the client names none.", ge=60, le=30 * DAY
+    )
+    max_bindings: int = live(
+        10, "Bindings one address of record may have; more is answered 403.", ge=1, le=100
+    )
+    max_devices: int = live(
+        16,
+        "Absent devices one address of record is remembered to have; those seen longest ago are "
+        "forgotten first.",
+        ge=1,
+        le=100,
+    )
+    device_memory: Seconds = live(
+        30 * DAY,
+        "How long a device that registered with an instance id is remembered, so that messages "
+        "stored meanwhile wait for it too.",
+        ge=0,
+        le=366 * DAY,
+    )
+
+
+class Control(Table):
+    """The socket over which the commands reach the running node."""
+
+    socket: FileName = restart(
+        Path("imsnode.sock"),
+        "Unix socket, relative to the configuration file; only the node's own user may use it.",
+    )

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings that stand once for each: domains, listeners, peers, routes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from .events import Standing
+from .messages import BlockAnswer, Large, StoreMode, Strangers
+from .table import KIB, Table, live
+from .types import (
+    Algorithm,
+    DomainName,
+    ListenAddress,
+    MediaType,
+    NextHop,
+    Octets,
+    PeerAddress,
+    PeerName,
+    Retention,
+    RuleName,
+)
+
+__all__ = ["Domain", "ListenerSettings", "Peer", "Route"]
+
+
+class Domain(Table):
+    """What one domain does differently from the rest."""
+
+    name: DomainName = live(..., "The domain; one of `domains`.")
+    store: StoreMode | None = live(None, "As pager.store, for recipients in this domain.")
+    algorithms: tuple[Algorithm, ...] | None = live(
+        None, "As auth.algorithms, for users of this domain.", min_length=1
+    )
+    history: Retention | None = live(None, "As history.retention, for users of this domain.")
+    carbons: bool | None = live(None, "As history.carbons, for users of this domain.")
+    large: Large | None = live(None, "As pager.large, for senders of this domain.")
+    block_answer: BlockAnswer | None = live(None, "As policy.block_answer, for users here.")
+    strangers: Strangers | None = live(None, "As policy.strangers, for users here.")
+    watchers: Standing | None = live(None, "As presence.strangers, for users here.")
+    types: tuple[MediaType, ...] | None = live(None, "As policy.types, for users here.")
+    message_size: Octets | None = live(
+        None, "As policy.message_size, for users here.", ge=0, le=1024 * KIB
+    )
+    message_rate: float | None = live(
+        None, "As policy.message_rate, for users here.", ge=0, le=100_000
+    )
+    message_burst: int | None = live(
+        None, "As policy.message_burst, for users here.", ge=1, le=1_000_000
+    )
+    fan_out: int | None = live(None, "As policy.fan_out, for users here.", ge=0, le=1_000_000)
+    new_recipients: int | None = live(
+        None, "As policy.new_recipients, for users here.", ge=0, le=1_000_000
+    )
+    rules: tuple[RuleName, ...] | None = live(None, "As policy.rules, for users here.")
+
+
+class ListenerSettings(Table):
+    """What one listener does differently from the rest."""
+
+    address: ListenAddress = live(..., "The listener as written in `listen`.")
+    algorithms: tuple[Algorithm, ...] = live(
+        ..., "As auth.algorithms, for requests that arrive here.", min_length=1
+    )
+
+
+class Peer(Table):
+    """Another server that hands requests in."""
+
+    name: PeerName = live(..., "Name in logs, metrics and the ledger.")
+    address: PeerAddress = live(
+        ..., "Address, address and port, or network that the requests come from."
+    )
+    transport: Literal["any", "udp", "tcp", "tls"] = live(
+        "any", "Transport its requests must come over."
+    )
+    trust: Literal["asserted", "none"] = live(
+        "none",
+        "asserted: its requests need no digest, and the sender is who P-Asserted-Identity or else "
+        "From says; none: it is treated like any client, except that its rate is not limited.",
+    )
+    relay: bool = live(
+        False, "Whether it may address domains that are not served here but have a route."
+    )
+
+
+class Route(Table):
+    """Where requests for another domain go."""
+
+    domain: DomainName = live(..., "The other domain.")
+    next_hop: NextHop = live(..., "Transport, host and port of the server that takes them.")
