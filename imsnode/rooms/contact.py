@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Final
 
 from sip.message import Request
+from sip.privacy import asked, is_anonymous
 from sip.routing import Refusal
-from sip.uri import Uri
 
 from .focus import FEATURES
 
@@ -30,14 +30,9 @@ def contact_for(request: Request, aor: str) -> bytes:
     )  # fmt: skip
 
 
-def hidden_as(
-    request: Request, aor_of: Callable[[Uri], str], room: str, new_name: Callable[[], str]
-) -> str:
-    """Return the URI under which to show who asked for privacy (RFC 7701 5.2), "" for others.
-
-    The gate has taken out of the request what tells who they are.
-    """
-    if not aor_of(request.from_uri).endswith("@anonymous.invalid"):
+def hidden_as(request: Request, room: str, new_name: Callable[[], str]) -> str:
+    """Return the URI under which to show who asked for privacy (RFC 7701 5.2), "" for others."""
+    if not is_anonymous(request) and asked(request).isdisjoint((b"id", b"user")):
         return ""
     return f"sip:anonymous-{new_name()}@{room.rpartition('@')[2]}"
 

@@ -128,7 +128,7 @@ class Factory:
         )  # fmt: skip
         if isinstance(talk, Refusal):
             return talk
-        hidden = hidden_as(request, self._aor_of, room.aor, self._new_name)
+        hidden = hidden_as(request, room.aor, self._new_name)
 
         def made(changed: Changed) -> None:
             if changed.room is None:

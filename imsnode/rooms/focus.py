@@ -21,6 +21,7 @@ from session_msrp.rooms.switch import Keeper, Switch
 from session_msrp.rooms.values import Room
 from session_msrp.session import Received, Reported
 from sip.message import Request
+from sip.privacy import ANONYMOUS
 from sip.routing import Refusal
 from sip.transaction.server import ServerTransaction
 from sip.uri import Uri
@@ -147,16 +148,26 @@ class Focus:
         talk.renewed = self._renewed
         self._visits[talk], self._talks[visit] = visit, talk
         now = self._clock.now()
-        there = self._present[visit.aor] = self._present.get(visit.aor, 0) + 1
-        if there == 1:
-            self.moved(visit.aor, now)
+        self._count(visit, 1, now)
         self.changed(live, now)
         return visit
 
+    def _count(self, visit: Visit, step: int, now: float) -> None:
+        """Note who is in a room for all to see; the anonymous are not."""
+        aor = visit.aor
+        if visit.participant.uri != aor:
+            return
+        before = self._present.get(aor, 0)
+        if before + step:
+            self._present[aor] = before + step
+        else:
+            del self._present[aor]
+        if not before or not before + step:
+            self.moved(aor, now)
+
     def _participant(self, aor: str, hidden: str) -> Participant:
         if hidden:
-            anonymous = "sip:anonymous@anonymous.invalid"  # RFC 3323 4.1.1.3
-            return Participant(aor, hidden, frozenset((hidden, anonymous)))
+            return Participant(aor, hidden, frozenset((hidden, ANONYMOUS)))
         identities = {aor}
         user = aor.partition(":")[2].partition("@")[0]
         if user.startswith("+"):
@@ -164,7 +175,7 @@ class Focus:
         return Participant(aor, aor, frozenset(identities), self._name_of(aor))
 
     def is_present(self, aor: str) -> bool:
-        """Say whether a user is in any room."""
+        """Say whether a user is in any room, as others may know."""
         return aor in self._present
 
     # -- out -------------------------------------------------------------------------------------
@@ -279,11 +290,7 @@ class Focus:
         live = visit.room
         live.leave(visit)
         self.switch.gone(visit)
-        left = self._present[visit.aor] - 1
-        self._present[visit.aor] = left
-        if not left:
-            del self._present[visit.aor]
-            self.moved(visit.aor, now)
+        self._count(visit, -1, now)
         self.changed(live, now)
         self._moving.discard(visit)
         self._on_hold.discard(visit)

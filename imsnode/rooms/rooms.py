@@ -170,7 +170,7 @@ class Rooms:
         events = self._app.node.events
         if events is None:
             return Refusal(489, b"Presence is switched off", ())
-        hidden = bool(hidden_as(request, self._app.edge.names.aor_of, aor, str))
+        hidden = bool(hidden_as(request, aor, str))
         events.request(request, flow, sender, aor, hidden, now)
         return None
 
@@ -178,7 +178,7 @@ class Rooms:
         self, request: Request, flow: Flow, sender: str, live: LiveRoom, now: float
     ) -> Refusal | None:
         aor = live.room.aor
-        hidden = hidden_as(request, self._app.edge.names.aor_of, aor, _new_name)
+        hidden = hidden_as(request, aor, _new_name)
         talk = self._talks.take(
             self.focus, request, flow, aor, sender, self.focus.limits.msrp, now,
             contact=contact_for(request, aor),

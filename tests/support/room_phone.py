@@ -144,6 +144,12 @@ class RoomPhone(MsrpClient):
         self.phone.respond(told, 200)
         return told.get("subscription-state").partition(";")[0], told.body.split()[1]
 
+    def hung_up(self) -> bool:
+        """Answer the BYE that comes next; False when something else does."""
+        request = final(self.phone)
+        self.phone.respond(request, 200)
+        return request.method == "BYE"
+
     def leave(self) -> None:
         self.request("BYE")
         assert final(self.phone).status == 200

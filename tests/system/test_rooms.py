@@ -10,17 +10,17 @@ import pytest
 from session_msrp.chunk import Chunk
 from session_msrp.printing import print_request
 from session_msrp.rooms.values import Access, Member, Role, Room
-from session_msrp.session import Delivered
+from session_msrp.session import Delivered, Received
 from sip.bodies.xml import parse_xml
 from tests.support.msrp import final
-from tests.support.phone import Phone
+from tests.support.phone import Phone, Reply
 from tests.support.room_phone import RoomPhone, provide
 from tests.support.room_world import cpim
 from tests.support.running import RunningNode
 
 EXTRA = (
     '[msrp]\nlisten = ["tcp:127.0.0.1:0"]\n[rooms]\nparticipants = 3\nuser_sessions = 2\n'
-    "[presence]\nnotify_interval = 0\n"
+    '[presence]\nnotify_interval = 0\nstrangers = "allow"\n'
 )
 ALICE, BOB, CAROL = (f"sip:{name}@ims.test" for name in ("alice", "bob", "carol"))
 TEA = Room("sip:tea@ims.test", subject="Tea", access=Access.OPEN,
@@ -165,6 +165,45 @@ def test_the_roster_is_told_at_once_and_as_it_changes(
         assert roster(watcher) == ("partial", {ALICE: "deleted"})
 
 
+def test_who_asks_for_privacy_is_in_the_room_under_another_name(
+    node: RunningNode, phones: tuple[Phone, Phone, Phone]
+) -> None:
+    """RFC 7701 5.2; presence of who is in a room says that they are in a meeting."""
+    alice, bob, _ = phones
+    server = ("127.0.0.1", node.ports["udp"])
+    with (
+        Phone(server, "carol") as watcher,
+        RoomPhone(alice, "tea") as one,
+        RoomPhone(bob, "tea") as two,
+    ):
+        for event, to in (("conference", TEA.aor), ("presence", ALICE), ("presence", BOB)):
+            lines = (f"Event: {event}", "Expires: 600", f"Contact: <{watcher.contact}>")
+            assert watcher.answer_to(watcher.request("SUBSCRIBE", to, None, lines)).status == 200
+        assert two.call("Privacy: id;user").status == 200
+        two.start()
+        one.join()
+        told: list[Reply] = []
+        while not any(b"meeting" in each.body for each in told) or not any(
+            ALICE.encode() in each.body for each in told if each.get("event") == "conference"
+        ):
+            told += watcher.inbox
+            watcher.inbox.clear()
+            request = final(watcher)
+            watcher.respond(request, 200)
+            told.append(request)
+        rosters = [each.body for each in told if each.get("event") == "conference"]
+        assert not any(b"meeting" in each.body and BOB.encode() in each.body for each in told)
+        assert any(b'entity="sip:anonymous-' in body for body in rosters)
+        assert not any(b"bob" in body for body in rosters)
+        hidden = "sip:anonymous@anonymous.invalid"
+        two.send(cpim(b"who am I", hidden, TEA.aor), b"message/cpim")
+        assert one.texts(1) == [b"who am I"]
+        two.tell(b"x")
+        assert two.refused() == 403
+        for each in (one, two):
+            each.leave()
+
+
 LIST = b"""<?xml version="1.0" encoding="UTF-8"?>
 <resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"
   xmlns:cp="urn:ietf:params:xml:ns:copycontrol"><list>
@@ -206,7 +245,7 @@ def test_a_room_is_made_its_list_called_and_somebody_sent_away(
         assert final(carol).method == "ACK"
         assert one.progress() == ("terminated", b"603")
         assert one.refer(f"{BOB};method=BYE", "Refer-Sub: false") == 202
-        assert final(bob).method == "BYE"
+        assert two.hung_up()
         assert two.ended()
         one.leave()
 
@@ -227,6 +266,8 @@ def test_only_moderators_of_a_closed_room_bring_and_send_away(
             request = carol.request("REFER", "sip:club@ims.test", None,
                                     (line, f"Contact: <{carol.contact}>"))  # fmt: skip
             assert carol.answer_to(request).status == (400 if order == "tel:+1" else 403)
+        assert one.refer(f"{CAROL};method=BYE", "Refer-Sub: false") == 202
+        assert two.hung_up()
         one.leave()
 
 
@@ -274,7 +315,7 @@ def test_a_room_that_is_removed_hangs_up_and_who_is_cut_off_leaves(node: Running
         assert one.socket is not None
         one.socket.sendall(first + first[:40])
         one.hang_up()
-        assert final(alice).method == "BYE"
+        assert one.hung_up()
         chunks: list[Chunk] = []
         take = two.session.receive
         two.session.receive = lambda chunk, now: (chunks.append(chunk), take(chunk, now))[1]  # type: ignore[method-assign]
@@ -282,7 +323,30 @@ def test_a_room_that_is_removed_hangs_up_and_who_is_cut_off_leaves(node: Running
             assert two.read()
         assert chunks[0].body == whole
         node.command("room", "remove", "brief")
-        assert final(bob).method == "BYE"
+        assert two.hung_up()
         assert two.ended()
         with RoomPhone(bob, "brief") as late:
             assert late.call().status == 404
+
+
+def test_who_does_not_read_is_hung_up_on_and_nobody_waits(
+    node: RunningNode, phones: tuple[Phone, Phone, Phone]
+) -> None:
+    """threats.md M5."""
+    with ExitStack() as stack:
+        one, two, three = (stack.enter_context(RoomPhone(each, "loud")) for each in phones)
+        node.command("room", "add", "loud", "--open", "--history", "0")
+        for each in (one, two, three):
+            each.join()
+        body = bytes(400_000)
+        sent = 0
+        while (bye := three.phone.receive(0.001)) is None:
+            one.tell(body)
+            sent += 1
+            two.until(Received, sent)
+            assert sent < 100
+        assert bye.method == "BYE"
+        three.phone.respond(bye, 200)
+        assert all(len(text) == len(body) for text in two.texts(sent))
+        for each in (one, two):
+            each.leave()
