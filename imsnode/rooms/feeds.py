@@ -110,6 +110,10 @@ class Feeds:
         content = b"message/cpim", dated(message)
         self._send(feed.room, feed.aor, *content, answered, (), identity)
 
+    def newest(self, room: str) -> int:
+        """Return the number of the newest message of a room."""
+        return self._attendance.newest(room)
+
     def over(self, feed: _Feed, number: int) -> None:
         """Note how far a feed has come."""
         self._attendance.reached(feed.room, feed.aor, number)
@@ -148,6 +152,8 @@ class _Feed:
             behind = [one for one in self.waiting if not one.number or one.number > last]
             others = [one for one in messages if one.sender != self.aor]
             self.waiting = deque([*others, *behind])
+        if messages is not None and not self.waiting:
+            self._feeds.over(self, self._feeds.newest(self.room))
         self._go_on()
 
     def answered(self, message: RoomMessage, status: int) -> None:

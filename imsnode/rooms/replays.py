@@ -44,12 +44,13 @@ class Replays:
         after = 0
         if wanted is None and member is not None:
             after = self._attendance.seen(room.aor, member)
+        own = visit.aor if wanted is None else ""  # nobody misses what they said themselves
         visit.wait()
-        self._store.read(room.aor, after, limit, self._sending(visit))
+        self._store.read(room.aor, after, limit, self._sending(visit, own))
 
-    def _sending(self, visit: Visit) -> Callable[[Sequence[RoomMessage] | None], None]:
+    def _sending(self, visit: Visit, own: str) -> Callable[[Sequence[RoomMessage] | None], None]:
         def send(messages: Sequence[RoomMessage] | None) -> None:
-            found = messages or ()
+            found = [one for one in messages or () if one.sender != own]
             self._switch.replay(visit, [replace(one, body=dated(one)) for one in found])
 
         return send

@@ -14,8 +14,8 @@ from typing import Final
 from imsnode.msrp.capability import capability_of
 from session_msrp.rooms import edits
 from session_msrp.rooms.live import LiveRoom, Visit
-from session_msrp.rooms.ports import Changed, Edit
-from session_msrp.rooms.values import Room
+from session_msrp.rooms.ports import Changed, Edit, RoomStore
+from session_msrp.rooms.values import Room, RoomMessage
 from sip.forward import Target
 
 from .attendance import HUNG_UP, Attendance
@@ -43,6 +43,7 @@ class Returns:
     def __init__(
         self,
         rooms: Mapping[str, LiveRoom],
+        store: RoomStore,
         change: Change,
         attendance: Attendance,
         feeds: Feeds,
@@ -51,6 +52,7 @@ class Returns:
     ) -> None:
         self.called = 0
         self._rooms = rooms
+        self._store = store
         self._change = change
         self._attendance = attendance
         self._feeds = feeds
@@ -111,7 +113,15 @@ class Returns:
             self._feeds.catch_up(room, aor)
             return
         self._calling.add((room.aor, aor))
-        self.called += 1
+
+        def missed(messages: Sequence[RoomMessage] | None) -> None:
+            if messages and any(one.sender != aor for one in messages):
+                self.called += 1
+                self._invite(room.aor, aor, done)
+                return
+            self._calling.discard((room.aor, aor))
+            if messages is not None:  # of what was missed nothing is kept any more
+                self._attendance.reached(room.aor, aor, self._attendance.newest(room.aor))
 
         def done(status: int) -> None:
             self._calling.discard((room.aor, aor))
@@ -122,7 +132,8 @@ class Returns:
                 self.by_message(there.room, aor)
                 self._feeds.catch_up(there.room, aor)
 
-        self._invite(room.aor, aor, done)
+        after = self._attendance.seen(room.aor, room.members[aor])
+        self._store.read(room.aor, after, room.history, missed)
 
 
 def _ignore(_changed: Changed) -> None:

@@ -251,6 +251,7 @@ class Rooms:
             done(404)
         else:
             self.inviting.invite(live, who, done)
+            self._app.edge.driver.wake()
 
     def participants(self, aor: str) -> list[Mapping[str, Any]]:
         """Say who is in a room, a row for each session."""

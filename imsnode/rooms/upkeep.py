@@ -51,7 +51,7 @@ class Upkeep:
         self.feeds = Feeds(self._store, self.attendance, app.messaging.submit)
         self.keeper.onlookers += [self.attendance, self.feeds]
         self.returns = Returns(
-            rooms, change, self.attendance, self.feeds, invite, app.location.targets
+            rooms, self._store, change, self.attendance, self.feeds, invite, app.location.targets
         )
         self._replays = Replays(self._store, switch, self.attendance)
         self.door = Door(

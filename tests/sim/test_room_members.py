@@ -125,8 +125,9 @@ class House:
         self.here: set[str] = set()
         rooms = {ROOM: self.live}
         self.returns = Returns(
-            rooms, self.store.change, self.attendance, self.feeds, self.invite, self.targets
-        )
+            rooms, self.store, self.store.change, self.attendance, self.feeds, self.invite,
+            self.targets,
+        )  # fmt: skip
         self.replays = Replays(self.store, self.world.switch, self.attendance)
         self.endpoint = Endpoint()
         self.door = Door(
@@ -325,6 +326,23 @@ def test_who_does_not_come_is_called_again_later(house: House) -> None:
     house.returns.look(house.time)
     house.register(BOB)
     assert len(house.invited) == 2
+
+
+def test_nobody_is_called_for_what_is_gone_or_was_their_own(house: House) -> None:
+    alice, bob = house.enter("alice"), house.enter("bob")
+    house.say(bob, b"my last words")
+    house.leave(bob, "connection lost")
+    house.register(BOB)
+    assert house.store.marks[ROOM, BOB] == 1
+    house.say(alice, b"one")
+    house.store.messages.clear()
+    house.register(BOB)
+    assert house.invited == []
+    assert house.store.marks[ROOM, BOB] == 2
+    house.change(edits.set_pager(ROOM, BOB, True))
+    house.store.messages.clear()
+    house.register(BOB)
+    assert house.sent == []
 
 
 def test_nobody_is_called_who_is_there_banned_or_no_member(house: House) -> None:
