@@ -56,6 +56,7 @@ HOT = (
     "pager/fanout.py",
     "pager/identity.py",
     "pager/keeper.py",
+    "pager/parcels.py",
     "pager/policy.py",
     "pager/recent.py",
     "pager/replay.py",

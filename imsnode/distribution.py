@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from pager import rules
-from pager.fanout import BATCH, Fanout, Original, content_type_of
+from pager.fanout import BATCH, Fanout
 from pager.identity import copy_key, request_identity
 from pager.jobs import Job, JobKind, Jobs
+from pager.original import Original, content_type_of
 from pager.policy import Decision
 from pager.ports import CopiesResult
 from pager.receipts import Receipts

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pager import rules
-from pager.fanout import content_type_of
+from pager.original import content_type_of
 from pager.replay import shown_sender
 from pager.submission import Submission
 from pager.values import ExpiredMessage, StoredMessage

@@ -10,10 +10,11 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from pager import Pager
-from pager.fanout import Fanout, Original
+from pager.fanout import Fanout
 from pager.groups import Group, Groups
 from pager.identity import MessageIds
 from pager.jobs import Job, JobKind, Jobs
+from pager.original import Original
 from pager.receipts import Receipts
 from pager.tally import Tallies
 from sip.aio.ids import SystemIds
@@ -181,6 +182,7 @@ class Mailing:
     def stop(self) -> None:
         """Begin nothing further."""
         self.jobs.stop()
+        self.fanout.parcels.secure(self.app.clock.now())
 
     def configure(self, config: Config) -> None:
         """Use other settings from now on."""

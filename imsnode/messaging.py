@@ -106,6 +106,7 @@ class Messaging:
         )
         self._serving = self._tracking = False
         self.mailing = Mailing(app, self.pager, self.receipts)
+        self.recalls.recall.secure = self.mailing.fanout.parcels.secure
 
     def _join_receipts(self) -> Receipts:
         """Make the node an intermediary of RFC 5438, at an address of its own."""

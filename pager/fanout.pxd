@@ -8,31 +8,31 @@ from .stats cimport PagerStats
 from .values cimport LedgerEntry, StoredMessage, StoreResult
 
 
-cpdef bytes content_type_of(bytes head)
-
-
 cdef class Fanout:
     cdef public object pager
     cdef public object store
     cdef public object known
     cdef public object ids
     cdef public object unreached
+    cdef public object parcels
     cdef MessageIds _ids
 
     @cython.locals(
         wall=double, storing=bint, by_domain=bint, screened=bint, recipient=str,
-        copies=list, direct=list, left_out=list, keeper=Keeper, devices=tuple
+        copies=list, carried=list, direct=list, left_out=list, keeper=Keeper, devices=tuple,
+        carrying=bint, at_once=bint, octets=Py_ssize_t, copy=StoredMessage
     )
     cpdef send(
         self, object original, object recipients, double now, object done, object advance=*
     )
+    cdef bint _reaches(self, str recipient, object targets, Py_ssize_t octets) except -1
     cdef object _unwanted(self, object original, object kind, str recipient, double now, double wall)
     cdef StoredMessage _copy(self, object original, str recipient, tuple devices, double wall)
     @cython.locals(
         keeper=Keeper, stats=PagerStats, now=double, wall=double, at=double, size=Py_ssize_t,
-        steps=list, stored=list, reachable=list, copy=StoredMessage, result=StoreResult
+        steps=list, kept=list, carried=list, reachable=list, copy=StoredMessage, result=StoreResult
     )
-    cpdef kept(self, object original, object copies, object results)
+    cpdef kept(self, object original, object copies, object results, long long parcel=*)
     cpdef leave_out(self, object original, str recipient, str rule, bint told=*)
     cpdef send_unstored(self, object original, str recipient, double now)
 
@@ -41,6 +41,7 @@ cdef class _Sending:
     cdef Fanout fanout
     cdef object original
     cdef list copies
+    cdef list carried
     cdef list direct
     cdef list left_out
     cdef object done

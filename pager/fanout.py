@@ -9,11 +9,10 @@ the same message sent again makes no second copy (threats.md D3).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from sip.headers.names import canonical_name
+from sip.forward import Target
 from sip.ids import IdSource
 from sip.limits import Limits
 from sip.message import Request, build_request
@@ -23,8 +22,10 @@ from . import rules
 from .contents import stored_notice
 from .identity import MessageIds, copy_key
 from .mailbox import Item
+from .original import Original, with_lines
+from .parcels import Parcels
 from .policy import Act, Decision
-from .ports import Advance, CopiesResult, CopyStore, Told
+from .ports import Advance, Bundle, CopiesResult, CopyStore, Told
 from .replay import shown_sender
 from .service import Pager
 from .settings import StoreMode
@@ -32,47 +33,7 @@ from .values import LedgerEntry, Step, StoredMessage, StoreKind, StoreResult
 
 #: Copies that are committed in one transaction.
 BATCH: Final = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Original:
-    """What all copies of a message have in common.
-
-    id: of the message or the job. address: the AoR it was sent to. identity: its part of the keys
-    of the copies. head: as of a stored message, without To when ``to_each``: then every copy
-    names its recipient there (RFC 5365 7.2). lasting: False for what is worth nothing later. own:
-    the node says it itself, and nobody's wishes are asked. added: by recipient, header lines that
-    only their copy has, each with its lower-case name; they replace those of the same name.
-    """
-
-    id: str
-    sender: str
-    address: str
-    call_id: bytes
-    cseq: int
-    identity: bytes
-    at: float
-    expires_at: float
-    head: bytes
-    body: bytes
-    to_each: bool = False
-    lasting: bool = True
-    own: bool = False
-    added: Mapping[str, Sequence[tuple[str, bytes]]] | None = None
-
-    @property
-    def content_type(self) -> bytes | None:
-        """Content-Type as it stands in the head."""
-        return content_type_of(self.head)
-
-
-def content_type_of(head: bytes) -> bytes | None:
-    """Return the Content-Type among header lines of a stored message, None when there is none."""
-    for line in head.split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        if name.strip().lower() in (b"content-type", b"c"):
-            return value.strip()
-    return None
+_PRIVACY: Final = b"privacy"
 
 
 class Fanout:
@@ -94,6 +55,7 @@ class Fanout:
         self.known = known
         self.ids = ids
         self.unreached: Callable[[str, bytes, str], object] = _nobody_hears
+        self.parcels = Parcels(pager, pager.proxy, store)
         self._ids = MessageIds(ids.token(5))
 
     def next_id(self, wall: float) -> str:
@@ -120,11 +82,17 @@ class Fanout:
         keeper, bindings, settings = pager.keeper, pager.bindings, pager.settings
         known, targets_of, absent = self.known, bindings.targets, bindings.absent_devices
         wall = pager.clock.wall()
+        # Of a private message each hop decides what it may show, as a fork does.
+        carrying = not (
+            isinstance(advance, Told) or original.added or _PRIVACY in original.head.lower()
+        )
+        octets = len(original.head) + len(original.body)
         storing = original.lasting and settings.mode_for(original.address) is not StoreMode.OFF
         by_domain = settings.domain_modes
         screened = pager.screen is not None and not original.own
         kind = original.content_type if screened else None
         copies: list[StoredMessage] = []
+        carried: list[StoredMessage] = []
         direct: list[str] = []
         left_out: list[tuple[str, str, bool]] = []
         for recipient in recipients:
@@ -145,15 +113,39 @@ class Fanout:
             else:
                 targets = targets_of(recipient, now)
                 devices = absent(recipient, now)
+                at_once = carrying and not devices and self._reaches(recipient, targets, octets)
                 if targets:
                     here = [bindings.device_of(target) for target in targets]
                     devices = (*devices, *[device for device in here if device])
-                keeper.count(recipient)
-                copies.append(self._copy(original, recipient, devices, wall))
+                copy = self._copy(original, recipient, devices, wall)
+                if at_once:
+                    carried.append(copy)
+                else:
+                    keeper.count(recipient)
+                    copies.append(copy)
+        bundle = None
         if advance is not None:
             advance.skipped = len(left_out)
-        sending = _Sending(self, original, copies, direct, left_out, done)
-        self.store.store_copies(copies, advance, sending.committed)
+        if not isinstance(advance, Told):
+            bundle = Bundle(
+                original.identity, original.sender, original.head, original.body,
+                original.to_each, carried,
+            )  # fmt: skip
+        sending = _Sending(self, original, copies, carried, direct, left_out, done)
+        self.store.store_copies(copies, advance, sending.committed, bundle)
+
+    def _reaches(self, recipient: str, targets: Sequence[Target], octets: int) -> bool:
+        """Say whether a copy can go to the one device of somebody, who has nothing to get before.
+
+        Args: octets: of its head and body.
+        """
+        offline = self.pager.offline
+        return (
+            len(targets) == 1
+            and recipient not in offline.boxes
+            and recipient not in offline.held
+            and self.parcels.fits(octets, recipient, targets[0])
+        )
 
     def _unwanted(
         self, original: Original, kind: bytes | None, recipient: str, now: float, wall: float
@@ -174,7 +166,7 @@ class Fanout:
     ) -> StoredMessage:
         head = original.head
         if original.added is not None and recipient in original.added:
-            head = _with_lines(head, original.added[recipient])
+            head = with_lines(head, original.added[recipient])
         if original.to_each:
             head = b"To: <%b>\r\n%b" % (recipient.encode(), head)
         return StoredMessage(
@@ -192,9 +184,16 @@ class Fanout:
         )
 
     def kept(
-        self, original: Original, copies: Sequence[StoredMessage], results: Sequence[StoreResult]
+        self,
+        original: Original,
+        copies: Sequence[StoredMessage],
+        results: Sequence[StoreResult],
+        parcel: int = 0,
     ) -> None:
-        """Tell of the copies that are stored, and send them to whoever can be reached."""
+        """Tell of the copies that are kept, and send them to whoever can be reached.
+
+        Args: parcel: the record with those that have no number of their own.
+        """
         pager = self.pager
         note, keeper, stats = pager.ledger.note, pager.keeper, pager.stats
         targets, adopt = pager.bindings.targets, pager.offline.adopt
@@ -210,14 +209,18 @@ class Fanout:
         ]
         if shown_sender(original.sender, original.head) != original.sender:
             steps.insert(1, (at, rules.CONCEALED, "", 0, rules.PRIVACY))
-        stored: list[StoredMessage] = []
+        kept: list[StoredMessage] = []
+        carried: list[StoredMessage] = []
         reachable: list[Item] = []
         for copy, result in zip(copies, results, strict=True):
             if result.kind is not StoreKind.STORED:
                 keeper.uncount(copy.recipient, False)
                 stats.duplicates += 1
                 continue
-            stored.append(copy)
+            kept.append(copy)
+            if parcel and not result.seq:
+                carried.append(copy)
+                continue
             note(
                 LedgerEntry(
                     copy.id, copy.call_id, at, copy.sender, copy.recipient, size, steps,
@@ -226,11 +229,13 @@ class Fanout:
             )  # fmt: skip
             if targets(copy.recipient, now):
                 reachable.append(Item(result.seq, copy))
-        stats.stored += len(stored)
+        stats.stored += len(kept) - len(carried)
         for observer in pager.observers:
-            observer.copied(stored, original.id, now)
+            observer.copied(kept, original.id, now)
         for item in reachable:
             adopt(item, (), now)
+        if carried:
+            self.parcels.begin(parcel, carried, steps, notice, now)
 
     def leave_out(self, original: Original, recipient: str, rule: str, told: bool = True) -> None:
         """Tell the ledger that somebody gets no copy; ``told``: the sender may hear of it too."""
@@ -282,13 +287,14 @@ class Fanout:
 class _Sending:
     """Copies on their way to the store."""
 
-    __slots__ = ("copies", "direct", "done", "fanout", "left_out", "original")
+    __slots__ = ("carried", "copies", "direct", "done", "fanout", "left_out", "original")
 
     def __init__(
         self,
         fanout: Fanout,
         original: Original,
         copies: list[StoredMessage],
+        carried: list[StoredMessage],
         direct: list[str],
         left_out: list[tuple[str, str, bool]],
         done: Callable[[CopiesResult], None],
@@ -296,6 +302,7 @@ class _Sending:
         self.fanout = fanout
         self.original = original
         self.copies = copies
+        self.carried = carried
         self.direct = direct
         self.left_out = left_out
         self.done = done
@@ -304,11 +311,15 @@ class _Sending:
         """Answer first, then send."""
         fanout, original = self.fanout, self.original
         self.done(result)
+        keeper = fanout.pager.keeper
         if result.copies is None:
             for copy in self.copies:
-                fanout.pager.keeper.uncount(copy.recipient, False)
+                keeper.uncount(copy.recipient, False)
             return
-        fanout.kept(original, self.copies, result.copies)
+        if not result.parcel:
+            for copy in self.carried:
+                keeper.count(copy.recipient)
+        fanout.kept(original, [*self.copies, *self.carried], result.copies, result.parcel)
         for recipient, rule, told in self.left_out:
             fanout.leave_out(original, recipient, rule, told)
         now = fanout.pager.clock.now()
@@ -335,17 +346,6 @@ class Unheard:
             original = self.original
             self.fanout.unreached(original.sender, original.call_id, self.recipient)
         return status >= 200
-
-
-def _with_lines(head: bytes, added: Sequence[tuple[str, bytes]]) -> bytes:
-    """Return header lines with others in the place of those of the same name."""
-    names = {name for name, _ in added}
-    kept = [
-        line
-        for line in head.split(b"\r\n")
-        if canonical_name(line.partition(b":")[0].strip()) not in names
-    ]
-    return b"\r\n".join([*kept, *[line for _, line in added]])
 
 
 def _nobody_hears(_sender: str, _call_id: bytes, _recipient: str) -> None:

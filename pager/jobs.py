@@ -16,7 +16,8 @@ from typing import Final, Protocol
 
 from sip.timers import TimerQueue
 
-from .fanout import BATCH, Fanout, Original
+from .fanout import BATCH, Fanout
+from .original import Original
 from .ports import Advance, Clock, CopiesResult
 
 _NEXT: Final = 1

@@ -8,9 +8,9 @@ that hold it. Mailbox: the lanes and items of one recipient. Data only; ``offlin
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
-from sip.proxy import Branch, Target
+from sip.proxy import Target
 
 from . import policy
 from .values import PendingMessage, StoredMessage
@@ -23,6 +23,16 @@ WAKE: Final = 1
 
 # A device is its instance id, or, without one, the contact it can be reached at.
 LaneKey = str | bytes
+
+
+class Tried(Protocol):
+    """An attempt that was begun before its message was stored; a branch of a fork is one."""
+
+    @property
+    def target(self) -> Target: ...
+
+    @property
+    def status(self) -> int: ...
 
 
 class Item:
@@ -124,7 +134,7 @@ class Lane:
         self.slot = False
         self.queued = False
         self.attempt: Attempt | None = None
-        self.holds: set[Branch] = set()
+        self.holds: set[Tried] = set()
         self.delay_s = 0.0
         self.wake_at = 0.0
         self.gone = False

@@ -18,7 +18,7 @@ from sip.timers import TimerQueue
 from . import policy, rules
 from .contents import stored_notice
 from .keeper import Keeper
-from .mailbox import WAKE, Item, Lane, LaneKey, Mailbox
+from .mailbox import WAKE, Item, Lane, LaneKey, Mailbox, Tried
 from .ports import Bindings, Carrier, Clock, Ledger, Observer, Screen
 from .replay import delivery_draft, with_content
 from .settings import PagerSettings
@@ -130,7 +130,7 @@ class Offline:
         box = self.boxes.get(recipient)
         return None if box is None else box.lanes.get(self._key(target))
 
-    def adopt(self, item: Item, branches: Sequence[Branch], now: float) -> Item:
+    def adopt(self, item: Item, branches: Sequence[Tried], now: float) -> Item:
         """Take over a message stored just now, with the online attempts made for it so far.
 
         Attempts still running keep their devices busy until the caller reports each of them with
@@ -169,7 +169,7 @@ class Offline:
             # A refusal alone does not end it: the sender was promised that others will be tried.
             self._settle(box, item, device, status, others=True)
 
-    def branch_ended(self, item: Item, branch: Branch, now: float) -> None:
+    def branch_ended(self, item: Item, branch: Tried, now: float) -> None:
         """Take the outcome of an online attempt that ran on when its message was adopted."""
         recipient = item.message.recipient
         box = self.boxes[recipient]  # the item's holders keep it in memory

@@ -153,16 +153,44 @@ class Told:
 
 
 @dataclass
+class Bundle:
+    """What the copies of one batch have in common, and those of them that are kept together.
+
+    identity, head, body, to_each: as in `pager.fanout.Original`. copies: those whose devices get
+    them at once; they are one record until it is settled.
+    """
+
+    identity: bytes
+    sender: str
+    head: bytes
+    body: bytes
+    to_each: bool
+    copies: Sequence[StoredMessage]
+
+
+@dataclass
+class Settled:
+    """How a parcel ended. delivered: copies a device took. left: those to be stored one by one."""
+
+    parcel: int
+    delivered: int
+    left: Sequence[StoredMessage]
+
+
+@dataclass
 class CopiesResult:
     """What became of a batch.
 
-    copies: one result each, in order; None when nothing of it was committed. stopped: because the
-    job was ended or taken forward by somebody else; otherwise the store is in trouble.
+    copies: one result each, in order, those of the bundle last; None when nothing of it was
+    committed. parcel: the record that keeps the copies of the bundle, 0 when each of them is a
+    message by itself. stopped: because the job was ended or taken forward by somebody else;
+    otherwise the store is in trouble.
     """
 
     copies: Sequence[StoreResult] | None
     stopped: bool = False
     detail: str = ""
+    parcel: int = 0
 
 
 class CopyStore(Protocol):
@@ -173,12 +201,24 @@ class CopyStore(Protocol):
         copies: Sequence[StoredMessage],
         advance: Advance | Told | None,
         done: Callable[[CopiesResult], None],
+        bundle: Bundle | None = None,
     ) -> None:
         """Store all of them in one transaction, each as ``MessageStore.store`` does.
 
-        With ``advance`` the same transaction takes the job forward; a job that does not run, or
-        does not stand where ``before`` says, leaves nothing stored. With ``Told`` it marks those
-        receipts.
+        Nobody for whom a copy with the same identity was kept before, in whatever form, gets
+        another: such copies are duplicates. With ``advance`` the same transaction takes the job
+        forward; a job that does not run, or does not stand where ``before`` says, leaves nothing
+        stored, but one that stands where ``after`` says has had this batch: all copies are
+        duplicates. With ``Told`` it marks those receipts.
+        """
+        ...
+
+    def settle(
+        self, settled: Settled, done: Callable[[Sequence[StoreResult] | None], None]
+    ) -> None:
+        """End a parcel and store the copies that are left, in one transaction.
+
+        ``done`` gets a result for each of these; None when nothing was committed.
         """
         ...
 

@@ -81,7 +81,8 @@ class Recall:
     """Recalls messages; runs on the thread of the pager service.
 
     heard: is told what was settled, for those who deliver otherwise than to devices. unseen: is
-    told what was settled and nobody has got or may still get.
+    told what was settled and nobody has got or may still get. secure: has what is on its way to
+    somebody stored, so that it can be taken back.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Recall:
         self._clock = clock
         self.heard: Callable[[ExpiredMessage], None] | None = None
         self.unseen: Callable[[ExpiredMessage], None] | None = None
+        self.secure: Callable[[float, str], None] | None = None
 
     def by_imdn(
         self, imdn_id: bytes, sender: str, recipient: str, done: Callable[[RecallState], None]
@@ -110,6 +112,8 @@ class Recall:
         self._withdraw(wish, done)
 
     def _withdraw(self, wish: Withdrawal, done: Callable[[RecallState], None]) -> None:
+        if self.secure is not None:
+            self.secure(self._clock.now(), wish.recipient)
         self._store.withdraw(wish, lambda withdrawn: done(self._settled(wish, withdrawn)))
 
     def _settled(self, wish: Withdrawal, withdrawn: Withdrawn) -> RecallState:

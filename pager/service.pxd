@@ -38,7 +38,7 @@ cdef class Pager(Shared):
     cdef MessageIds _ids
     cdef bint _patience_armed
     cdef double _patience_s
-    cdef Proxy _proxy
+    cdef public Proxy proxy
     cdef TimerQueue _timers
 
     @cython.locals(arrival=Arrival)

@@ -86,7 +86,7 @@ class Pager(Shared):
         keeper = Keeper(store, ledger, clock, timers, settings, stats)
         offline = Offline(proxy, timers, bindings, keeper, ledger, clock, settings, stats)
         super().__init__(proxy.endpoint, bindings, keeper, offline, ledger, clock, settings, stats)
-        self._proxy = proxy
+        self.proxy = proxy
         self._timers = timers
         self._ids = MessageIds(ids.token(5))
         self._boxes = offline.boxes
@@ -253,7 +253,7 @@ class Pager(Shared):
             and recipient not in self.bridged
         ):
             submission.others = self.bindings.absent_devices(recipient, now)
-            fork = fork_of(self._proxy, server_tx, request, submission, routed)
+            fork = fork_of(self.proxy, server_tx, request, submission, routed)
             self._forward(submission, fork, targets, now)
         else:
             self._arrive(submission, routed, targets, now)
@@ -413,11 +413,11 @@ class Pager(Shared):
         submission.others = devices
         request = submission.request
         if submission.local:
-            fork = Fork(self._proxy, None, online_draft(request), submission)
+            fork = Fork(self.proxy, None, online_draft(request), submission)
         else:
             server_tx = submission.answering
             assert isinstance(server_tx, ServerTransaction)
-            fork = Fork(self._proxy, server_tx, request, submission, routed)
+            fork = Fork(self.proxy, server_tx, request, submission, routed)
         self._forward(submission, fork, chosen, now)
 
     def _screened_out(self, submission: Submission, now: float) -> bool:

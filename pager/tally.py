@@ -24,7 +24,8 @@ from sip.headers.date import format_date, format_timestamp
 from sip.timers import TimerQueue
 
 from . import policy, rules
-from .fanout import Fanout, Original
+from .fanout import Fanout
+from .original import Original
 from .ports import Clock, CopiesResult, Told
 from .submission import Submission
 from .values import Notice

@@ -21,7 +21,7 @@ from .session import canonical_aor, database, flush, load_config, tell_users_cha
 
 if TYPE_CHECKING:
     from imsnode.config import Config
-    from imsnode.storage import Eraser
+    from imsnode.storage import Database, Eraser
 
 __all__ = ["erase_data", "export_data"]
 
@@ -42,9 +42,12 @@ def export_data(
     settings = load_config(config)
     name = canonical_aor(settings, aor, local=False)
     flush(settings)
+    running = _running(settings)
     with database(settings) as opened:
         try:
             wall = datetime.now(UTC).timestamp()
+            if not running:
+                _recover(opened)
             found = export_user(opened, name, wall, wall)
         except StorageError as error:
             raise CommandError(str(error)) from error
@@ -80,6 +83,8 @@ def erase_data(
                 Accounts(opened).remove(name)
             tell_users_changed(settings, [name])
             flush(settings)
+            if not running:
+                _recover(opened)
             eraser = Eraser(opened, name, alone=not running)
             counts = eraser.erase_tables()
         except StorageError as error:
@@ -96,6 +101,14 @@ def erase_data(
     say(f"erased {name}: {done}, charging files {records}, uploaded files {files}")
     if running and settings.storage_file is not None:
         say("free pages of the database may still hold old octets: repeat it while no node runs")
+
+
+def _recover(opened: Database) -> None:
+    """Have what a node carried when it was killed stand where all messages stand."""
+    from imsnode.storage import recover_parcels
+
+    with opened.writing() as connection:
+        recover_parcels(connection, datetime.now(UTC).timestamp())
 
 
 def _running(settings: Config) -> bool:

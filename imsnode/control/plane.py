@@ -326,9 +326,11 @@ class Plane:
         return await self.app.messaging.recalls.by_id(identity, sender)
 
     async def flush_ledger(self) -> None:
-        """Return when every ledger entry noted so far can be read from the database."""
-        flushed: asyncio.Future[bool] = self.app.loop.create_future()
-        self.app.storage.flush(flushed.set_result)
+        """Return when all that is under way or noted so far can be read from the database."""
+        app = self.app
+        app.messaging.mailing.fanout.parcels.secure(app.clock.now())
+        flushed: asyncio.Future[bool] = app.loop.create_future()
+        app.storage.flush(flushed.set_result)
         if not await flushed:
             raise ControlRefused("the ledger could not be written: " + self.app.storage.trouble)
 

@@ -31,6 +31,7 @@ from .integrity import CheckReport
 from .jobs import JobReport, JobTable
 from .listing import MessageRow, list_messages, show_message
 from .locations import Locations, read_locations, remove_bindings
+from .parcels import recover_parcels
 from .policies import UserPolicies
 from .recalls import find_copies, withdraw_now
 from .reports import Report, Reports, make_report
@@ -103,6 +104,7 @@ __all__ = [
     "open_storage",
     "read_locations",
     "read_page",
+    "recover_parcels",
     "remove_bindings",
     "show_message",
     "since",

@@ -14,17 +14,18 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, case, delete, exists, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from pager.fanout import Original
 from pager.jobs import Job, JobKind, JobState
-from pager.ports import Advance, CopiesResult, Told
-from pager.values import MarkState, StoredMessage, StoreKind
+from pager.original import Original
+from pager.ports import Advance, Bundle, CopiesResult, Settled, Told
+from pager.values import MarkState, StoredMessage, StoreKind, StoreResult
 
 from .database import Database
 from .entries import STATE
 from .errors import JobRefused
 from .lanes import Lane, Submit
 from .mailboxes import StoreLane
-from .schema import COPIES, OPEN, fate, job, job_batch, mailbox, message
+from .parcels import Parcels, SettleLane
+from .schema import COPIES, OPEN, fate, job, job_batch, mailbox, message, parcel
 from .tallies import mark_told
 
 __all__ = ["JobReport", "JobTable", "Jobs"]
@@ -121,18 +122,24 @@ class JobTable:
             return [_report(row) for row in connection.execute(newest)]
 
 
+_Batch = tuple[Sequence[StoredMessage], Advance | Told | None, Bundle | None]
+
+
 class Jobs:
     """`pager.ports.CopyStore` and `pager.jobs.JobStore` on a database."""
 
-    def __init__(self, store: StoreLane, submit: Submit) -> None:
+    def __init__(
+        self, store: StoreLane, parcels: Parcels, settle: SettleLane, submit: Submit
+    ) -> None:
         self._submit = submit
         self._begin = _BeginLane()
-        self._copies = _CopyLane(store)
+        self._copies = _CopyLane(store, parcels)
+        self._settle = settle
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
         """The lanes of the operations."""
-        return (self._begin, self._copies)
+        return (self._begin, self._copies, self._settle)
 
     def begin(self, new: Job, done: Callable[[bool], None]) -> None:
         """Keep a job; see the port."""
@@ -143,9 +150,16 @@ class Jobs:
         copies: Sequence[StoredMessage],
         advance: Advance | Told | None,
         done: Callable[[CopiesResult], None],
+        bundle: Bundle | None = None,
     ) -> None:
         """Store copies and take their job forward; see the port."""
-        self._submit(self._copies, (copies, advance), done)
+        self._submit(self._copies, (copies, advance, bundle), done)
+
+    def settle(
+        self, settled: Settled, done: Callable[[Sequence[StoreResult] | None], None]
+    ) -> None:
+        """End a parcel; see the port."""
+        self._submit(self._settle, settled, done)
 
 
 class _BeginLane:
@@ -198,63 +212,122 @@ _END = (
 
 
 class _CopyLane:
-    """Stores batches; an item is (copies, advance or None)."""
+    """Stores batches."""
 
     reads = False
 
-    def __init__(self, store: StoreLane) -> None:
+    def __init__(self, store: StoreLane, parcels: Parcels) -> None:
         self._store = store
+        self._parcels = parcels
 
     def attach(self, connection: Connection) -> None:
-        """The numbers are those of the lane that stores single messages."""
+        """Look for parcels; the numbers are those of the lane that stores single messages."""
+        self._parcels.attach(connection)
 
-    def execute(
-        self,
-        connection: Connection,
-        items: Sequence[tuple[Sequence[StoredMessage], Advance | Told | None]],
-    ) -> list[CopiesResult]:
+    def execute(self, connection: Connection, items: Sequence[_Batch]) -> list[CopiesResult]:
         """Take each job forward, then store the copies of its batch."""
-        return [self._batch(connection, copies, advance) for copies, advance in items]
+        return [self._batch(connection, *item) for item in items]
 
     def _batch(
         self,
         connection: Connection,
         copies: Sequence[StoredMessage],
         advance: Advance | Told | None,
+        bundle: Bundle | None,
     ) -> CopiesResult:
         if isinstance(advance, Told):
             mark_told(connection, advance)
-            advance = None
-        if advance is not None:
-            step = {
-                "which": advance.job,
-                "before": advance.before,
-                "after": advance.after,
-                "all": advance.total,
-                "left_out": advance.skipped,
-            }
-            if not connection.execute(_ADVANCE, step).rowcount:
+        elif advance is not None and not _advance(connection, advance):
+            if not _has_advanced(connection, advance):
                 return CopiesResult(None, stopped=True)
-        results = self._store.execute(connection, copies) if copies else []
-        if advance is not None:
-            numbers = [result.seq for result in results if result.kind is StoreKind.STORED]
-            if numbers:
-                connection.execute(_COUNT, {"which": advance.job, "more": len(numbers)})
-                batch = {"job": advance.job, "first": numbers[0], "last": numbers[-1]}
-                connection.execute(insert(job_batch), batch)
-            if advance.ended is not None:
-                connection.execute(_END, {"which": advance.job, "at": advance.ended})
-        return CopiesResult(results)
+            given = [*copies, *bundle.copies] if bundle is not None else copies
+            return CopiesResult([StoreResult(StoreKind.DUPLICATE, copy.id) for copy in given])
+        # Whom a job has taken up its place tells.
+        result = self._keep(connection, copies, bundle, isinstance(advance, Advance))
+        if isinstance(advance, Advance):
+            _count(connection, advance, result.copies or ())
+        return result
+
+    def _keep(
+        self,
+        connection: Connection,
+        copies: Sequence[StoredMessage],
+        bundle: Bundle | None,
+        new: bool,
+    ) -> CopiesResult:
+        """Store copies, those of a bundle together unless some may have been kept before.
+
+        Args: new: none of them can have been.
+        """
+        if bundle is None:
+            return CopiesResult(self._stored(connection, copies))
+        carried = bundle.copies
+        known = set() if new else self._parcels.known(connection, bundle)
+        if known or (carried and not new and self._store.knows(connection, carried)):
+            return CopiesResult(self._sort_out(connection, [*copies, *carried], known))
+        results = self._stored(connection, copies)
+        if not carried:
+            return CopiesResult(results)
+        number = self._parcels.keep(connection, bundle)
+        together = [StoreResult(StoreKind.STORED, copy.id) for copy in carried]
+        return CopiesResult([*results, *together], parcel=number)
+
+    def _sort_out(
+        self, connection: Connection, copies: Sequence[StoredMessage], known: Collection[str]
+    ) -> list[StoreResult]:
+        """Store each copy by itself whose recipient has not had one."""
+        new = [copy for copy in copies if copy.recipient not in known]
+        stored = iter(self._stored(connection, new))
+        return [
+            StoreResult(StoreKind.DUPLICATE, copy.id) if copy.recipient in known else next(stored)
+            for copy in copies
+        ]
+
+    def _stored(self, connection: Connection, copies: Sequence[StoredMessage]) -> list[StoreResult]:
+        return self._store.execute(connection, copies) if copies else []
 
     def committed(self) -> None:
-        """Tell the lane that stores single messages."""
+        """Tell those who number messages and parcels."""
+        self._parcels.committed()
         self._store.committed()
 
-    def failed(
-        self, item: tuple[Sequence[StoredMessage], Advance | Told | None], reason: str
-    ) -> CopiesResult:
+    def failed(self, item: _Batch, reason: str) -> CopiesResult:
         """Return that nothing was stored."""
         return CopiesResult(None, detail=reason)
+
+
+def _advance(connection: Connection, advance: Advance) -> bool:
+    """Take a job forward; False when it does not run or stands elsewhere."""
+    step = {
+        "which": advance.job,
+        "before": advance.before,
+        "after": advance.after,
+        "all": advance.total,
+        "left_out": advance.skipped,
+    }
+    return bool(connection.execute(_ADVANCE, step).rowcount)
+
+
+def _has_advanced(connection: Connection, advance: Advance) -> bool:
+    """Say whether this very step was committed before, and nobody heard of it."""
+    state = JobState.RUNNING if advance.ended is None else JobState.DONE
+    stands = select(job.c.id).where(
+        job.c.id == advance.job, job.c.cursor == advance.after, job.c.state == state.value
+    )
+    return advance.after != advance.before and connection.execute(stands).first() is not None
+
+
+def _count(connection: Connection, advance: Advance, results: Sequence[StoreResult]) -> None:
+    """Note the copies of a batch, and the end of its job."""
+    made = [result.seq for result in results if result.kind is StoreKind.STORED]
+    if made:
+        connection.execute(_COUNT, {"which": advance.job, "more": len(made)})
+    numbers = [seq for seq in made if seq]
+    if numbers:
+        batch = {"job": advance.job, "first": numbers[0], "last": numbers[-1]}
+        connection.execute(insert(job_batch), batch)
+    if advance.ended is not None:
+        connection.execute(_END, {"which": advance.job, "at": advance.ended})
 
 
 def _values(new: Job) -> dict[str, object]:
@@ -342,4 +415,12 @@ def _outcomes(connection: Connection, row: Any) -> dict[str, int]:
         .group_by(outcome)
     )
     found = {word: int(count) for word, count in connection.execute(counts)}
+    # Copies of a parcel that was settled and were not taken at once are messages by then.
+    at_once = select(
+        func.coalesce(func.sum(parcel.c.delivered), 0),
+        func.coalesce(func.sum(case((parcel.c.settled_at.is_(None), parcel.c.total), else_=0)), 0),
+    ).where(parcel.c.identity == row.identity, parcel.c.sender == row.sender)
+    delivered, on_their_way = connection.execute(at_once).one()
+    found["delivered"] = found.get("delivered", 0) + int(delivered)
+    found["waiting"] = found.get("waiting", 0) + int(on_their_way)
     return {**found, "forgotten": row.stored - sum(found.values())}

@@ -115,6 +115,10 @@ class StoreLane:
         self._entries.keys.update([m.key for m in items])
         return [StoreResult(_STORED, m.id, seq) for seq, m in numbered]
 
+    def knows(self, connection: Connection, messages: Sequence[StoredMessage]) -> bool:
+        """Say whether some of these messages may have been stored before."""
+        return self._entries.has(connection, [(m.recipient, m.key) for m in messages])
+
     def _enter(self, connection: Connection, numbered: Sequence[tuple[int, StoredMessage]]) -> int:
         """Make entries; return how many were not there yet."""
         return self._claim.run(

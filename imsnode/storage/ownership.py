@@ -21,6 +21,7 @@ from .schema import (
     job,
     job_batch,
     member,
+    parcel,
     publication_journal,
     receipt,
     recipient_group,
@@ -45,6 +46,7 @@ OWNERS: Mapping[Table, tuple[str, ...]] = {
     job: ("sender",),
     job_batch: (),
     member: ("member",),
+    parcel: (),
     publication_journal: ("resource",),
     receipt: ("recipient",),
     recipient_group: ("owner",),
@@ -61,6 +63,7 @@ OWNERS: Mapping[Table, tuple[str, ...]] = {
 LISTS: Mapping[Table, Mapping[str, str]] = {
     api_token: {"senders": " "},
     counted: {"recipients": "\n"},
+    parcel: {"recipients": "\n"},
     user_policy: {"block": "\n", "allow": "\n"},
 }
 

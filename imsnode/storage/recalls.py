@@ -15,6 +15,7 @@ from .archive_removal import take_back
 from .database import Database
 from .entries import Entries
 from .ledger import LedgerWriter
+from .parcels import recover_parcels
 from .schema import COPIES, SETTLED, fate, mailbox, message
 from .settling import Settling
 from .statements import InsertRows, Query
@@ -132,6 +133,8 @@ def withdraw_now(
     """
     stories = find_copies(database, identity, sender)
     dialect = database.engine.dialect
+    with database.writing() as connection:
+        recover_parcels(connection, wall)
     entries = Entries(dialect)
     lane, ledger = RecallLane(dialect, entries), LedgerWriter(dialect, StorageStats(), None)
     wishes = [Withdrawal(one.recipient, sender, wall, message_id=one.message_id) for one in stories]

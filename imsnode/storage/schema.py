@@ -54,6 +54,7 @@ __all__ = [
     "member",
     "message",
     "metadata",
+    "parcel",
     "publication_journal",
     "recipient_group",
     "room",
@@ -424,6 +425,31 @@ job_batch = Table(
     Column("first", BigInteger, primary_key=True, autoincrement=False),
     Column("last", BigInteger, nullable=False),
     sqlite_with_rowid=False,
+)
+
+# Copies that go straight to devices, until these have answered; then what recognises a repeat.
+# copies: a line each, with id, recipient and devices. recipients: a line each. total, delivered:
+# how many they were, and were taken at once.
+parcel = Table(
+    "parcel",
+    metadata,
+    Column("id", _Seq, primary_key=True, autoincrement=False),
+    Column("identity", LargeBinary, nullable=False),
+    Column("sender", _Exact, nullable=False),
+    Column("call_id", LargeBinary, nullable=False),
+    Column("cseq", BigInteger, nullable=False),
+    Column("received_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("to_each", Boolean, nullable=False),
+    Column("head", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("copies", Text, nullable=False),
+    Column("recipients", Text, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("delivered", Integer, nullable=False),
+    Column("settled_at", Double),
+    Index("parcel_identity", "identity"),
+    Index("parcel_settled", "settled_at"),
 )
 
 # A message to many whose receipts are gathered. recipients: a line each, "" for the members of the

@@ -25,6 +25,7 @@ from .ledger import LedgerRetention, LedgerWriter
 from .locations import BindingLane, Locations
 from .messages import Messages
 from .pace import Defer
+from .parcels import ParcelRecovery, ParcelRetention, Parcels, SettleLane, recover_parcels
 from .policies import UserPolicies
 from .publications import Publications
 from .reports import ReportRetention, Reports
@@ -93,7 +94,10 @@ class Storage:
         self._report_retention = ReportRetention(wall, settings.report_retention_s)
         bindings = BindingLane(database)
         self.messages = Messages(database, self.submit)
-        self.jobs = Jobs(self.messages.store_lane, self.submit)
+        store_lane, parcels = self.messages.store_lane, Parcels(dialect)
+        settle = SettleLane(parcels, store_lane, wall)
+        self.jobs = Jobs(store_lane, parcels, settle, self.submit)
+        self._parcels = ParcelRetention(wall, settings.duplicate_memory_s)
         self.tallies = Tallies(database, self.submit)
         self.locations = Locations(database, bindings, self.submit)
         self.tokens = Tokens(database)
@@ -124,6 +128,7 @@ class Storage:
             ),
             (self.ledger, self.archive),
             (
+                ParcelRecovery(parcels, store_lane, wall),
                 self.messages.entry_making,
                 self._forgetting,
                 bindings.compaction,
@@ -131,6 +136,7 @@ class Storage:
                 self.subscriptions.lane.compaction,
                 self._retention,
                 self._requests,
+                self._parcels,
                 ArchiveRetention(wall),
                 ArchiveMerging(dialect),
                 self._report_retention,
@@ -199,6 +205,7 @@ class Storage:
         if duplicate_memory_s is not None:
             self._forgetting.memory_s = duplicate_memory_s
             self._requests.memory_s = duplicate_memory_s
+            self._parcels.memory_s = duplicate_memory_s
         if ledger_retention_s is not None:
             self._retention.retention_s = ledger_retention_s
             self._room_retention.events_s = ledger_retention_s
@@ -239,6 +246,7 @@ def open_storage(
     try:
         database.upgrade(settings.check_seconds)
         with database.writing() as connection:
+            recover_parcels(connection, wall())
             make_entries(connection)
     except StorageError:
         database.close()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from imsnode.storage import JobRefused, JobTable
-from pager.fanout import Original
 from pager.jobs import Job, JobKind
+from pager.original import Original
 from pager.ports import Advance, CopiesResult
 from pager.values import MarkState, StoredMessage, StoreKind
 from tests.support.stores import WALL, DurableStore, mark, message

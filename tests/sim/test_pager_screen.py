@@ -11,7 +11,8 @@ from imsnode.screening import ContentRules, Policies
 from imsnode.screening.policies import PolicySettings
 from imsnode.storage import Contact
 from pager import PagerSettings, StoreMode, rules
-from pager.fanout import Fanout, Original
+from pager.fanout import Fanout
+from pager.original import Original
 from pager.ports import ContentRule, CopiesResult
 from pager.screening import (
     BlockAnswer,

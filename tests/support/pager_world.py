@@ -26,7 +26,7 @@ from pager import (
 )
 from pager.contents import told_of
 from pager.jobs import Job
-from pager.ports import Advance, CopiesResult, Told
+from pager.ports import Advance, Bundle, CopiesResult, Settled, Told
 from pager.recall import Recall, RecallState, Withdrawal, Withdrawn
 from pager.receipts import Receipts
 from pager.tally import Counted, Receipt
@@ -69,6 +69,8 @@ class MemoryStore:
         self.jobs: dict[str, str] = {}  # running ones, and where they are
         self.counted: dict[str, Counted] = {}
         self.receipts: dict[tuple[str, str, str], Receipt] = {}  # no document: told
+        self.parcels: dict[int, list[StoredMessage]] = {}
+        self.taken: list[StoredMessage] = []  # of parcels
         self.delay_s = 0.003
         self.failing = False
         self.lose_answer = False
@@ -99,7 +101,11 @@ class MemoryStore:
         copies: Sequence[StoredMessage],
         advance: Advance | Told | None,
         done: Callable[[CopiesResult], None],
+        bundle: Bundle | None = None,
     ) -> None:
+        carried = bundle.copies if bundle is not None else ()
+        given = [*copies, *carried]
+
         def act() -> Callable[[], None]:
             if self.failing:
                 return lambda: done(CopiesResult(None, detail="no space left"))
@@ -107,15 +113,48 @@ class MemoryStore:
                 for key in advance.receipts:
                     self.receipts[key] = replace(self.receipts[key], document=b"")
             elif advance is not None:
-                if self.jobs.get(advance.job) != advance.before:
+                place = self.jobs.get(advance.job)
+                if place == advance.after != advance.before:
+                    again = [StoreResult(StoreKind.DUPLICATE, copy.id) for copy in given]
+                    return lambda: done(CopiesResult(again))
+                if place != advance.before:
                     return lambda: done(CopiesResult(None, stopped=True))
                 self.jobs[advance.job] = advance.after
                 if advance.ended is not None:
                     del self.jobs[advance.job]
+            if any(copy.key in self.keys for copy in carried) or not carried:
+                each = [self._store(copy) for copy in given]
+                return lambda: done(CopiesResult(each))
             results = [self._store(copy) for copy in copies]
-            return lambda: done(CopiesResult(results))
+            results += [StoreResult(StoreKind.STORED, copy.id) for copy in carried]
+            self.keys.update((copy.key, copy.id) for copy in carried)
+            number = self._seq = self._seq + 1
+            self.parcels[number] = list(carried)
+            return lambda: done(CopiesResult(results, parcel=number))
 
         self._later(act)
+
+    def settle(
+        self, settled: Settled, done: Callable[[Sequence[StoreResult] | None], None]
+    ) -> None:
+        def act() -> Callable[[], None]:
+            if self.failing:
+                return lambda: done(None)
+            results = self._settle(settled.parcel, settled.left)
+            return lambda: done(results)
+
+        self._later(act)
+
+    def _settle(self, number: int, left: Sequence[StoredMessage]) -> list[StoreResult]:
+        self.taken += [one for one in self.parcels.pop(number) if one not in left]
+        for copy in left:
+            del self.keys[copy.key]
+        return [self._store(copy) for copy in left]
+
+    def recover(self) -> None:
+        """Turn what an earlier run carried into stored messages."""
+        for number, copies in list(self.parcels.items()):
+            self._settle(number, copies)
 
     def begin(self, job: Job, done: Callable[[bool], None]) -> None:
         def act() -> Callable[[], None]:
@@ -496,6 +535,7 @@ class World:
     def restart(self) -> None:
         """End the node without a word and start it again; bindings and store survive."""
         self.store.life += 1
+        self.store.recover()
         self.node.restart(self)
         for aor, bound in self.bound.items():
             self.bound[aor] = {phone: self._target(phone) for phone in bound}

@@ -277,7 +277,9 @@ class Phone:
         ]
         to = request.get("to")
         kept.append(f"To: {to}" if ";tag=" in to else f"To: {to};tag=uas{self.port}")
-        head = "\r\n".join([f"SIP/2.0 {status} Status", *kept, *lines, f"Content-Length: {len(body)}"])
+        head = "\r\n".join(
+            [f"SIP/2.0 {status} Status", *kept, *lines, f"Content-Length: {len(body)}"]
+        )
         self.send(head.encode("utf-8", "surrogateescape") + b"\r\n\r\n" + body)
 
     def collect(self, count: int, seconds: float = 20.0) -> list[bytes]:
