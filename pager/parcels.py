@@ -117,19 +117,24 @@ class Parcel:
         """Send every copy to the device that can be reached."""
         parcels = self.parcels
         pager = parcels.pager
-        bindings, boxes = pager.bindings, pager.offline.boxes
+        bindings, boxes, carrier = pager.bindings, pager.offline.boxes, pager.offline.carrier
         body = copies[0].body
         tail = b"\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
         self.size = len(body)
         self.open = len(copies) + 1  # so that it is not settled before all are sent
         for copy in copies:
             targets = bindings.targets(copy.recipient, now)
-            if len(targets) == 1 and copy.recipient not in boxes:
+            if (
+                len(targets) == 1
+                and copy.recipient not in boxes
+                and (carrier is None or not carrier.wants(copy, targets[0], now))
+            ):
                 one = Carried(self, copy, targets[0])
                 self.carried.append(one)
                 self._send(one, tail, now)
             else:
-                # What was one device when the batch was made is none or several now.
+                # What was one device when the batch was made is none or several now, or takes it in
+                # a session.
                 self.unsent.append(copy)
                 self.open -= 1
         pager.stats.attempts += len(self.carried)

@@ -244,6 +244,10 @@ class Carried(Protocol):
 class Carrier(Protocol):
     """Another way to some devices than a MESSAGE: a session."""
 
+    def wants(self, message: StoredMessage, target: Target, now: float) -> bool:
+        """Say whether a message to a device is one to carry."""
+        ...
+
     def carry(self, message: StoredMessage, target: Target, carried: Carried, now: float) -> bool:
         """Take a stored message to a device; False for one that goes as a MESSAGE."""
         ...

@@ -88,6 +88,11 @@ class Carrying:
             line.established(line.talk, now)
         return True
 
+    def wants(self, message: StoredMessage, target: Target, now: float) -> bool:
+        """See `pager.ports.Carrier`."""
+        large = len(message.body) > self.single
+        return large or self._wanted(message, capability_of(target), target, now)
+
     def _wanted(self, message: StoredMessage, able: Capability, target: Target, now: float) -> bool:
         """Say whether a message is to go in a session."""
         settings = self.deferring.settings

@@ -81,6 +81,7 @@ KNOWN_REVISIONS = (
     "0010",
     "0011",
     "0012",
+    "0013",
 )
 REVISION = KNOWN_REVISIONS[-1]
 
