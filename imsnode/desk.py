@@ -192,7 +192,7 @@ class Desk:
 
     async def _flush(self) -> None:
         flushed: asyncio.Future[bool] = self._app.loop.create_future()
-        self._app.storage.flush(flushed.set_result)
+        self._app.messaging.flush(flushed.set_result)
         await flushed
 
 

@@ -75,8 +75,9 @@ class Messaging:
         )
         app.services.offer(self.echo_service, self.echo.aors)
         self.recalls = Recalls(
-            self.pager, storage, app.clock, app.admission.is_user, self._send, app.retry_after
-        )
+            self.pager, storage, app.clock, app.admission.is_user, self._send, app.retry_after,
+            self.flush,
+        )  # fmt: skip
         self.reporting = Reporting(
             edge.endpoint, storage, edge.names.aor_of, app.clock, edge.driver.wake
         )
@@ -190,10 +191,22 @@ class Messaging:
         """Return the message id that belongs to an IMDN Message-ID, "" for none that is known."""
         app = self._app
         flushed: asyncio.Future[bool] = app.loop.create_future()
-        app.storage.flush(flushed.set_result)
+        self.flush(flushed.set_result)
         await flushed
         found = await app.loop.run_in_executor(None, find_story, app.storage.database, imdn_id, 1)
         return found[0].message_id if found else ""
+
+    def flush(self, done: Callable[[bool], None]) -> None:
+        """Call back when all that was noted until now can be read; see `Storage.flush`.
+
+        That takes in the copies on their way: what became of them is told when they are settled.
+        """
+        storage, parcels = self._app.storage, self.mailing.fanout.parcels
+        if not parcels.open:
+            storage.flush(done)
+            return
+        parcels.secure(self._app.clock.now())
+        storage.flush(lambda _settled: storage.flush(done))
 
     # ---------------------------------------------------- messages of our own
 

@@ -52,6 +52,7 @@ class Recalls:
     Args:
         known: tells whether an AoR can be sent a result (a local user).
         send: carries results to senders. retry_after: header lines for a 503.
+        flush: calls back when the ledger can be read.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Recalls:
         known: Callable[[str], bool],
         send: Send,
         retry_after: Callable[[], tuple[bytes, ...]],
+        flush: Callable[[Callable[[bool], None]], None],
     ) -> None:
         self.recall = Recall(storage.messages, pager.keeper, pager.offline, storage.ledger, clock)
         self.endpoint = pager.endpoint
@@ -70,7 +72,7 @@ class Recalls:
         self.now = clock.now
         self.retry_after = retry_after
         self.database = storage.database
-        self.flush = storage.flush
+        self.flush = flush
 
     def request(self, request: Request, flow: Flow, sender: str, aor: str, now: float) -> bool:
         """Serve a MESSAGE that takes back another one sent to ``aor``.

@@ -328,9 +328,8 @@ class Plane:
     async def flush_ledger(self) -> None:
         """Return when all that is under way or noted so far can be read from the database."""
         app = self.app
-        app.messaging.mailing.fanout.parcels.secure(app.clock.now())
         flushed: asyncio.Future[bool] = app.loop.create_future()
-        app.storage.flush(flushed.set_result)
+        app.messaging.flush(flushed.set_result)
         if not await flushed:
             raise ControlRefused("the ledger could not be written: " + self.app.storage.trouble)
 

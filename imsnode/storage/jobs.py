@@ -24,7 +24,7 @@ from .entries import STATE
 from .errors import JobRefused
 from .lanes import Lane, Submit
 from .mailboxes import StoreLane
-from .parcels import Parcels, SettleLane
+from .parcels import Parcels, SettleLane, note_batch
 from .schema import COPIES, OPEN, fate, job, job_batch, mailbox, message, parcel
 from .tallies import mark_told
 
@@ -243,7 +243,9 @@ class _CopyLane:
             given = [*copies, *bundle.copies] if bundle is not None else copies
             return CopiesResult([StoreResult(StoreKind.DUPLICATE, copy.id) for copy in given])
         # Whom a job has taken up its place tells.
-        result = self._keep(connection, copies, bundle, isinstance(advance, Advance))
+        result = self._keep(
+            connection, copies, bundle, advance.job if isinstance(advance, Advance) else ""
+        )
         if isinstance(advance, Advance):
             _count(connection, advance, result.copies or ())
         return result
@@ -253,22 +255,19 @@ class _CopyLane:
         connection: Connection,
         copies: Sequence[StoredMessage],
         bundle: Bundle | None,
-        new: bool,
+        of_job: str,
     ) -> CopiesResult:
-        """Store copies, those of a bundle together unless some may have been kept before.
-
-        Args: new: none of them can have been.
-        """
+        """Store copies, those of a bundle together unless some may have been kept before."""
         if bundle is None:
             return CopiesResult(self._stored(connection, copies))
         carried = bundle.copies
-        known = set() if new else self._parcels.known(connection, bundle)
-        if known or (carried and not new and self._store.knows(connection, carried)):
+        known = set() if of_job else self._parcels.known(connection, bundle)
+        if known or (carried and not of_job and self._store.knows(connection, carried)):
             return CopiesResult(self._sort_out(connection, [*copies, *carried], known))
         results = self._stored(connection, copies)
         if not carried:
             return CopiesResult(results)
-        number = self._parcels.keep(connection, bundle)
+        number = self._parcels.keep(connection, bundle, of_job)
         together = [StoreResult(StoreKind.STORED, copy.id) for copy in carried]
         return CopiesResult([*results, *together], parcel=number)
 
@@ -319,13 +318,10 @@ def _has_advanced(connection: Connection, advance: Advance) -> bool:
 
 def _count(connection: Connection, advance: Advance, results: Sequence[StoreResult]) -> None:
     """Note the copies of a batch, and the end of its job."""
-    made = [result.seq for result in results if result.kind is StoreKind.STORED]
+    made = sum(result.kind is StoreKind.STORED for result in results)
     if made:
-        connection.execute(_COUNT, {"which": advance.job, "more": len(made)})
-    numbers = [seq for seq in made if seq]
-    if numbers:
-        batch = {"job": advance.job, "first": numbers[0], "last": numbers[-1]}
-        connection.execute(insert(job_batch), batch)
+        connection.execute(_COUNT, {"which": advance.job, "more": made})
+    note_batch(connection, advance.job, results)
     if advance.ended is not None:
         connection.execute(_END, {"which": advance.job, "at": advance.ended})
 

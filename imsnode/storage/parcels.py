@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Dialect, bindparam, delete, func, insert, select, update
 
 from pager.identity import copy_key
 from pager.ports import Bundle, Settled
@@ -19,26 +19,37 @@ from pager.values import StoredMessage, StoreResult
 
 from .entries import Entries
 from .mailboxes import StoreLane
-from .schema import parcel
+from .schema import job_batch, parcel
 from .statements import InsertRows, Query
 
-__all__ = ["ParcelRecovery", "ParcelRetention", "Parcels", "SettleLane", "recover_parcels"]
+__all__ = [
+    "ParcelRecovery",
+    "ParcelRetention",
+    "Parcels",
+    "SettleLane",
+    "note_batch",
+    "recover_parcels",
+]
 
 _RETENTION_ROWS = 500
 _RETENTION_PAUSE_S = 60.0
+_BETWEEN = "\x1f"  # stands in no header
 _COLUMNS = (
-    "id", "identity", "sender", "call_id", "cseq", "received_at", "expires_at", "to_each", "head",
-    "body", "copies", "recipients", "total", "delivered", "settled_at",
+    "id", "job", "identity", "sender", "call_id", "cseq", "received_at", "expires_at", "to_each",
+    "head", "body", "copies", "recipients", "total", "delivered", "settled_at",
 )  # fmt: skip
 
 
 class Parcels:
-    """The rows, on the writer's thread. carried: parcels whose copies this process has in hand."""
+    """The rows, on the writer's thread.
+
+    carried: parcels whose copies this process has in hand, with the job of each.
+    """
 
     def __init__(self, dialect: Dialect) -> None:
-        self.carried: set[int] = set()
+        self.carried: dict[int, str] = {}
         self.lost: list[int] = []  # those that nobody has in hand
-        self._begun: list[int] = []
+        self._begun: dict[int, str] = {}
         self._next = 1
         self._insert = InsertRows(parcel, _COLUMNS, dialect)
         self._known = Query(
@@ -62,7 +73,7 @@ class Parcels:
 
     def attach(self, connection: Connection) -> None:
         """Look for parcels that were committed unheard, or by an earlier run."""
-        self._begun = []
+        self._begun = {}
         last = connection.execute(select(func.max(parcel.c.id))).scalar() or 0
         self._next = max(self._next, last + 1)
         left = connection.execute(select(parcel.c.id).where(parcel.c.settled_at.is_(None)))
@@ -76,19 +87,19 @@ class Parcels:
             found.update(recipients.split("\n"))
         return found
 
-    def keep(self, connection: Connection, bundle: Bundle) -> int:
-        """Keep the copies of a bundle; return the number of their parcel."""
+    def keep(self, connection: Connection, bundle: Bundle, job: str) -> int:
+        """Keep the copies of a bundle, of a job or of none; return the number of their parcel."""
         number = self._next
         self._next += 1
         first = bundle.copies[0]
         row = (
-            number, bytearray(bundle.identity), bundle.sender, bytearray(first.call_id),
+            number, job, bytearray(bundle.identity), bundle.sender, bytearray(first.call_id),
             first.cseq, first.received_at, first.expires_at, bundle.to_each,
             bytearray(bundle.head), bytearray(bundle.body), "\n".join(map(_line, bundle.copies)),
             "\n".join([copy.recipient for copy in bundle.copies]), len(bundle.copies), 0, None,
         )  # fmt: skip
         self._insert.run(connection, [row])
-        self._begun.append(number)
+        self._begun[number] = job
         return number
 
     def settle(self, connection: Connection, number: int, delivered: int, at: float) -> None:
@@ -98,7 +109,7 @@ class Parcels:
     def committed(self) -> None:
         """Take note of the parcels that were kept."""
         self.carried.update(self._begun)
-        self._begun = []
+        self._begun = {}
 
 
 class SettleLane:
@@ -123,14 +134,17 @@ class SettleLane:
         wall = self._wall()
         results: list[list[StoreResult] | None] = []
         for item in items:
-            results.append(self._store.execute(connection, item.left) if item.left else [])
+            stored = self._store.execute(connection, item.left) if item.left else []
+            note_batch(connection, self._parcels.carried.get(item.parcel, ""), stored)
+            results.append(stored)
             self._parcels.settle(connection, item.parcel, item.delivered, wall)
             self._ended.append(item.parcel)
         return results
 
     def committed(self) -> None:
         """Let go of the parcels, and tell the lane that stores single messages."""
-        self._parcels.carried.difference_update(self._ended)
+        for number in self._ended:
+            self._parcels.carried.pop(number, None)
         self._ended = []
         self._store.committed()
 
@@ -173,6 +187,14 @@ class ParcelRecovery:
             self._parcels.lost.pop(0)
 
 
+def note_batch(connection: Connection, job: str, results: Sequence[StoreResult]) -> None:
+    """Note which messages are copies of a job, for its report."""
+    numbers = [result.seq for result in results if result.seq]
+    if job and numbers:
+        batch = {"job": job, "first": numbers[0], "last": numbers[-1]}
+        connection.execute(insert(job_batch), batch)
+
+
 def recover_parcels(connection: Connection, wall: float) -> None:
     """Turn all parcels into stored messages; only where no node uses the store now."""
     parcels, entries = Parcels(connection.dialect), Entries(connection.dialect)
@@ -197,17 +219,18 @@ def _recover(
         return []
     copies = [_copy(row, line) for line in row.copies.split("\n")]
     stored = store.execute(connection, copies)
+    note_batch(connection, row.job, stored)
     parcels.settle(connection, number, 0, wall)
     return [(copy.recipient, False) for copy, one in zip(copies, stored, strict=True) if one.seq]
 
 
 def _line(copy: StoredMessage) -> str:
-    """Write what one copy has of its own: id, recipient and devices, tabs between them."""
-    return "\t".join((copy.id, copy.recipient, *copy.devices))
+    """Write what one copy has of its own: id, recipient and devices."""
+    return _BETWEEN.join((copy.id, copy.recipient, *copy.devices))
 
 
 def _copy(row: Any, line: str) -> StoredMessage:  # a result row has no static type
-    message_id, recipient, *devices = line.split("\t")
+    message_id, recipient, *devices = line.split(_BETWEEN)
     head = bytes(row.head)
     if row.to_each:
         head = b"To: <%b>\r\n%b" % (recipient.encode(), head)

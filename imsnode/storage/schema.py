@@ -429,12 +429,13 @@ job_batch = Table(
 )
 
 # Copies that go straight to devices, until these have answered; then what recognises a repeat.
-# copies: a line each, with id, recipient and devices. recipients: a line each. total, delivered:
-# how many they were, and were taken at once.
+# job: whose batch it was, "" for none. copies: a line each, with id, recipient and devices.
+# recipients: a line each. total, delivered: how many they were, and were taken at once.
 parcel = Table(
     "parcel",
     metadata,
     Column("id", _Seq, primary_key=True, autoincrement=False),
+    Column("job", _Exact, nullable=False),
     Column("identity", LargeBinary, nullable=False),
     Column("sender", _Exact, nullable=False),
     Column("call_id", LargeBinary, nullable=False),

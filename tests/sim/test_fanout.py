@@ -12,6 +12,7 @@ from pager.fanout import Fanout
 from pager.jobs import Job, JobKind, Jobs
 from pager.original import Original
 from pager.ports import CopiesResult
+from pager.recall import RecallState
 from tests.support.pager_world import ALICE, Phone, World
 
 NOTICE = b"the office is closed"
@@ -229,3 +230,111 @@ def test_a_stopping_node_begins_no_further_batch() -> None:
     made = len(world.copies())
     world.network.run(5.0)
     assert len(world.copies()) == made
+
+
+def test_copies_for_who_is_there_are_one_record_until_they_have_answered() -> None:
+    world = Crowd(4)
+    phones = [world.user(number) for number in range(3)]
+    world.fanout.send(world.original(), world.everybody, world.network.now, lambda result: None)
+    world.network.run(0.004)
+    assert [len(copies) for copies in world.store.parcels.values()] == [3]
+    world.network.run(0.5)
+    assert world.store.parcels == {}
+    assert [row.message.recipient for row in world.store.rows.values()] == world.everybody[3:]
+    assert [phone.shown for phone in phones] == [[NOTICE]] * 3
+    outcomes = {e.recipient: e.outcome for e in world.ledger.entries if e.final}
+    assert outcomes == dict.fromkeys(world.everybody[:3], rules.DELIVERED)
+
+
+@pytest.mark.parametrize("status", [408, 480, 503])
+def test_a_copy_its_device_does_not_take_now_is_stored_and_tried_again(status: int) -> None:
+    world = Crowd(2)
+    phones = [world.user(0), world.user(1)]
+    phones[1].answers = [status]
+    world.send(world.everybody)
+    assert [row.message.recipient for row in world.store.waiting()] == [world.everybody[1]]
+    world.network.run(120.0)
+    assert [phone.shown for phone in phones] == [[NOTICE]] * 2
+    assert len({request.call_id for request in phones[1].received}) == 1
+    assert world.store.waiting() == []
+    assert not world.faults
+
+
+def test_a_copy_its_device_refuses_is_over_and_told_so() -> None:
+    world = Crowd(1)
+    world.user(0).answers = [488]
+    world.send(world.everybody)
+    assert world.store.waiting() == []
+    assert [e.outcome for e in world.ledger.entries if e.final] == [rules.REFUSED]
+    assert not world.faults
+
+
+def test_a_device_that_is_slow_gets_its_copy_once() -> None:
+    world = Crowd(2)
+    phones = [world.user(0), world.user(1)]
+    phones[1].delay_s = 3.0
+    world.send(world.everybody)
+    assert [row.message.recipient for row in world.store.waiting()] == [world.everybody[1]]
+    world.network.run(60.0)
+    assert phones[1].shown == [NOTICE]
+    assert world.store.waiting() == []
+    assert not world.faults
+
+
+def test_a_store_that_cannot_settle_is_asked_again() -> None:
+    world = Crowd(2)
+    phones = [world.user(0), world.user(1)]
+    phones[1].silent = True
+    world.send(world.everybody[:1])
+    world.fanout.send(world.original(), world.everybody, world.network.now, lambda result: None)
+    world.network.run(0.02)
+    world.store.failing = True
+    world.network.run(10.0)
+    world.store.failing = False
+    phones[1].silent = False
+    world.network.run(120.0)
+    assert [phone.shown for phone in phones] == [[NOTICE]] * 2
+    assert world.store.waiting() == []
+    assert world.store.parcels == {}
+
+
+def test_a_crash_while_devices_answer_shows_nobody_a_copy_twice() -> None:
+    world = Crowd(6)
+    phones = [world.user(number) for number in range(6)]
+    for number, phone in enumerate(phones):
+        phone.delay_s = number * 0.3
+    world.fanout.send(world.original(), world.everybody, world.network.now, lambda result: None)
+    world.network.run(0.7)
+    world.restart()
+    for phone in phones:
+        world.register(phone)
+    world.network.run(120.0)
+    assert [phone.shown for phone in phones] == [[NOTICE]] * 6
+    assert world.store.waiting() == []
+
+
+def test_a_copy_on_its_way_can_be_taken_back() -> None:
+    world = Crowd(1)
+    phone = world.user(0)
+    phone.silent = True
+    world.recall.secure = world.fanout.parcels.secure
+    world.fanout.send(world.original(), world.everybody, world.network.now, lambda result: None)
+    world.network.run(0.1)
+    (carried,) = (copy for copies in world.store.parcels.values() for copy in copies)
+    states: list[object] = []
+    world.recall.by_id(carried.id, ALICE, world.everybody[0], states.append)
+    world.network.run(0.1)
+    assert states == [RecallState.ON_ITS_WAY]
+    phone.silent = False
+    before = len(phone.shown)
+    world.register(phone)
+    world.network.run(60.0)
+    assert len(phone.shown) - before <= 1
+    assert world.store.waiting() == []
+
+
+def test_a_large_copy_takes_the_way_of_stored_messages() -> None:
+    world = Crowd(1)
+    world.user(0)
+    world.send(world.everybody, world.original(body=b"x" * 1300))
+    assert [row.message.recipient for row in world.store.rows.values()] == world.everybody

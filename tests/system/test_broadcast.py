@@ -56,6 +56,7 @@ def test_every_copy_comes_once_over_kills(node: RunningNode) -> None:
             node.start()
         eventually(lambda: report(node, job)["state"] == "done", 60 + USERS / 50)
         eventually(lambda: len(crowd.got) == len(online), 60)
+        eventually(lambda: report(node, job)["waiting"] == len(offline), 60)
         assert waiting(node) == Counter(f"sip:{name}@ims.test" for name in offline)
         shown = report(node, job)
         assert (shown["total"], shown["stored"], shown["left"]) == (USERS, USERS, 0)

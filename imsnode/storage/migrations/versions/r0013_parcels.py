@@ -18,6 +18,7 @@ def upgrade() -> None:
     op.create_table(
         "parcel",
         sa.Column("id", _SEQ, primary_key=True, autoincrement=False),
+        sa.Column("job", _EXACT, nullable=False),
         sa.Column("identity", sa.LargeBinary, nullable=False),
         sa.Column("sender", _EXACT, nullable=False),
         sa.Column("call_id", sa.LargeBinary, nullable=False),
