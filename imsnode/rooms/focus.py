@@ -77,7 +77,7 @@ class Focus:
     ) -> None:
         """Args: name_of: the display name of a user, "" for none."""
         self.limits = limits
-        self.switch = Switch(limits.msrp, keeper, new_tid, aor_of, self._drop)
+        self.switch = Switch(limits.msrp, keeper, new_tid, aor_of, self._drop, self._hold)
         self.onlookers: list[Onlooker] = []
         self.changed: Callable[[LiveRoom, float], None] = _nobody
         self.moved: Callable[[str, float], None] = _nobody
@@ -206,6 +206,13 @@ class Focus:
 
     def _drop(self, visit: Visit, why: str) -> None:
         self._talks[visit].hang_up(why)
+
+    def _hold(self, visit: Visit, held: bool) -> None:
+        """Read nothing more from a session while too much of it is being kept."""
+        talk = self._talks.get(visit)
+        connection = None if talk is None else talk.connection
+        if connection is not None:
+            connection.hold(visit) if held else connection.release(visit)
 
     # -- TalkUser --------------------------------------------------------------------------------
 

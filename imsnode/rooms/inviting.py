@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from session_msrp.rooms.live import LiveRoom
 from sip.bodies.mime import Part
@@ -17,6 +18,9 @@ from .focus import FEATURES, Focus
 from .invitation import Done, Invitation
 
 __all__ = ["Inviting"]
+
+#: Users whose devices ring at a time; more is 491, as is one who rings already.
+_MOST_RINGING: Final = 1000
 
 
 class Inviting:
@@ -36,6 +40,7 @@ class Inviting:
         wake: Callable[[], None],
     ) -> None:
         self.called = 0
+        self._ringing: set[tuple[str, str]] = set()
         self._focus = focus
         self._talks = talks
         self._location = location
@@ -57,13 +62,22 @@ class Inviting:
         Args: by: URI of who asked for it (RFC 3892). parts: of the body, beside the description.
         """
         now = self._clock.now()
+        room = live.room
         refusal = self._focus.refusal(live, aor)
         if refusal is not None:
             done(refusal.status)
             return
+        if (room.aor, aor) in self._ringing or len(self._ringing) >= _MOST_RINGING:
+            done(491)
+            return
+        self._ringing.add((room.aor, aor))
+
+        def over(status: int) -> None:
+            self._ringing.discard((room.aor, aor))
+            done(status)
+
         targets = self._targets(aor, now)
-        invitation = Invitation(live, aor, done)
-        room = live.room
+        invitation = Invitation(live, aor, over)
         headers = [(b"Referred-By", b"<" + by.encode() + b">")] if by else []
         for target in targets:
             talk = self._talks.call(
@@ -77,7 +91,7 @@ class Inviting:
                 self._focus.called(talk, invitation)
         self._wake()
         if not invitation.talks:
-            done(480 if not targets else 503)
+            over(480 if not targets else 503)
 
     def _targets(self, aor: str, now: float) -> Sequence[Target]:
         host = aor.rpartition("@")[2]

@@ -195,19 +195,16 @@ class Rooms:
 
         Returns: how many rooms there are.
         """
-        table = self._app.storage.rooms.table
-        loop = self._app.loop
         if aors is None:
-            kept = {room.aor: room for room in await loop.run_in_executor(None, table.load_all)}
-        else:
-            kept = {}
-            for aor in aors:
-                room = await loop.run_in_executor(None, table.get, aor)
-                if room is not None:
-                    kept[aor] = room
-        for aor in aors if aors is not None else {*kept, *self.rooms}:
+            load = self._app.storage.rooms.table.load_all
+            stored = await self._app.loop.run_in_executor(None, load)
+            aors = list({*(room.aor for room in stored), *self.rooms})
+        for aor in aors:
+            # Read in turn with changes that are on their way: no older state comes last.
+            what = await self._changed(aor, lambda there: there, "")
             live = self.rooms.get(aor)
-            self.keeping.apply(None if live is None else live.room, kept.get(aor), self._now())
+            if live is not None and what.room is None and not what.refused:
+                self.keeping.apply(live.room, None, self._now())
         self._app.edge.driver.wake()
         return len(self.rooms)
 
@@ -216,16 +213,15 @@ class Rooms:
 
         Raises: RoomRefused.
         """
-        done: asyncio.Future[Room | None] = self._app.loop.create_future()
+        what = await self._changed(aor, edit, actor)
+        if what.refused:
+            raise RoomRefused(what.refused)
+        self._app.edge.driver.wake()
+        return what.room
 
-        def changed(what: Changed) -> None:
-            if what.refused:
-                done.set_exception(RoomRefused(what.refused))
-            else:
-                done.set_result(what.room)
-            self._app.edge.driver.wake()
-
-        self.keeping.change(aor, edit, changed, actor)
+    async def _changed(self, aor: str, edit: Edit, actor: str) -> Changed:
+        done: asyncio.Future[Changed] = self._app.loop.create_future()
+        self.keeping.change(aor, edit, done.set_result, actor)
         return await done
 
     def kick(self, aor: str, who: str, by: str) -> int:

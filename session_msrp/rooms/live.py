@@ -61,14 +61,14 @@ class Visit:
     paths: the two path lines of what is sent to it. held: the beginning of messages whose wrapper
     is not complete, incoming: messages that are passed on while they come, both by Message-ID.
     said: ids of its messages to all while it waits. refused: transaction id of the last chunk that
-    was. overflown: more waited than may. messages, octets: that came from it. began: wall seconds.
-    invited: the room called it.
+    was. overflown: more waited than may. unkept: octets of messages that are being kept. messages,
+    octets: that came from it. began: wall seconds. invited: the room called it.
     """
 
     __slots__ = ("_everything", "_holds", "_types", "began", "floor", "held", "incoming", "invited",
                  "left", "messages", "nickname", "number", "octets", "overflown", "own",
                  "participant", "paths", "private", "reassembly", "refused", "room", "said",
-                 "waiting", "waiting_bytes", "write")  # fmt: skip
+                 "unkept", "waiting", "waiting_bytes", "write")  # fmt: skip
 
     def __init__(
         self,
@@ -98,6 +98,7 @@ class Visit:
         self.waiting_bytes = 0
         self.overflown = False
         self.said: set[str] = set()
+        self.unkept = 0
         self.floor = 0
         self.messages = 0
         self.octets = 0

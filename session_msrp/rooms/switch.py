@@ -26,6 +26,8 @@ __all__ = ["Keeper", "Switch", "SwitchStats"]
 
 #: What happens when a message could not be kept: its author may try again (RFC 4975 10.4).
 _NOT_KEPT: Final = 408
+#: Of messages of one session that are being kept; then it is not read any more.
+_UNKEPT_BYTES: Final = 1 << 20
 
 Kept = Callable[[RoomMessage | None, float], None]
 
@@ -66,7 +68,8 @@ class Switch:
     """The switch of all rooms of a node.
 
     Args: new_tid: makes transaction ids and Message-IDs. aor_of: the address of record of a URI.
-        drop(visit, reason): ends a session whose reader is too slow (threats.md M5).
+        drop(visit, reason): ends a session whose reader is too slow (threats.md M5). hold(visit,
+        held): has nothing more read from a session, or goes on.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Switch:
         new_tid: Callable[[], bytes],
         aor_of: AorOf,
         drop: Callable[[Visit, str], None],
+        hold: Callable[[Visit, bool], None],
     ) -> None:
         self.limits = limits
         self.stats = SwitchStats()
@@ -83,6 +87,7 @@ class Switch:
         self._new_tid = new_tid
         self._aor_of = aor_of
         self._drop = drop
+        self._hold = hold
 
     # -- in --------------------------------------------------------------------------------------
 
@@ -146,18 +151,12 @@ class Switch:
             self._settle(visit, chunk, len(body))
             return
 
-        def kept(message: RoomMessage | None, now: float) -> None:
-            if message is None:
-                self._answer(visit, chunk, _NOT_KEPT)
-                return
+        def passed_on() -> None:
             # Whoever came while it was being kept has not found it in the history.
             copies.to = _audience(visit.room, visit, envelope.kind)
-            copies.number = message.number
             self._pass_on(copies, body)
-            self._settle(visit, chunk, len(body))
-            self._keeper.passed_on(visit.room, message, now)
 
-        visit.says(self._keeper.keep(visit.room, visit.aor, visit.nickname, body, kept))
+        self._keep(visit, chunk, copies, body, passed_on, _nothing)
 
     def _take_part(self, visit: Visit, chunk: Chunk, copies: Copies | None, now: float) -> None:
         """Take a chunk of a longer message, or a piece of one."""
@@ -179,14 +178,15 @@ class Switch:
         except BadChunk:
             self._give_up(visit, message_id)
             raise
+        at = start + len(chunk.body) - len(octets)
+        if copies is not None:
+            copies.total = chunk.byte_range().total
         if whole is not None:
             visit.incoming.pop(message_id, None)
             assert copies is not None
-            self._finish(visit, chunk, copies, octets, whole.body)
+            self._finish(visit, chunk, copies, octets, at, whole.body)
             return
         if copies is not None:
-            copies.total = chunk.byte_range().total
-            at = start + len(chunk.body) - len(octets)
             self._pass_on_part(copies, octets, at, chunk.flag)
         if chunk.flag is not MORE:
             self._answer(visit, chunk, 200)
@@ -203,28 +203,58 @@ class Switch:
         return copies
 
     def _finish(
-        self, visit: Visit, chunk: Chunk, copies: Copies, octets: bytes, body: bytes
+        self, visit: Visit, chunk: Chunk, copies: Copies, octets: bytes, at: int, body: bytes
     ) -> None:
-        """End a message whose last octets have come: the others get them when it is kept."""
+        """End a message that is complete: the others get its last octets when it is kept."""
         self._count(visit, len(body))
-        at = len(body) - len(octets)
         if copies.private:
-            self._pass_on_part(copies, octets, at, ENDED)
+            self._pass_on_part(copies, octets, at, chunk.flag)
             self._settle(visit, chunk, len(body))
             return
 
+        def passed_on() -> None:
+            self._pass_on_part(copies, octets, at, chunk.flag)
+
+        def lost() -> None:
+            self._abort(copies)
+
+        copies.kept = self._keep(visit, chunk, copies, body, passed_on, lost)
+
+    def _keep(
+        self,
+        visit: Visit,
+        chunk: Chunk,
+        copies: Copies,
+        body: bytes,
+        pass_on: Callable[[], None],
+        lost: Callable[[], None],
+    ) -> str:
+        """Have a message to all kept, then answered; returns its id.
+
+        Args: pass_on: sends the others what they have not got yet; lost: in its place where the
+            message could not be kept.
+        """
+        visit.unkept += len(body)
+        if visit.unkept >= _UNKEPT_BYTES:
+            self._hold(visit, True)
+
         def kept(message: RoomMessage | None, now: float) -> None:
+            full = visit.unkept >= _UNKEPT_BYTES
+            visit.unkept -= len(body)
+            if full and visit.unkept < _UNKEPT_BYTES:
+                self._hold(visit, False)
             if message is None:
-                self._abort(copies)
+                lost()
                 self._answer(visit, chunk, _NOT_KEPT)
                 return
             copies.number = message.number
-            self._pass_on_part(copies, octets, at, ENDED)
+            pass_on()
             self._settle(visit, chunk, len(body))
             self._keeper.passed_on(visit.room, message, now)
 
-        copies.kept = self._keeper.keep(visit.room, visit.aor, visit.nickname, body, kept)
-        visit.says(copies.kept)
+        number = self._keeper.keep(visit.room, visit.aor, visit.nickname, body, kept)
+        visit.says(number)
+        return number
 
     def _settle(self, visit: Visit, chunk: Chunk, size: int) -> None:
         """Answer the last chunk of a message, and report where its author wants that."""
@@ -396,3 +426,7 @@ def _audience(room: LiveRoom, author: Visit | None, kind: bytes) -> tuple[Visit,
 def _span(start: int, end: int, total: int | None) -> ByteRange:
     """Return the Byte-Range of octets; a longer chunk may be interrupted (RFC 4975 7.1.1)."""
     return ByteRange(start + 1, end if end - start <= FAIR_BYTES else None, total)
+
+
+def _nothing() -> None:
+    """Nobody has got any of it."""

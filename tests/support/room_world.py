@@ -158,7 +158,8 @@ class RoomWorld:
         self.now = 0.0
         self.room = LiveRoom(Room(ROOM, access=Access.OPEN, history=history, **rules))  # type: ignore[arg-type]
         self.dropped: list[Visit] = []
-        self.switch = Switch(LIMITS, self, self._tid, lambda uri: uri.aor, self._drop)
+        self.unread: set[Visit] = set()
+        self.switch = Switch(LIMITS, self, self._tid, lambda uri: uri.aor, self._drop, self._hold)
         self.kept: list[RoomMessage] = []
         self.passed: list[RoomMessage] = []
         self.nicknames: list[tuple[str, str]] = []
@@ -174,6 +175,9 @@ class RoomWorld:
         self.dropped.append(visit)
         self.room.leave(visit)
         self.switch.gone(visit)
+
+    def _hold(self, visit: Visit, held: bool) -> None:
+        self.unread.add(visit) if held else self.unread.discard(visit)
 
     def enter(self, name: str, **wire: object) -> Device:
         return Device(self, name, next(self.numbers), **wire)

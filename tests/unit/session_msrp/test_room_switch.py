@@ -133,6 +133,16 @@ def test_chunks_are_passed_on_as_they_come(world: RoomWorld, size: int) -> None:
     assert alice.visit.incoming == alice.visit.held == {}
 
 
+def test_chunks_out_of_order_make_the_same_message(world: RoomWorld) -> None:
+    alice, bob = world.enter("alice"), world.enter("bob")
+    body = cpim(bytes(range(256)) * 4, aor("alice"))
+    first, second, third, last = alice.chunks(body, 300)
+    for chunk in (first, last, third, second):
+        alice.say(chunk)
+    assert [status for _, status in alice.answers] == [200] * 4
+    assert bob.bodies == [body] == [message.body for message in world.passed]
+
+
 def test_a_chunk_in_pieces_is_answered_once(world: RoomWorld) -> None:
     alice, bob = world.enter("alice"), world.enter("bob")
     body = cpim(bytes(9_000), aor("alice"))
@@ -331,6 +341,16 @@ def test_what_somebody_says_before_the_history_comes_does_not_come_back_with_it(
     world.commit(2)
     world.switch.replay(alice.visit, world.kept)
     assert alice.got == []
+
+
+def test_who_says_more_than_can_be_kept_is_not_read_meanwhile() -> None:
+    world = RoomWorld(1_000, held=True)
+    alice = world.enter("alice")
+    while not world.unread:
+        alice.send(cpim(bytes(16_000), aor("alice")))
+    assert 60 < len(world.waiting) < 70
+    world.commit(2)
+    assert not world.unread
 
 
 def test_who_waits_for_too_much_is_let_go() -> None:
