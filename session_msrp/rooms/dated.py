@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-from sip.bodies.cpim import CpimMessage, compose, parse_cpim
+from sip.bodies.cpim import CpimMessage, address_uri, compose, parse_cpim
 from sip.errors import ParseError
 
 from .values import RoomMessage
@@ -35,13 +35,14 @@ def dated(message: RoomMessage) -> bytes:
 def plain(message: RoomMessage) -> bytes:
     """Return a text as a device shows it that knows no wrapper: who says what; b"" for no text."""
     try:
-        part = parse_cpim(message.body).part
+        cpim = parse_cpim(message.body)
+        author = address_uri(cpim.get(b"From") or b"")  # not the sender, who may be anonymous
     except ParseError:
         return b""
-    if part.media_type != b"text/plain":
+    if cpim.part.media_type != b"text/plain":
         return b""
-    name = message.nickname or message.sender.partition(":")[2].partition("@")[0]
-    return name.encode() + b": " + part.content
+    name = message.nickname.encode() or author.partition(b":")[2].partition(b"@")[0]
+    return name + b": " + cpim.part.content
 
 
 def wrapped(sender: str, room: str, wall: float, content_type: bytes, body: bytes) -> CpimMessage:

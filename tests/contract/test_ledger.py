@@ -169,12 +169,18 @@ def test_only_messages_to_people_are_counted_as_messages(
     path = tmp_path / "cdr.jsonl"
     store = open_store(cdr=CdrSettings(path))
     for number, notice in enumerate(
-        (None, Notice("", b"x"), Notice("imdn", b"n", 0, ((b"x", "r"),)))
+        (
+            None,
+            Notice("", b"x"),
+            Notice("imdn", b"n", 0, ((b"x", "r"),)),
+            Notice("visit", b"", messages=3),
+        )
     ):
         store.storage.ledger.note(entry(number, notice=notice))
     assert store.flush()
-    kinds = [json.loads(line).get("kind") for line in path.read_text().splitlines()]
-    assert kinds == [None, None, "imdn"]
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [one.get("kind") for one in records] == [None, None, "imdn", "visit"]
+    assert [one.get("messages") for one in records] == [None, None, None, 3]
 
 
 def test_messages_of_one_call_are_stories_in_order(durable: DurableStore) -> None:

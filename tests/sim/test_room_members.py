@@ -18,6 +18,7 @@ from pager.identity import MessageIds
 from pager.values import LedgerEntry
 from session_msrp.rooms import edits
 from session_msrp.rooms.audit import RoomEvent
+from session_msrp.rooms.dated import plain
 from session_msrp.rooms.ports import Changed, Edit
 from session_msrp.rooms.values import Access, Member, Role, Room, RoomMessage
 from sip.bodies.cpim import parse_cpim
@@ -396,6 +397,14 @@ def test_a_member_without_a_session_speaks_by_message(house: House) -> None:
     assert alice.texts[1:] == [b"wrapped"]
     assert house.knock(BOB, b"<x/>", b"application/im-iscomposing+xml") == 200
     assert len(alice.texts) == 2
+
+
+def test_a_text_names_its_author_as_the_room_knows_them() -> None:
+    said = RoomMessage(ROOM, 1, "m", ALICE, "", WALL, cpim(b"psst", ANONYMOUS))
+    assert plain(said) == b"anonymous: psst"
+    assert plain(replace(said, nickname="Al")) == b"Al: psst"
+    assert plain(replace(said, body=cpim(b"x", ALICE, kind=b"image/png"))) == b""
+    assert plain(replace(said, body=b"nonsense")) == b""
 
 
 def test_what_a_room_does_not_take_by_message(house: House) -> None:
