@@ -6,7 +6,8 @@ answer an OPTIONS. Nothing here is built on the product's codec.
 Of a case: ``want`` holds tokens of which one must hold (`holds`), ``must_not`` tokens that must not;
 ``silent_call_ids`` must not be answered, ``bytes_never`` must not come back, ``answers`` counts the
 transactions answered, ``max_ratio`` bounds the octets sent for each received. ``auth`` answers a
-challenge, ``replay`` sends the accepted request again. A server that sends to a third party fails
+challenge, ``replay`` sends the accepted request again; ``frame`` says how a WebSocket frame is not
+what it has to be. A server that sends to a third party fails
 every case.
 """
 
@@ -24,6 +25,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.abuse.frames import frame, handshake, unframe
 from tests.support.phone import Phone, Reply
 
 CASES = Path(__file__).with_name("cases")
@@ -48,7 +50,7 @@ TLS.verify_mode = ssl.CERT_NONE
 
 
 def load_cases(transport: str) -> list[Case]:
-    """Return the cases for one transport: SIP's ("udp", "tcp", "tls"), or "msrp" and "msrps"."""
+    """Return the cases for one transport: SIP's ("udp", "tcp", "tls", "ws"), "msrp", "msrps", "http"."""
     cases: list[Case] = json.loads((CASES / "manifest.json").read_text())["cases"]
     return [case for case in cases if transport in case["transports"]]
 
@@ -71,9 +73,15 @@ class Connection:
         if transport != "udp":
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.address = self.socket.getsockname()[:2]
+        self.framed = handshake(self.socket, server) if transport == "ws" else b""
 
-    def send(self, data: bytes) -> None:
-        """Send; a connection that the node closed meanwhile is noted, not an error."""
+    def send(self, data: bytes, **bad: Any) -> None:
+        """Send; a connection that the node closed meanwhile is noted, not an error.
+
+        bad: what is wrong with the frame, over WebSocket.
+        """
+        if self.transport == "ws":
+            data = frame(data, **bad)
         try:
             self.socket.send(data) if self.transport == "udp" else self.socket.sendall(data)
         except OSError:
@@ -86,6 +94,9 @@ class Connection:
             data = self._receive_once(end)
             if data is None:
                 break
+            if self.transport == "ws":
+                data, self.framed, goodbye = unframe(self.framed + data)
+                self.closed = self.closed or goodbye
             buffer += data
             if enough and any(status >= 200 for status in statuses(buffer)):
                 end = min(end, time.monotonic() + QUIET_S)
@@ -266,7 +277,7 @@ class Run:
                 except OSError:  # the node takes no more of them
                     break
             else:
-                connection.send(request)
+                connection.send(request, **self.case.get("frame", {}))
         return request
 
     def authenticate(self, connection: Connection, request: bytes) -> None:

@@ -26,7 +26,10 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
         '[presence]\nstrangers = "allow"\nnotify_interval = 0\n'
         '[msrp]\nanchor = "always"\nlisten = ["tcp:127.0.0.1:0"]\n'
     )
-    with RunningNode(directory, listen=LISTEN, users=users, extra=habits) as running:
+    https = {"IMSNODE_HTTP__TLS_LISTEN": "127.0.0.1:0"}
+    with RunningNode(
+        directory, listen=LISTEN, users=users, extra=habits, environment=https
+    ) as running:
         yield running
 
 

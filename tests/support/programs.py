@@ -6,14 +6,16 @@ import importlib.util
 import shutil
 from pathlib import Path
 
-__all__ = ["PACKAGES", "find", "missing"]
+__all__ = ["JSSIP", "PACKAGES", "find", "missing"]
 
 #: Program or Python module: where it comes from.
 PACKAGES = {
     "aiosip": "the extra `test`",
     "baresip": "Debian's baresip-core",
+    "chromium": "Debian's chromium",
     "dumpcap": "Debian's tshark",
     "initdb": "Debian's postgresql",
+    "jssip": "npm, by tests/peers.sh",
     "kamailio": "Debian's kamailio",
     "nc": "Debian's netcat-openbsd",
     "pjsua2": "the extra `test`",
@@ -23,6 +25,8 @@ PACKAGES = {
     "tshark": "Debian's tshark",
 }
 _MODULES = ("aiosip", "pjsua2")
+#: The script of a page with JsSIP in it.
+JSSIP = Path(__file__).parents[2] / ".venv" / "npm" / "page.js"
 
 
 def find(program: str) -> str | None:
@@ -30,6 +34,8 @@ def find(program: str) -> str | None:
     if program in _MODULES:
         spec = importlib.util.find_spec(program)
         return spec.origin if spec is not None else None
+    if program == "jssip":
+        return str(JSSIP) if JSSIP.exists() else None
     found = shutil.which(program)
     if found is None:
         kept = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"))
