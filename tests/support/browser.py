@@ -1,17 +1,20 @@
 """What a browser does, without one: SIP and MSRP over WebSocket (RFC 7118, RFC 7977).
 
-Frames are those of the `websockets` library's client.
+Handshake and frames are those of the `websockets` library's client, on one blocking socket.
 """
 
 from __future__ import annotations
 
 import secrets
+import socket
 import ssl
 import time
 
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
-from websockets.typing import Subprotocol
+from websockets.client import ClientProtocol
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+from websockets.typing import Origin, Subprotocol
+from websockets.uri import parse_uri as parse_url
 
 from session_msrp.framer import Framer
 from session_msrp.limits import Limits
@@ -23,27 +26,111 @@ TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 TLS.check_hostname, TLS.verify_mode = False, ssl.CERT_NONE
 
 
-def dial(url: str, name: str, **options: object) -> ClientConnection:
-    """Open a WebSocket for a subprotocol."""
-    tls = TLS if url.startswith("wss:") else None
-    made = connect(
-        url, subprotocols=[Subprotocol(name)], ssl=tls, compression=None, proxy=None, **options
-    )  # type: ignore[arg-type]
-    return made.__enter__()  # its user closes it
+class Link:
+    """A WebSocket for a subprotocol. Raises: InvalidStatus when it is refused."""
+
+    def __init__(self, url: str, name: str, origin: str | None = None) -> None:
+        where = parse_url(url)
+        opened = socket.create_connection((where.host, where.port), WAIT_S)
+        self.socket = TLS.wrap_socket(opened) if where.secure else opened
+        self._frames = ClientProtocol(
+            where,
+            origin=None if origin is None else Origin(origin),
+            subprotocols=[Subprotocol(name)],
+        )
+        self._parts = b""
+        self._messages: list[bytes] = []
+        self.pongs = 0
+        self._frames.send_request(self._frames.connect())
+        self._flush()
+        while self._frames.state is State.CONNECTING and self._read(WAIT_S):
+            pass
+        if self._frames.handshake_exc is not None:
+            self.socket.close()
+            raise self._frames.handshake_exc
+
+    @property
+    def close_code(self) -> int | None:
+        """The code that the node closed with."""
+        received = self._frames.close_rcvd
+        return None if received is None else received.code
+
+    def send(self, data: bytes, text: bool = True) -> None:
+        """Send one message."""
+        (self._frames.send_text if text else self._frames.send_binary)(data)
+        self._flush()
+
+    def ping(self) -> bool:
+        """Say whether a ping is answered."""
+        self._frames.send_ping(b"")
+        self._flush()
+        while not self.pongs and self._read(WAIT_S):
+            pass
+        return self.pongs == 1
+
+    def receive(self, seconds: float = WAIT_S) -> bytes | None:
+        """Return the next message, None at the end or when none came in time."""
+        end = time.monotonic() + seconds
+        while not self._messages:
+            left = end - time.monotonic()
+            if left <= 0 or not self._read(left):
+                return None
+        return self._messages.pop(0)
+
+    @property
+    def ended(self) -> bool:
+        """True when the node has ended the connection."""
+        return self._frames.state is State.CLOSED
+
+    def close(self) -> None:
+        """Say goodbye and hang up."""
+        if self._frames.state is State.OPEN:
+            self._frames.send_close(1000)
+            self._flush()
+        self.socket.close()
+
+    def _read(self, seconds: float) -> bool:
+        """Take what comes; False when nothing did, or no more will."""
+        self.socket.settimeout(seconds)
+        try:
+            data = self.socket.recv(65536)
+        except (TimeoutError, ssl.SSLWantReadError):
+            return False
+        except OSError:
+            data = b""
+        if not data:
+            self._frames.receive_eof()
+            return False
+        self._frames.receive_data(data)
+        for event in self._frames.events_received():
+            if not isinstance(event, Frame):
+                continue
+            if event.opcode is Opcode.PONG:
+                self.pongs += 1
+            elif event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+                self._parts += event.data
+                if event.fin:
+                    self._messages.append(self._parts)
+                    self._parts = b""
+        self._flush()
+        return True
+
+    def _flush(self) -> None:
+        for data in self._frames.data_to_send():
+            if data:
+                self.socket.sendall(data)
 
 
 class WebPhone(Phone):
     """A user agent in a web page; it does not know its own address."""
 
-    def __init__(self, url: str, user: str, domain: str = "ims.test", **options: object) -> None:
-        self.link = dial(url, "sip", **options)
-        self.user, self.domain, self.password = user, domain, f"pw-{user}"
-        self.transport = url.partition(":")[0].upper()
-        self.host, self.port = f"{secrets.token_hex(6)}.invalid", 443
-        self.instance = ""
-        self.inbox: list[Reply] = []
-        self.cseq = 0
-        self.auto_status = 200
+    def __init__(self, url: str, user: str, domain: str = "ims.test") -> None:
+        self.url = url
+        super().__init__(("", 0), user, domain, transport=url.partition(":")[0].upper())
+
+    def open(self, host: str) -> tuple[str, int]:
+        self.link = Link(self.url, "sip")
+        return f"{secrets.token_hex(6)}.invalid", 443
 
     @property
     def contact(self) -> str:
@@ -53,20 +140,17 @@ class WebPhone(Phone):
         self.link.close()
 
     def send(self, data: bytes) -> None:
-        self.link.send(data, text=True)
+        self.link.send(data)
 
     def receive(self, seconds: float = 3.0) -> Reply | None:
-        try:
-            data = self.link.recv(seconds)
-        except (TimeoutError, ConnectionClosed):
-            return None
-        return Reply(data.encode() if isinstance(data, str) else data)
+        data = self.link.receive(seconds)
+        return None if data is None else Reply(data)
 
 
 class _Messages:
-    """A WebSocket where `MsrpClient` has a socket; counts what does not hold one chunk."""
+    """A WebSocket where `MsrpClient` has a socket. largest: octets of a message that came."""
 
-    def __init__(self, link: ClientConnection) -> None:
+    def __init__(self, link: Link) -> None:
         self.link = link
         self.seconds = WAIT_S
         self.largest = 0
@@ -75,20 +159,20 @@ class _Messages:
         self.seconds = seconds
 
     def sendall(self, data: bytes) -> None:
-        self.link.send(data)
+        self.link.send(data, text=False)
 
     def recv(self, _size: int) -> bytes:
-        try:
-            data = self.link.recv(self.seconds)
-        except ConnectionClosed:
+        data = self.link.receive(self.seconds)
+        if data is None:
+            if not self.link.ended:
+                raise TimeoutError
             return b""
-        octets = data.encode() if isinstance(data, str) else data
         framer = Framer(Limits(chunk_bytes=1 << 24))
-        framer.feed(octets)
+        framer.feed(data)
         assert framer.next() is not None
         assert not framer.mid_chunk, "more than one chunk in a message"
-        self.largest = max(self.largest, len(octets))
-        return octets
+        self.largest = max(self.largest, len(data))
+        return data
 
     def close(self) -> None:
         self.link.close()
@@ -113,15 +197,8 @@ class WebMsrp(MsrpClient):
         host, port = uri.address
         url = f"{'wss' if self.secure else 'ws'}://{host}:{port}/msrp"
         self.framer = Framer(Limits())
-        self.socket = _Messages(dial(url, "msrp"))  # type: ignore[assignment]
+        self.socket = _Messages(Link(url, "msrp"))  # type: ignore[assignment]
         self.send(None)
 
     def accept(self) -> None:
         self.connect()  # there is no other way
-
-    def ended(self) -> bool:
-        end = time.monotonic() + WAIT_S
-        while time.monotonic() < end:
-            if not self.read(0.5):
-                return True
-        return False

@@ -71,17 +71,24 @@ class Phone:
         self.server, self.user, self.domain, self.transport = server, user, domain, transport
         self.password = f"pw-{user}" if password is None else password
         self.instance = instance
-        family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
-        kind = socket.SOCK_DGRAM if transport == "UDP" else socket.SOCK_STREAM
-        self.socket = socket.socket(family, kind)
-        if transport == "UDP":
-            self.socket.bind((host or ("::1" if family == socket.AF_INET6 else "127.0.0.1"), 0))
-        self.socket.connect(server)
-        self.host, self.port = self.socket.getsockname()[:2]
         self.buffer = b""
         self.inbox: list[Reply] = []
         self.cseq = 0
         self.auto_status = 200
+        self.host, self.port = self.open(host)
+
+    def open(self, host: str) -> tuple[str, int]:
+        """Open the way to the node; returns what the phone takes for its own address."""
+        udp, v6 = self.transport == "UDP", ":" in self.server[0]
+        self.socket = socket.socket(
+            socket.AF_INET6 if v6 else socket.AF_INET,
+            socket.SOCK_DGRAM if udp else socket.SOCK_STREAM,
+        )
+        if udp:
+            self.socket.bind((host or ("::1" if v6 else "127.0.0.1"), 0))
+        self.socket.connect(self.server)
+        found: tuple[str, int] = self.socket.getsockname()[:2]
+        return found
 
     @property
     def aor(self) -> str:

@@ -6,17 +6,17 @@ import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection
+from websockets.exceptions import InvalidStatus
 
 from session_msrp.chunk import Chunk
 from session_msrp.framer import Framer
 from session_msrp.limits import Limits
 from session_msrp.printing import print_request
 from sip.digest import answer, ha1, parse_challenge
-from tests.support.browser import WebMsrp, WebPhone, dial
+from tests.support.browser import Link, WebMsrp, WebPhone
 from tests.support.msrp import Dialog, MsrpClient
 from tests.support.phone import Phone
 from tests.support.running import RunningNode, eventually
@@ -104,10 +104,9 @@ def test_a_message_is_a_frame(urls: dict[str, str]) -> None:
         answer = phone.receive()
         assert answer is not None
         assert answer.status == 200
-        assert "transport=ws" not in answer.start
-        phone.link.send("\r\n\r\n")
-        assert phone.link.recv(3) == "\r\n"  # RFC 5626 3.5.1
-        assert phone.link.ping().wait(3)
+        phone.link.send(b"\r\n\r\n")
+        assert phone.link.receive() == b"\r\n"  # RFC 5626 3.5.1
+        assert phone.link.ping()
         phone.link.send(options + options)
         answer = phone.receive()
         assert answer is not None
@@ -130,16 +129,14 @@ def test_notifies_come_over_the_connection(urls: dict[str, str], bob: Phone) -> 
 
 
 def test_who_may_not_connect(node: RunningNode, urls: dict[str, str]) -> None:
-    for url, name, options in (
-        (urls["wss"], "sip", {"origin": "https://evil.test"}),
-        (urls["ws"].replace("/sip", "/msrp"), "msrp", {}),  # RFC 7977 5.1: WSS alone
+    for url, name, origin, status in (
+        (urls["wss"], "sip", "https://evil.test", 403),
+        (urls["ws"].replace("/sip", "/msrp"), "msrp", None, 403),  # RFC 7977 5.1: WSS alone
+        (urls["ws"], "msrp", None, 400),
     ):
         with pytest.raises(InvalidStatus) as refused:
-            dial(url, name, **options)
-        assert refused.value.response.status_code == 403
-    with pytest.raises(InvalidStatus) as refused:
-        dial(urls["ws"], "msrp")
-    assert refused.value.response.status_code == 400
+            Link(url, name, origin)
+        assert refused.value.response.status_code == status
     assert node.get("/sip").status_code == 426
     assert node.metric('imsnode_websockets_refused_total{reason="forbidden"}') == 2
     assert node.metric('imsnode_websockets_refused_total{reason="malformed"}') == 1
@@ -181,39 +178,36 @@ def test_a_softphone_calls_a_browser(urls: dict[str, str], bob: Phone) -> None:
 
 
 def test_two_chunks_in_a_message_end_the_connection(node: RunningNode) -> None:
-    link = dial(f"wss://{node.https}/msrp", "msrp")
     chunk = print_request(b"tid0", b"SEND", b"msrps://a:1/x;ws", b"msrps://b.invalid:1/y;ws", ())
-    link.send(chunk)
-    assert " 481 " in str(link.recv(3))
-    link.send(chunk + chunk)
-    with pytest.raises(ConnectionClosed):
-        link.recv(3)
+    with closing(Link(f"wss://{node.https}/msrp", "msrp")) as link:
+        link.send(chunk)
+        assert b" 481 " in (link.receive() or b"")
+        link.send(chunk + chunk)
+        assert link.receive() is None
+        assert link.ended
 
 
 def test_a_browser_has_a_relay(node: RunningNode) -> None:
     """AUTH over the WebSocket; others come to the URI it gets by TCP (RFC 7977 8.1)."""
-    link = dial(f"wss://{node.https}/msrp", "msrp")
     relay = f"msrps://{node.https};ws".encode()
-    asked = auth(link, relay)
-    challenge = parse_challenge(asked.fields[b"www-authenticate"])
-    assert challenge is not None
-    secret = ha1("alice", challenge.realm, "pw-alice", challenge.algorithm)
-    credentials = answer(challenge, "alice", secret, "AUTH", relay, b"cn", 1)
-    granted = auth(link, relay, b"Authorization: " + credentials)
+    with closing(Link(f"wss://{node.https}/msrp", "msrp")) as link:
+        asked = auth(link, relay)
+        challenge = parse_challenge(asked.fields[b"www-authenticate"])
+        assert challenge is not None
+        secret = ha1("alice", challenge.realm, "pw-alice", challenge.algorithm)
+        credentials = answer(challenge, "alice", secret, "AUTH", relay, b"cn", 1)
+        granted = auth(link, relay, b"Authorization: " + credentials)
     assert granted.status == 200
     assert re.fullmatch(
         rb"msrps://127\.0\.0\.1:%d/[\w-]{20};tcp" % node.msrp["msrps"],
         granted.fields[b"use-path"],
     )
-    link.close()
 
 
-def auth(link: ClientConnection, relay: bytes, *lines: bytes) -> Chunk:
+def auth(link: Link, relay: bytes, *lines: bytes) -> Chunk:
     link.send(print_request(b"tid1", b"AUTH", relay, b"msrps://df7.invalid:1/98cjs;ws", lines))
-    answered = link.recv(3)
-    assert isinstance(answered, str)
     framer = Framer(Limits())
-    framer.feed(answered.encode())
+    framer.feed(link.receive() or b"")
     chunk = framer.next()
     assert chunk is not None
     return chunk
@@ -221,7 +215,7 @@ def auth(link: ClientConnection, relay: bytes, *lines: bytes) -> Chunk:
 
 def test_the_node_says_goodbye(node: RunningNode, urls: dict[str, str]) -> None:
     """The last test here: a page learns that the node goes down, and the node does not wait."""
-    page = WebPhone(urls["wss"], "alice")
-    assert node.stop() == 0
-    assert page.receive() is None
-    assert page.link.close_code == 1001
+    with WebPhone(urls["wss"], "alice") as page:
+        assert node.stop() == 0
+        assert page.receive() is None
+        assert page.link.close_code == 1001
