@@ -12,11 +12,11 @@ from sip.bodies.xml import Element, add, new_root, write_xml, written
 
 from .live import LiveRoom, Participant, Visit
 
-__all__ = ["MEDIA_TYPE", "MOST_USERS", "Roster"]
+__all__ = ["MEDIA_TYPE", "MOST_OCTETS", "Roster"]
 
 MEDIA_TYPE: Final = b"application/conference-info+xml"
-#: A document names these many, and says how many there are: it must fit a NOTIFY.
-MOST_USERS: Final = 500
+#: What fits a NOTIFY over any transport: of more users some are named, and how many there are.
+MOST_OCTETS: Final = 60_000
 
 _URN: Final = "urn:ietf:params:xml:ns:conference-info"
 _XCON: Final = "urn:ietf:params:xml:ns:xcon-conference-info"
@@ -44,13 +44,17 @@ class Roster:
         key = 0 if since is None else since
         made = self._made.get(key)
         if made is None:
-            changed = None if since is None else changes.since(since)
-            root = (
-                self._full() if since is None or changed is None else self._partial(since, changed)
-            )
-            head, _, tail = write_xml(root).partition(_VERSION)
+            head, _, tail = self._written(since).partition(_VERSION)
             made = self._made[key] = (head, tail)
         return b'%b version="%d"%b' % (made[0], version, made[1])
+
+    def _written(self, since: int | None) -> bytes:
+        changed = None if since is None else self._room.changes.since(since)
+        if since is not None and changed is not None:
+            octets = write_xml(self._partial(since, changed))
+            if len(octets) <= MOST_OCTETS:
+                return octets
+        return self._full()
 
     def _root(self, state: str) -> Element:
         root = new_root(_URN, "conference-info", xcon=_XCON)
@@ -59,14 +63,19 @@ class Roster:
         root.set("entity", self._room.room.aor)
         return root
 
-    def _full(self) -> Element:
-        root = self._root("full")
-        self._describe(root)
-        self._count(root)
-        users = add(root, "users")
-        for participant in list(self._room.participants.values())[:MOST_USERS]:
-            self._add_user(users, participant)
-        return root
+    def _full(self) -> bytes:
+        there = list(self._room.participants.values())
+        while True:
+            root = self._root("full")
+            self._describe(root)
+            self._count(root)
+            users = add(root, "users")
+            for participant in there:
+                self._add_user(users, participant)
+            octets = write_xml(root)
+            if len(octets) <= MOST_OCTETS or not there:
+                return octets
+            there = there[: len(there) * MOST_OCTETS // (len(octets) + 1)]
 
     def _partial(self, since: int, changed: list[str]) -> Element:
         root = self._root("partial")
@@ -77,7 +86,7 @@ class Roster:
         self._count(root)
         users = add(root, "users")
         users.set("state", "partial")
-        for uri in changed[:MOST_USERS]:
+        for uri in changed:
             participant = self._room.find(uri)
             if participant is not None:
                 self._add_user(users, participant)

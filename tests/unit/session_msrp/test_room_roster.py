@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from session_msrp.rooms.conference import Roster
+from session_msrp.rooms.conference import MOST_OCTETS, Roster
 from session_msrp.rooms.live import Participant, Wire
 from session_msrp.rooms.values import Member, Role
 from sip.bodies.schema import validate
@@ -135,3 +135,13 @@ def test_a_follower_who_missed_too_much_is_told_everything(
     root = follower.read()
     assert root.get("state") == "full"
     assert list(follower.users) == [aor("alice")]
+
+
+def test_a_document_fits_a_notify(world: RoomWorld, follower: Follower) -> None:
+    follower.read()
+    for number in range(400):
+        world.enter(f"user-with-a-name-of-some-length-{number}")
+    root = follower.read()
+    assert root.get("state") == "full"
+    assert len(follower.roster.document(None, 1)) <= MOST_OCTETS
+    assert 100 < len(follower.users) < follower.count == 400
