@@ -24,8 +24,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.xcap import cpu_seconds
+
+if TYPE_CHECKING:
+    from tests.support.phone import Phone
 
 HERE = Path(__file__).resolve().parent
 BODY = b"x" * 300
@@ -122,14 +126,16 @@ def total_cpu(pid: int) -> float:
 
 
 @contextlib.contextmanager
-def anchored(count: int) -> Iterator[tuple[int, list[Pair]]]:
-    """Run a node with calls between alice and bob; gives its process and the sessions."""
-    from tests.support.msrp import Dialog, MsrpClient
+def running(count: int, extra: str = "") -> Iterator[tuple[int, Phone, Phone]]:
+    """Run a node where alice may call bob so often; gives its process and their phones.
+
+    extra: tables for its configuration.
+    """
     from tests.support.phone import Phone
 
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         config = Path(folder) / "imsnode.toml"
-        config.write_text(CONFIG + f"user_sessions = {10 * count}\n")
+        config.write_text(CONFIG + f"user_sessions = {10 * count}\n{extra}")
         users = Path(folder) / "users.csv"
         users.write_text(
             "aor,password,display_name,enabled\nsip:alice@ims.test,pw-alice,,true\nsip:bob@ims.test,pw-bob,,true\n"
@@ -151,6 +157,16 @@ def anchored(count: int) -> Iterator[tuple[int, list[Pair]]]:
             stack.enter_context(Phone(server, "bob")),
         )
         assert bob.register().status == 200
+        yield process.pid, alice, bob
+
+
+@contextlib.contextmanager
+def anchored(count: int) -> Iterator[tuple[int, list[Pair]]]:
+    """Run a node with calls between alice and bob; gives its process and the sessions."""
+    from tests.support.msrp import Dialog, MsrpClient
+
+    with contextlib.ExitStack() as stack:
+        pid, alice, bob = stack.enter_context(running(count))
         pairs: list[Pair] = []
         for _ in range(count):
             near, far = stack.enter_context(MsrpClient()), stack.enter_context(MsrpClient())
@@ -172,7 +188,7 @@ def anchored(count: int) -> Iterator[tuple[int, list[Pair]]]:
                     End(far.socket, far.session.path, far.own.raw),
                 )
             )
-        yield process.pid, pairs
+        yield pid, pairs
 
 
 def free_port() -> int:

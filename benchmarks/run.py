@@ -1,9 +1,9 @@
 """Measure imsnode beside Kamailio in one run and write the table.
 
-    python benchmarks/run.py [--rounds 5] [--duration 4] [--only PART,...]
+    python benchmarks/run.py [--rounds 5] [--duration 4] [--only PART,...] [--file-octets 1073741824]
 
 PART is one of relay, register, offline, digest, presence, receipts, scale, many, history, xcap, watchers, lists, msrp,
-rooms; all
+file, idle, rooms; all
 without ``--only``. Every figure is per CPU second of the server's process tree; the generator's own CPU time is never counted. The server is
 pinned to one core and the generator to another when there are two. Single results go to
 ``benchmarks/results.json``, the table into ``docs/explanation/performance.md``; needs a C compiler and, for the comparison, Debian's kamailio
@@ -44,7 +44,7 @@ COMPARISONS = (
 )
 #: What a presence server is also held against: one that keeps its state in SQLite, as ours does.
 DURABLE_PEER, DURABLE_MARK = "kamailio-db", 10.0
-PARTS = "relay,register,offline,digest,presence,receipts,scale,many,history,xcap,watchers,lists,msrp,rooms"
+PARTS = "relay,register,offline,digest,presence,receipts,scale,many,history,xcap,watchers,lists,msrp,file,idle,rooms"
 #: message/cpim that asks for notifications, against the same server's plain figure.
 ASKED = "positive-delivery, negative-delivery, display"
 RECEIPTS = (
@@ -180,6 +180,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--duration", type=float, default=4.0)
     parser.add_argument("--only", default=PARTS)
+    parser.add_argument("--file-octets", type=int, default=1 << 30)
     opts = parser.parse_args()
     wanted = set(opts.only.split(","))
     if shutil.which("cc") is None:
@@ -253,6 +254,18 @@ def main() -> int:
         sessions = msrp.measure(opts.duration, opts.rounds)
         kept["msrp"] = sessions
         text += "\n\n" + msrp.table(sessions)
+    if "file" in wanted:
+        from benchmarks import msrp_file
+
+        files = msrp_file.measure(opts.file_octets, rounds=opts.rounds)
+        kept["file"] = files
+        text += "\n\n" + msrp_file.table(files, opts.file_octets)
+    if "idle" in wanted:
+        from benchmarks import msrp_idle
+
+        held = msrp_idle.measure()
+        kept["idle"] = held
+        text += "\n\n" + msrp_idle.table(held)
     if "rooms" in wanted:
         from benchmarks import rooms
 
