@@ -27,8 +27,9 @@ from .identity.peers import ASSERTED, Peer, PeerTable
 from .identity.principal import UNTRUSTED_HEADERS, Principal
 from .identity.rates import UserLimiter
 from .location import Location
-from .msrp.calls import SDP_METHODS, Calls, Exchange
+from .msrp.calls import SDP_METHODS, Calls
 from .msrp.deferring import Deferring
+from .msrp.exchange import Exchange
 from .msrp.filegate import FileGate
 from .msrp.talk import Talk
 from .msrp.talks import Talks

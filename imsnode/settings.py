@@ -101,7 +101,9 @@ def msrp_limits(config: Config) -> ConnectionLimits:
 def call_settings(config: Config) -> CallSettings:
     """Which sessions are anchored."""
     msrp = config.msrp
-    return CallSettings(msrp.anchor, msrp.sessions, msrp.user_sessions, msrp.idle)
+    return CallSettings(
+        msrp.anchor, msrp.sessions, msrp.user_sessions, msrp.idle, int(msrp.session_timer)
+    )
 
 
 def deferring_settings(config: Config) -> DeferringSettings:

@@ -66,6 +66,13 @@ class Msrp(Table):
         ge=MINUTE,
         le=7 * DAY,
     )
+    session_timer: Seconds = restart(
+        30 * MINUTE,
+        "How often the ends of an anchored session say that it goes on, where one of them knows "
+        "session timers (RFC 4028).",
+        ge=90,
+        le=DAY,
+    )
     relay: bool = restart(
         False, "Whether clients with an account may use the node as their relay (RFC 4976)."
     )

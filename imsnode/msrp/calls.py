@@ -18,30 +18,30 @@ from pager.values import LedgerEntry, Notice
 from session_msrp.anchor import Leg, Stream
 from session_msrp.errors import MediaError
 from session_msrp.negotiation import Door, Negotiation
-from sip.bodies.mediatype import media_type
-from sip.bodies.sdp import MEDIA_TYPE
 from sip.errors import BadMessage
 from sip.flow import Flow
-from sip.forward import Proxy, Target
+from sip.forward import Target
 from sip.headers.address import Address
 from sip.message import Request, Response
-from sip.proxy import PLAIN, Fork, ForkOwner
-from sip.routing import Refusal, Routed
-from sip.transaction.server import ServerTransaction
+from sip.routing import Refusal
 from sip.uri import Uri, parse_uri
 
 from .connections import Connections
+from .described import describe, description
+from .exchange import Exchange
 from .filegate import Unfinished
+from .timer import SessionTimer
 
-__all__ = ["SDP_METHODS", "Call", "CallSettings", "Calls", "Exchange", "SessionFork"]
+__all__ = ["SDP_METHODS", "Call", "CallSettings", "Calls"]
 
 AnchorMode = Literal["never", "nat", "always"]
 
 #: Methods whose requests or responses may carry an offer or an answer (RFC 6337).
 SDP_METHODS = frozenset(("INVITE", "UPDATE", "PRACK"))
+#: Those that refresh a session (RFC 4028 3).
+_REFRESHES = frozenset(("INVITE", "UPDATE"))
 #: A path of several: the caller has a relay (RFC 4976), and can be reached.
 _RELAYED = re.compile(rb"^a=path: *[^ \r\n]+ [^ \r\n]", re.MULTILINE)
-_GRACE_S = 32.0  # for a refresh that is on its way when the session timer ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ class CallSettings:
     sessions: int = 10_000
     user_sessions: int = 20
     idle_s: float = 7200.0
+    timer_s: int = 1800
 
 
 class Call:
@@ -79,98 +80,6 @@ class Call:
     def by_caller(self, request: Request) -> bool:
         """Say who of the two sent a request."""
         return request.from_tag == self.caller_tag
-
-
-class Exchange:
-    """A request with its responses, as far as they concern the sessions of its dialog."""
-
-    __slots__ = ("_by_caller", "_call", "_calls", "_method", "_offered", "_settled")
-
-    def __init__(self, calls: Calls, call: Call, request: Request) -> None:
-        self._calls = calls
-        self._call = call
-        self._by_caller = call.by_caller(request)
-        self._method = request.method
-        self._offered = call.media.open and _has_sdp(request)
-        self._settled = False
-
-    def fork(
-        self,
-        proxy: Proxy,
-        transaction: ServerTransaction,
-        request: Request,
-        routed: Routed,
-        extra: Sequence[bytes],
-        from_peer: bool,
-        owner: ForkOwner = PLAIN,
-    ) -> Fork:
-        """Return the fork that sends the request on, as an ordinary proxy does."""
-        fork = SessionFork(
-            proxy, transaction, request, owner, routed, extra=extra, from_peer=from_peer
-        )
-        fork.exchange = self
-        return fork
-
-    def responded(self, response: Response, now: float) -> None:
-        """Change what a response on its way to the sender says; note what it settles."""
-        call, media = self._call, self._call.media
-        status = response.status
-        if self._method == "BYE":
-            if status >= 200 and status not in (401, 407):  # asked again with credentials
-                self._calls.end(call, rules.HUNG_UP)
-            return
-        if status >= 300:
-            self.failed()
-            return
-        settles = status >= 200 and not self._settled
-        if _has_sdp(response):
-            body = response.body
-            try:
-                if self._offered:
-                    response.replace_body(media.answer(body))
-                    if settles:
-                        media.commit(body)
-                else:
-                    # The offer is in the response; its answer comes in the ACK or PRACK.
-                    response.replace_body(media.offer(body, not self._by_caller, now))
-            except (BadMessage, MediaError):
-                # It goes on as it is; the sessions it was for do not come about.
-                media.fail()
-        if settles:
-            self._settled = True
-            self._calls.settled(call, response, self._method, now)
-
-    def failed(self) -> None:
-        """Note that the request was refused, or nobody answered."""
-        if self._settled:
-            return
-        self._settled = True
-        self._call.media.fail()
-        if not self._call.answered:
-            self._calls.end(self._call, rules.REFUSED_CALL)
-
-
-class SessionFork(Fork):
-    """A fork that shows every response to the exchange it belongs to."""
-
-    exchange: Exchange
-
-    def relay(self, response: Response, now: float) -> None:
-        """Send a response upstream, changed where it speaks of a session."""
-        self.exchange.responded(response, now)
-        super().relay(response, now)
-
-    def reply(
-        self,
-        status: int,
-        now: float,
-        reason: bytes | None = None,
-        extra: Sequence[bytes] = (),
-    ) -> None:
-        """Answer upstream on our own: nobody took the call."""
-        if status >= 300:
-            self.exchange.failed()
-        super().reply(status, now, reason, extra)
 
 
 class Calls:
@@ -230,9 +139,17 @@ class Calls:
             if self._full(request):
                 self.refused += 1
                 return Refusal(503, b"Too many sessions", self._retry_after())
-            call = self._begin(request, flow, targets)
         elif request.method not in SDP_METHODS and request.method != "BYE":
             return None
+        timer = None
+        if request.method in _REFRESHES:
+            timer = SessionTimer(request, self.settings.timer_s)
+            refusal = timer.refusal()
+            if refusal is not None:
+                self.refused += 1
+                return refusal
+        if call is None:
+            call = self._begin(request, flow, targets)
         try:
             self._pass(call, request, now)
         except (BadMessage, MediaError) as error:
@@ -240,10 +157,12 @@ class Calls:
                 self._forget(call)
             self.refused += 1
             return Refusal(488, b"Session description: " + error.reason.encode(), ())
-        if not request.to_tag and not call.media.open and _has_sdp(request):
+        if not request.to_tag and not call.media.open and description(request):
             self._forget(call)  # a call without a message session
             return None
-        return Exchange(self, call, request)
+        if timer is not None:
+            timer.ask(request)
+        return Exchange(self, call, request, timer)
 
     def acknowledged(self, request: Request, now: float) -> None:
         """Look at an ACK: it has the answer where the response had the offer (RFC 3264 4)."""
@@ -259,22 +178,24 @@ class Calls:
 
     def _pass(self, call: Call, request: Request, now: float) -> None:
         """Change the offer or the answer that a request carries, if any."""
-        if not _has_sdp(request):
+        text = description(request)
+        if not text:
             return
-        media, by_caller, body = call.media, call.by_caller(request), request.body
+        media, by_caller = call.media, call.by_caller(request)
         if media.open and media.offered_by_caller != by_caller:
-            request.replace_body(media.answer(body))
-            media.commit(body)
+            describe(request, media.answer(text))
+            media.commit(text)
             self._note_streams(call)
         elif request.method != "ACK":
-            request.replace_body(media.offer(body, by_caller, now))
+            describe(request, media.offer(text, by_caller, now))
             self._note_streams(call)
 
     def _wanted(self, request: Request, flow: Flow, targets: Sequence[Target]) -> bool:
         mode = self.settings.mode
-        if mode == "never" or (request.body and not _has_session(request)):
+        if mode == "never":
             return False
-        if _RELAYED.search(request.body):
+        text = description(request)
+        if (request.body and b"m=message " not in text) or _RELAYED.search(text):
             return False
         if mode == "always":
             return True
@@ -319,21 +240,14 @@ class Calls:
 
     # -- what came of them -------------------------------------------------------------------------
 
-    def settled(self, call: Call, response: Response, method: str, now: float) -> None:
+    def settled(self, call: Call, response: Response, method: str) -> None:
         """Note a 2xx: the dialog stands, or goes on."""
         if method == "INVITE" and not call.answered:
             call.answered = True
             call.callee_tag = response.to_tag
         self._note_streams(call)
-        self._watch_timer(call, response, now)
         if not call.media.streams and not call.media.open:
             self._forget(call)
-
-    def _watch_timer(self, call: Call, response: Response, now: float) -> None:
-        value = response.get("session-expires")
-        seconds = (value or b"").partition(b";")[0].strip()
-        if seconds.isdigit() and len(seconds) < 8:
-            call.expires = now + int(seconds) + _GRACE_S
 
     def _note_streams(self, call: Call) -> None:
         """Remember whose the streams are; let go of those that a new offer replaced."""
@@ -426,12 +340,3 @@ class Calls:
         """End every call: the node goes down."""
         for call in self.all:
             self.end(call, rules.NODE_STOPPED)
-
-
-def _has_sdp(message: Request | Response) -> bool:
-    body = message.body
-    return bool(body) and media_type(message.get("content-type") or b"") == MEDIA_TYPE
-
-
-def _has_session(request: Request) -> bool:
-    return _has_sdp(request) and b"m=message " in request.body

@@ -13,7 +13,7 @@ from sip.flow import Flow
 from sip.message import Request, Response
 from sip.proxy import PLAIN, Branch, Fork
 
-from .calls import SessionFork
+from .exchange import SessionFork
 from .talk import Talk
 from .talk_user import Listener
 

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from imsnode.msrp import NearDoor
-from imsnode.msrp.calls import Calls, CallSettings, Exchange
+from imsnode.msrp.calls import Calls, CallSettings
 from imsnode.msrp.connections import ConnectionLimits, Connections
+from imsnode.msrp.described import description
+from imsnode.msrp.exchange import Exchange
 from pager import rules
 from pager.values import LedgerEntry
 from sip.aio.listener import Bound
@@ -28,11 +30,12 @@ OFFER = (
 )
 ANSWER = OFFER.replace(b"alice", b"bob").replace(b"actpass", b"passive")
 SOURCE = ("198.51.100.1", 5060)
+SDP_LINE = "Content-Type: application/sdp"
 
 
 def invite(
     body: bytes = OFFER, contact: str = SOURCE[0], user: str = "alice", call: str = "c1",
-    method: str = "INVITE", to_tag: str = "",
+    method: str = "INVITE", to_tag: str = "", kind: str = SDP_LINE, lines: tuple[str, ...] = (),
 ) -> Request:  # fmt: skip
     head = [
         f"{method} sip:bob@ims.test SIP/2.0",
@@ -43,7 +46,8 @@ def invite(
         f"Call-ID: {call}",
         f"CSeq: 1 {method}",
         f"Contact: <sip:{user}@{contact}:5060>",
-        "Content-Type: application/sdp",
+        *lines,
+        kind,
         f"Content-Length: {len(body)}",
     ]
     message = parse_message("\r\n".join(head).encode() + b"\r\n\r\n" + body, Limits())
@@ -51,7 +55,9 @@ def invite(
     return message
 
 
-def response(status: int = 200, body: bytes = ANSWER, *lines: str) -> Response:
+def response(
+    status: int = 200, body: bytes = ANSWER, *lines: str, kind: str = SDP_LINE
+) -> Response:
     head = [
         f"SIP/2.0 {status} X",
         "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKown",
@@ -61,7 +67,7 @@ def response(status: int = 200, body: bytes = ANSWER, *lines: str) -> Response:
         "Call-ID: c1",
         "CSeq: 1 INVITE",
         *lines,
-        "Content-Type: application/sdp",
+        kind,
         f"Content-Length: {len(body)}",
     ]
     message = parse_message("\r\n".join(head).encode() + b"\r\n\r\n" + body, Limits())
@@ -222,3 +228,48 @@ def test_silence_ends_it(world: Any) -> None:
     here.calls.sweep(61.0)
     assert here.notes[0].steps[-1][-1] == rules.SESSION_IDLE
     assert here.calls.all == []
+
+
+def test_a_session_in_a_multipart(world: Any) -> None:
+    """The other parts stay as they are, and so does the boundary."""
+
+    def wrap(text: bytes) -> bytes:
+        other = b"--b1\r\nContent-Type: application/x\r\n\r\n\x00v=0\r\n"
+        return b"%b--b1\r\nContent-Type: application/sdp\r\n\r\n%b--b1--\r\n" % (other, text)
+
+    kind = "Content-Type: multipart/mixed;boundary=b1"
+    request = invite(wrap(OFFER + b"\r\n"), kind=kind)
+    exchange = world().take(request)
+    assert isinstance(exchange, Exchange)
+    assert request.body.startswith(wrap(b"")[:50])
+    assert description(request).count(b"a=path:msrp://192.0.2.1:2855/") == 1
+    assert b"alice;tcp" not in request.body
+    answer = response(200, wrap(ANSWER + b"\r\n"), kind=kind)
+    exchange.responded(answer, 0.0)
+    assert b"a=path:msrp://192.0.2.1:2855/" in description(answer)
+
+
+def test_a_dialog_ends_with_the_timer_it_agreed_on(world: Any) -> None:
+    """Asked for by the node, known to the caller alone; a refresh prolongs it (RFC 4028 8.2)."""
+    made = world()
+    request = invite(lines=("Supported: timer",))
+    exchange = made.take(request)
+    assert request.get("session-expires") == b"1800"
+    ok = response()
+    exchange.responded(ok, 0.0)
+    assert ok.get("session-expires") == b"1800;refresher=uac"
+    refresh = made.take(invite(lines=("Supported: timer",), to_tag=";tag=t1"), 1700.0)
+    refresh.responded(response(), 1700.0)
+    made.calls.sweep(1900.0)
+    assert len(made.calls.all) == 1
+    made.calls.sweep(3600.0)
+    assert made.calls.all == []
+    assert made.calls.ended == {rules.TIMER_OVER: 1}
+
+
+def test_a_timer_that_is_too_short_is_refused(world: Any) -> None:
+    made = world()
+    refusal = made.take(invite(lines=("Supported: timer", "Session-Expires: 30")))
+    assert isinstance(refusal, Refusal)
+    assert refusal.status == 422
+    assert made.calls.all == []
