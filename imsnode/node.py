@@ -31,6 +31,7 @@ from .msrp.calls import SDP_METHODS, Calls
 from .msrp.deferring import Deferring
 from .msrp.exchange import Exchange
 from .msrp.filegate import FileGate
+from .msrp.taken import Standby
 from .msrp.talk import Talk
 from .msrp.talks import Talks
 from .oversize import Oversize
@@ -411,6 +412,8 @@ class Node:
             return
         targets = self.location.targets(aor, now)
         deferring = self.deferring if request.method == "INVITE" else None
+        if deferring is not None and self.privacy.hides(request, principal):
+            deferring = None  # its messages would be told to be the caller's
         if deferring is not None and deferring.wants(request, targets):
             refusal = deferring.take(request, flow, sender, aor, bool(targets), now)
             if refusal is not None:
@@ -543,6 +546,8 @@ class Node:
         else:
             fork = exchange.fork(self.proxy, transaction, request, routed, extra, from_peer, owner)
         refusal = fork.start(targets, now)
+        if isinstance(owner, Standby):
+            owner.watch(fork, now)
         if refusal is not None:
             self.stats.refused += 1
             self.endpoint.respond(transaction, refusal.status, now, refusal.reason, refusal.lines)

@@ -116,6 +116,7 @@ def deferring_settings(config: Config) -> DeferringSettings:
         msrp.deliver,
         msrp.user_sessions,
         msrp.idle,
+        config.pager.defer_after,
     )
 
 

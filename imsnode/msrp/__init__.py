@@ -9,6 +9,7 @@ import hashlib
 import secrets
 import ssl
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pager.identity import MessageIds
@@ -124,6 +125,8 @@ class Sessions:
             app.ids,
             app.retry_after,
             app.edge.driver.wake,
+            endpoint.timers,
+            partial(app.admission.users.allow, "MESSAGE"),
             Filing(lambda: app.web.content, lambda token: link_to(app.web.base_url(), token)),
             settings,
         )

@@ -29,6 +29,7 @@ from sip.limits import Limits as Codec
 from sip.message import Request, trim
 from sip.registrar import Binding, date_line
 from sip.routing import Refusal
+from sip.timers import TimerQueue
 from sip.transaction.server import ServerTransaction
 
 from ..local import Asked, local_message
@@ -67,7 +68,8 @@ UNABLE: Final = frozenset((405, 406, 415, 420, 488, 501, 606))
 
 @dataclass(frozen=True, slots=True)
 class DeferringSettings:
-    """See `imsnode.config.sessions.Msrp`. octets: of one message."""
+    """See `imsnode.config.sessions.Msrp`. octets: of one message. patience_s: with devices that do
+    not answer a call."""
 
     deferred: bool = False
     interwork: bool = False
@@ -75,6 +77,7 @@ class DeferringSettings:
     deliver: Deliver = "auto"
     user_sessions: int = 20
     idle_s: float = 7200.0
+    patience_s: float = 4.0
 
     @property
     def active(self) -> bool:
@@ -94,11 +97,16 @@ class Deferring:
         ids: IdSource,
         retry_after: Callable[[], tuple[bytes, ...]],
         wake: Callable[[], None],
+        timers: TimerQueue,
+        pause: Callable[[str, float], float],
         filing: Filing,
         settings: DeferringSettings,
     ) -> None:
         """Join it; ``wake`` has the endpoint's output sent."""
         self._filing = filing
+        self.timers = timers
+        #: Seconds until a user may send one more message, 0 for at once; counts it then.
+        self.pause = pause
         self.settings = settings
         self.limits = Limits(message_bytes=settings.octets)
         self.taken = 0

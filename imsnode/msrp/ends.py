@@ -23,8 +23,10 @@ __all__ = ["End", "EndUser", "Ends"]
 
 #: Octets that leave in one go; then others have their turn.
 _TURN_BYTES: Final = 64 * 1024
-#: Octets of messages that may wait for ``settle``; then the peer is not read any more.
+#: Octets of messages that may wait for ``settle``, and what each counts for beside them; then the
+#: peer is not read any more.
 _UNSETTLED_BYTES: Final = 1 << 20
+_MESSAGE_BYTES: Final = 8 * 1024
 
 
 class EndUser(Protocol):
@@ -112,7 +114,7 @@ class End:
         if self.session is None:
             return
         self.session.settle(received, status)
-        self._unsettled -= len(received.message.body)
+        self._unsettled -= len(received.message.body) + _MESSAGE_BYTES
         if self.link is not None and self._unsettled < _UNSETTLED_BYTES:
             self.link.release(self)
         self.pump()
@@ -166,7 +168,7 @@ class End:
         events = session.receive(chunk, now)
         for event in events:
             if isinstance(event, Received):
-                self._unsettled += len(event.message.body)
+                self._unsettled += len(event.message.body) + _MESSAGE_BYTES
         if self._unsettled >= _UNSETTLED_BYTES and self.link is not None:
             self.link.hold(self)
         if events:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from session_msrp.session import Received
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Standby", "Taken", "msrp_status"]
 
+_RATE, _PATIENCE = 1, 2  # timers
 #: What a refusal of the pager is in MSRP (RFC 4975 10); any other is 403.
 _STATUS: Final = {400: 400, 413: 413, 415: 415, 488: 415, 500: 408, 503: 408, 513: 413}
 
@@ -29,6 +32,10 @@ _STATUS: Final = {400: 400, 413: 413, 415: 415, 488: 415, 500: 408, 503: 408, 51
 def msrp_status(status: int) -> int:
     """Return the status of an MSRP answer for that of a MESSAGE."""
     return 200 if status < 300 else _STATUS.get(status, 403)
+
+
+def _settle(talk: Talk, received: Received, status: int, _reason: str) -> None:
+    talk.settle(received, msrp_status(status))
 
 
 class Taken(Listener):
@@ -52,6 +59,7 @@ class Taken(Listener):
         self.verdict = ""
         self._headers = headers
         self._deferring = deferring
+        self._queue: deque[tuple[Talk, Received]] = deque()
 
     def received(self, talk: Talk, received: Received, now: float) -> None:
         """Submit a message; it is answered when it is stored, or a device has it."""
@@ -60,15 +68,29 @@ class Taken(Listener):
         if media_type(message.content_type) == COMPOSING:
             talk.settle(received)  # worth nothing to somebody who is not there
             return
+        self._queue.append((talk, received))
+        if len(self._queue) == 1:
+            self._submit(now)
 
-        def answered(status: int, _reason: str) -> None:
-            talk.settle(received, msrp_status(status))
+    def on_timer(self, kind: int, now: float) -> None:
+        """Go on with what came faster than the caller may send."""
+        self._submit(now)
 
-        identity = f"{talk.call_id.hex()} {message.id.hex()} {self.caller} {self.called}"
-        self._deferring.submit(
-            talk, self.caller, self.called, (message.content_type, message.body), self._headers,
-            identity, answered,
-        )  # fmt: skip
+    def _submit(self, now: float) -> None:
+        """Submit what waits, as fast as single messages of the caller would be taken."""
+        deferring = self._deferring
+        while self._queue:
+            wait = deferring.pause(self.caller, now)
+            if wait > 0:
+                deferring.timers.schedule(now + wait, self, _RATE)
+                return
+            talk, received = self._queue.popleft()
+            message = received.message
+            identity = f"{talk.call_id.hex()} {message.id.hex()} {self.caller} {self.called}"
+            deferring.submit(
+                talk, self.caller, self.called, (message.content_type, message.body),
+                self._headers, identity, partial(_settle, talk, received),
+            )  # fmt: skip
 
     def ended(self, talk: Talk, status: int, reason: str, now: float) -> None:
         """Have it noted."""
@@ -76,7 +98,7 @@ class Taken(Listener):
 
 
 class Standby:
-    """The owner of a fork: takes the call itself when no device can."""
+    """The owner of a fork: takes the call itself when no device can, or none answers at all."""
 
     def __init__(
         self,
@@ -92,25 +114,48 @@ class Standby:
         self._flow = flow
         self._caller = caller
         self._called = called
+        self._fork: Fork | None = None
+        self._over = False
+
+    def watch(self, fork: Fork, now: float) -> None:
+        """Wait for a sign of life as long as for the answer to a MESSAGE."""
+        deferring = self._deferring
+        if deferring.settings.deferred and not self._over:
+            self._fork = fork
+            deferring.timers.schedule(now + deferring.settings.patience_s, self, _PATIENCE)
+
+    def on_timer(self, kind: int, now: float) -> None:
+        """Take the call when no device has said anything."""
+        fork, self._fork = self._fork, None
+        if fork is None or self._over or any(branch.provisional for branch in fork.branches):
+            return
+        if self._take(fork, 408, now):
+            fork.cancel(now)
 
     def on_branch(self, fork: Fork, branch: Branch, now: float) -> None:
         """Wait for all of them."""
 
     def on_final(self, fork: Fork, response: Response | None, status: int, now: float) -> None:
         """Take the call, or pass the best answer on as a proxy does."""
-        if status < 300 or fork.answered:
+        if self._over:
             return
+        if status < 300 or fork.answered or not self._take(fork, status, now):
+            self._over = True
+            PLAIN.on_final(fork, response, status, now)
+
+    def _take(self, fork: Fork, status: int, now: float) -> bool:
         takes, there = self._deferring.takes_over(status)
         transaction = fork.server_tx
-        if takes and transaction is not None and not fork.cancelled:
-            if isinstance(fork, SessionFork):
-                fork.exchange.failed()  # what was anchored for the devices
-            request = self._request
-            if request.body != self._body:
-                request.replace_body(self._body)  # the offer as it came, not as it was passed on
-            refusal = self._deferring.take(
-                request, self._flow, self._caller, self._called, there, now, transaction
-            )
-            if refusal is None:
-                return
-        PLAIN.on_final(fork, response, status, now)
+        if not takes or transaction is None or fork.cancelled:
+            return False
+        self._over = True
+        if isinstance(fork, SessionFork):
+            fork.exchange.failed()  # what was anchored for the devices
+        request = self._request
+        if request.body != self._body:
+            request.replace_body(self._body)  # the offer as it came, not as it was passed on
+        refusal = self._deferring.take(
+            request, self._flow, self._caller, self._called, there, now, transaction
+        )
+        self._over = refusal is None
+        return self._over

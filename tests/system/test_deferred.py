@@ -17,13 +17,13 @@ from tests.support.running import RunningNode
 
 EXTRA = (
     '[msrp]\nlisten = ["tcp:127.0.0.1:0"]\ndeferred = true\ninterwork = true\n'
-    '[content]\ndomains = ["ims.test"]\n'
+    '[content]\ndomains = ["ims.test"]\n[pager]\ndefer_after = 0.5\n'
 )
 
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
-    people = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan")
+    people = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy")
     home = tmp_path_factory.mktemp("deferred") / "node"
     with RunningNode(home, extra=EXTRA, users=people) as running:
         yield running
@@ -140,6 +140,25 @@ def test_a_session_is_taken_up_again_when_its_connection_broke(
     with Phone(("127.0.0.1", node.ports["udp"]), "ivan") as ivan:
         assert ivan.register().status == 200
         assert words(ivan, 2) == [b"once", b"more"]
+
+
+def test_a_session_to_a_device_that_says_nothing(node: RunningNode, alice: Phone) -> None:
+    """The caller waits no longer than for the answer to a MESSAGE."""
+    with Phone(("127.0.0.1", node.ports["udp"]), "judy") as judy, MsrpClient() as near:
+        assert judy.register().status == 200
+        call = Taken(alice, "judy", near)
+        near.send(b"hello")
+        near.until(Delivered, 2)
+        call.hang_up()
+        why = story(node, call.invite.get("call-id"))
+        assert "no device of the called user took the call: its messages are stored" in why
+
+
+def test_a_caller_who_hides_is_not_taken(alice: Phone) -> None:
+    """Messages of the session would be told to be the caller's (RFC 3323)."""
+    with MsrpClient() as near:
+        invite(alice, "bob", near.offer(), ("Privacy: id",))
+        assert final(alice).status == 480
 
 
 SESSIONS = ";+g.oma.sip-im"
