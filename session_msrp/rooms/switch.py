@@ -161,7 +161,8 @@ class Switch:
     def _take_part(self, visit: Visit, chunk: Chunk, copies: Copies | None, now: float) -> None:
         """Take a chunk of a longer message, or a piece of one."""
         message_id = chunk.message_id
-        start = chunk.byte_range().start - 1 + chunk.offset
+        span = chunk.byte_range()
+        start = span.start - 1 + chunk.offset
         held = visit.held.get(message_id, b"")
         if copies is None and start != len(held):
             raise BadChunk("not the beginning of a message")
@@ -175,12 +176,15 @@ class Switch:
             if copies is None:
                 octets = held + octets
                 copies = self._open(visit, message_id, octets, whole is None)
+            if copies is not None:
+                copies.total = copies.total or span.total
+            total = span.total if copies is None else copies.total
+            if total is not None and start + len(chunk.body) > total:
+                raise BadChunk("octets behind the end of the message")
         except BadChunk:
             self._give_up(visit, message_id)
             raise
         at = start + len(chunk.body) - len(octets)
-        if copies is not None:
-            copies.total = chunk.byte_range().total
         if whole is not None:
             visit.incoming.pop(message_id, None)
             assert copies is not None
