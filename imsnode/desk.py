@@ -108,8 +108,16 @@ class Desk:
         return [one for one in found if one.recipient != story.recipient]
 
     async def recall(self, message_id: str, sender: str) -> list[RecallResult]:
-        """Take a message of a sender back, wherever it has not been delivered."""
-        return await self._app.messaging.recalls.by_id(message_id, sender)
+        """Take a message of a sender back, wherever it has not been delivered.
+
+        Members of a group who are not for the sender to know are told of by the group's address.
+        """
+        messaging = self._app.messaging
+        results = await messaging.recalls.by_id(message_id, sender)
+        for group in {one.recipient for one in results}:
+            if messaging.mailing.keeps_members_from(sender, group):
+                return [replace(one, recipient=group) for one in results]
+        return results
 
     # ------------------------------------------------------------- broadcasts
 

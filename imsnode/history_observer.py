@@ -56,11 +56,12 @@ class HistoryObserver:
                 kind = b""
             sender = submission.sender
             if owners == _BOTH and request.from_uri.host == ANONYMOUS_HOST and sender != ANONYMOUS:
-                # Each of them has a history of their own, and only one knows who wrote.
+                # Each of them has a history of their own, and only one knows who wrote; a Call-ID
+                # may name the sender's device.
                 owners = _SENDER
                 self._note(
                     (_RECIPIENT, submission.id, submission.at, ANONYMOUS, submission.recipient,
-                     status, kind, submission.call_id, request.body, identity)
+                     status, kind, submission.id.encode(), request.body, identity)
                 )  # fmt: skip
             self._note(
                 (owners, submission.id, submission.at, sender, submission.recipient, status, kind,
@@ -75,10 +76,12 @@ class HistoryObserver:
         head = copies[0].head
         kind = content_type_of(head) or b""
         sender = shown_sender(copies[0].sender, head)
+        concealed = sender != copies[0].sender
         for copy in copies:
+            call_id = copy.id.encode() if concealed else copy.call_id
             note(
                 (_RECIPIENT, copy.id, copy.received_at, sender, copy.recipient, 202, kind,
-                 copy.call_id, copy.body, None)
+                 call_id, copy.body, None)
             )  # fmt: skip
 
     def concluded(

@@ -210,6 +210,11 @@ class Mailing:
         self.groups.replace_all(groups)
         self.app.services.offer(self.group_service, [group.aor for group in self.groups])
 
+    def keeps_members_from(self, sender: str, aor: str) -> bool:
+        """Say whether an address is a group's whose members somebody may not know."""
+        known = self.groups.get(aor) is None or self.group_service.knows_members(sender, aor)
+        return not known
+
     # ------------------------------------------------------------ broadcasts
 
     async def broadcast(self, wanted: Notice, identity: str = "") -> str:

@@ -32,6 +32,7 @@ _PREFIX = "whsec_"
 _ANSWER_BYTES = 16 * 1024  # read so that the connection can be used again; nothing is made of it
 _LONGEST_URL = 2048
 _TRANSLATED = IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address in its last 32 bits
+_UNICAST = IPv6Network("2000::/3")  # all that is given out; the rest may lead into this network
 
 Network = IPv4Network | IPv6Network
 
@@ -56,13 +57,19 @@ class Policy:
         except ValueError:
             return False
         if isinstance(address, IPv6Address):
-            if address.ipv4_mapped is not None:
-                address = address.ipv4_mapped
-            elif address in _TRANSLATED:
-                address = IPv4Address(int(address) & 0xFFFFFFFF)
+            address = _embedded(address) or address
         if any(address in network for network in self.allowed):
             return True
+        if isinstance(address, IPv6Address) and address not in _UNICAST:
+            return False
         return address.is_global and not address.is_multicast
+
+
+def _embedded(address: IPv6Address) -> IPv4Address | None:
+    """Return the IPv4 address that packets to an IPv6 address end at, None for none."""
+    if address in _TRANSLATED:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour
 
 
 class Forbidden(httpcore.ConnectError):

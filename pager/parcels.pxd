@@ -26,6 +26,7 @@ cdef class Carried:
 
 
 cdef class Parcel:
+    cdef public double ahead
     cdef public double at
     cdef public list carried
     cdef public int delivered

@@ -77,12 +77,14 @@ class Carried:
 class Parcel:
     """The copies of one batch that are on their way.
 
-    id: of the record. steps, notice: what the ledger says of every copy so far. open: copies
+    id: of the record. ahead: wall time less monotonic time, which step together until it is
+    settled. steps, notice: what the ledger says of every copy so far. open: copies
     without an answer. unsent: copies that no device could be sent. late: those that were sent in
     vain, or may have been, when the parcel was settled.
     """
 
     __slots__ = (
+        "ahead",
         "at",
         "carried",
         "delivered",
@@ -105,6 +107,7 @@ class Parcel:
         self.at = at
         self.steps = steps
         self.notice = notice
+        self.ahead = 0.0
         self.size = 0
         self.open = 0
         self.delivered = 0
@@ -121,6 +124,7 @@ class Parcel:
         body = copies[0].body
         tail = b"\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
         self.size = len(body)
+        self.ahead = pager.clock.wall() - now
         self.open = len(copies) + 1  # so that it is not settled before all are sent
         for copy in copies:
             targets = bindings.targets(copy.recipient, now)
@@ -178,7 +182,7 @@ class Parcel:
         self.delivered += 1
         pager.stats.delivered += 1
         device = self.parcels.device_of(one.target)
-        step = (pager.clock.wall(), rules.ANSWERED, device, one.status, rules.DEVICE_ACCEPTED)
+        step = (self.ahead + now, rules.ANSWERED, device, one.status, rules.DEVICE_ACCEPTED)
         pager.ledger.note(
             LedgerEntry(
                 copy.id, copy.call_id, self.at, copy.sender, copy.recipient, self.size,

@@ -12,6 +12,7 @@ from pager.screening import Content
 __all__ = ["WordRule"]
 
 _WORD = re.compile(r"\w+")
+_HOST = 253  # characters of a name in the DNS (RFC 1035 3.1); the end of it is what counts
 _LINK = re.compile(r"https?://(?:[^\s/@]*@)?([\w.-]+)", re.IGNORECASE)
 
 
@@ -36,7 +37,7 @@ class WordRule:
         """Object to a listed word, or to a link to a listed host."""
         text = content.text
         for link in _LINK.finditer(text):
-            host = link[1].casefold().rstrip(".")
+            host = link[1].rstrip(".")[-_HOST:].casefold()
             if any(name in self.hosts for name in _with_parents(host)):
                 return f"link to {host}"
         for word in _WORD.finditer(text):

@@ -347,6 +347,7 @@ def _shown(row: dict[str, Any], concealed: set[str], aor: str) -> dict[str, Any]
     if row["id"] in concealed and row["sender"] != aor:
         row["sender"] = ANONYMOUS
         row["head"] = _shown_head(bytes(row["head"]))
+        row["call_id"] = row["id"].encode()  # the sender's may name their device
     return _plain(row)
 
 
@@ -364,6 +365,8 @@ def without_senders(
     for entry in entries:
         if entry["id"] in concealed and entry["from"] != aor:
             entry["from"] = ANONYMOUS
+            entry["call_id"] = entry["id"]  # the sender's may name their device
+            entry.pop("octets", None)
     return entries
 
 

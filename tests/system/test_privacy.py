@@ -147,6 +147,8 @@ def test_the_operator_knows_and_the_recipient_does_not(scene: Scene) -> None:
     assert [one["id"] for one in exported["ledger"]].count(sent["message_id"])
     assert [one["id"] for one in exported["messages"]] == [sent["message_id"]]
     assert "alice" not in file.read_text()
+    (entry,) = {one["call_id"] for one in exported["ledger"] if one["id"] == sent["message_id"]}
+    assert entry == sent["message_id"]  # that of the sender may name their device
 
 
 def test_a_trusted_peer_is_told_and_a_strange_one_is_not(scene: Scene) -> None:

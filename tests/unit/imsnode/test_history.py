@@ -76,3 +76,4 @@ def test_a_copy_from_somebody_concealed_names_nobody() -> None:
     copy = StoredMessage("m1", b"", ALICE, BOB, b"1@h", 1, 5.0, 9.0, head, b"hi all")
     HistoryObserver(noted.append, lambda *_: None).copied((copy,), "m0", 1.0)
     assert noted[0][3] == "sip:anonymous@anonymous.invalid"
+    assert noted[0][7] == b"m1"  # and no Call-ID of a device of theirs

@@ -18,7 +18,8 @@ from imsnode.webhook import Policy, check_url, new_secret, signature
         "127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.0.1", "169.254.169.254", "0.0.0.0",
         "100.64.0.1", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fe80::1%eth0",
         "fc00::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1",
-        "64:ff9b::a9fe:a9fe", "not an address",
+        "64:ff9b::a9fe:a9fe", "2002:7f00:1::1", "2002:c0a8:1::", "64:ff9b:1::a00:1", "fec0::1",
+        "::7f00:1", "not an address",
     ],
 )  # fmt: skip
 def test_what_is_not_of_the_internet_is_out_of_reach(host: str) -> None:

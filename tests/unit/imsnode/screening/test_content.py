@@ -52,6 +52,19 @@ def test_words_and_hosts(words: WordRule, said: str, why: str) -> None:
     assert words.judge(text(said, "image/png")) == ""
 
 
+def test_a_host_of_very_many_labels_costs_no_more_than_a_name_may(words: WordRule) -> None:
+    asked: list[str] = []
+
+    class Hosts(frozenset[str]):
+        def __contains__(self, host: object) -> bool:
+            asked.append(str(host))
+            return super().__contains__(host)
+
+    words.hosts = Hosts(words.hosts)
+    assert words.judge(text("http://" + "a." * 20_000 + "evil.test")) == "link to " + asked[0]
+    assert sum(map(len, asked)) < 253 * 253
+
+
 def test_the_rule_says_what_it_needs(tmp_path: Path) -> None:
     with pytest.raises(RuleError, match="file=NAME"):
         load_rules([RuleSettings("w", "words", {})])
