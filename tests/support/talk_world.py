@@ -17,9 +17,9 @@ from session_msrp.outbox import Outgoing
 from session_msrp.session import Received
 from session_msrp.uri import MsrpUri, parse_uri
 from sip.flow import Flow
-from sip.forward import OwnNames, Proxy, Target
+from sip.forward import Proxy, Target
 from sip.message import Request, Response, build_request, build_response
-from sip.routing import Refusal
+from sip.routing import OwnNames, Refusal
 from sip.testing import SimNetwork
 from sip.tokens import FlowTokens
 from sip.transaction import ServerTransaction
