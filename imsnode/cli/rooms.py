@@ -247,25 +247,25 @@ def remove_members(room: RoomArgument, people: UsersArgument, config: ConfigOpti
 @app.command("ban")
 def ban(room: RoomArgument, user: UserArgument, config: ConfigOption = None) -> None:
     """Keep a user out, member or not; in the room they are hung up on."""
-    _set_banned(config, room, user, True)
+    _moderate(config, room, user, "banned", True)
 
 
 @app.command("unban")
 def unban(room: RoomArgument, user: UserArgument, config: ConfigOption = None) -> None:
     """Let a user in again who was banned."""
-    _set_banned(config, room, user, False)
+    _moderate(config, room, user, "banned", False)
 
 
 @app.command("mute")
 def mute(room: RoomArgument, user: UserArgument, config: ConfigOption = None) -> None:
     """Let a user listen only."""
-    _set_muted(config, room, user, True)
+    _moderate(config, room, user, "muted", True)
 
 
 @app.command("unmute")
 def unmute(room: RoomArgument, user: UserArgument, config: ConfigOption = None) -> None:
     """Let a user speak again."""
-    _set_muted(config, room, user, False)
+    _moderate(config, room, user, "muted", False)
 
 
 @app.command("kick")
@@ -305,22 +305,14 @@ def participants(
     show_rows(columns, ([row[name] for name in columns] for row in rows), form)
 
 
-def _set_banned(config: ConfigOption, room: str, user: str, banned: bool) -> None:
+def _moderate(config: ConfigOption, room: str, user: str, verb: str, wanted: bool) -> None:
     from session_msrp.rooms import edits
 
     settings = load_config(config)
     aor, who = canonical_aor(settings, room), person(settings, user)
-    change(settings, aor, edits.set_banned(aor, who, banned, settings.rooms.members))
-    say(f"{'banned' if banned else 'unbanned'} {who}")
-
-
-def _set_muted(config: ConfigOption, room: str, user: str, muted: bool) -> None:
-    from session_msrp.rooms import edits
-
-    settings = load_config(config)
-    aor, who = canonical_aor(settings, room), person(settings, user)
-    change(settings, aor, edits.set_muted(aor, who, muted, settings.rooms.members))
-    say(f"{'muted' if muted else 'unmuted'} {who}")
+    edit = edits.set_banned if verb == "banned" else edits.set_muted
+    change(settings, aor, edit(aor, who, wanted, settings.rooms.members))
+    say(f"{'' if wanted else 'un'}{verb} {who}")
 
 
 def _found(config: ConfigOption, room: str) -> Room:

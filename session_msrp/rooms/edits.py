@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Final
+from unicodedata import category
 
 from .ports import Edit
 from .values import Access, Member, Role, Room
 
 __all__ = [
+    "LONGEST_TEXT",
     "RoomRefused",
     "chain",
     "create",
@@ -28,6 +31,11 @@ __all__ = [
     "unset_members",
 ]
 
+#: Characters of a room's name, and of its topic.
+LONGEST_TEXT: Final = 256
+#: Categories of characters that no document can hold: controls, halves of characters.
+_UNSHOWN: Final = frozenset(("Cc", "Cs"))
+
 
 class RoomRefused(Exception):
     """A change to a room that cannot be made; str() says why."""
@@ -40,6 +48,7 @@ def create(room: Room, most_members: int = 1 << 30) -> Edit:
         if there is not None:
             raise RoomRefused(f"{room.aor} exists already")
         _check_size(room, most_members)
+        _check_rules(room)
         return room
 
     return edit
@@ -82,7 +91,9 @@ def set_rules(
     wanted = {name: value for name, value in given.items() if value is not None}
 
     def edit(there: Room | None) -> Room:
-        return replace(_existing(there, aor), **wanted)  # type: ignore[arg-type]
+        made = replace(_existing(there, aor), **wanted)  # type: ignore[arg-type]
+        _check_rules(made)
+        return made
 
     return edit
 
@@ -238,6 +249,17 @@ def _check_owner(before: Room, after: Room) -> None:
 
 def _owners(room: Room) -> bool:
     return any(one.role is Role.OWNER and not one.banned for one in room.members.values())
+
+
+def _check_rules(room: Room) -> None:
+    """Refuse what cannot be shown or kept."""
+    for what, text in (("name", room.display_name), ("topic", room.subject)):
+        if len(text) > LONGEST_TEXT:
+            raise RoomRefused(f"the {what} is longer than {LONGEST_TEXT} characters")
+        if any(category(character) in _UNSHOWN for character in text):
+            raise RoomRefused(f"the {what} holds a control character")
+    if room.history < 0 or room.retention_s <= 0:
+        raise RoomRefused("a history of less than nothing cannot be kept")
 
 
 def _check_size(room: Room, most_members: int) -> None:
