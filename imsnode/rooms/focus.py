@@ -6,6 +6,7 @@ Each session of a room is a talk of the node; what it brings goes to the switch 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -90,7 +91,8 @@ class Focus:
         self._connected: set[Visit] = set()
         self._moving: set[Visit] = set()  # to another connection
         self._on_hold: set[Visit] = set()
-        self._present: dict[str, int] = {}
+        self._present: Counter[str] = Counter()  # for all to see
+        self._users: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._visits)
@@ -153,16 +155,18 @@ class Focus:
         return visit
 
     def _count(self, visit: Visit, step: int, now: float) -> None:
-        """Note who is in a room for all to see; the anonymous are not."""
+        """Note who is in a room, and who is for all to see: the anonymous are not."""
         aor = visit.aor
+        self._users[aor] += step
+        if not self._users[aor]:
+            del self._users[aor]
         if visit.participant.uri != aor:
             return
-        before = self._present.get(aor, 0)
-        if before + step:
-            self._present[aor] = before + step
-        else:
+        before = aor in self._present
+        self._present[aor] += step
+        if not self._present[aor]:
             del self._present[aor]
-        if not before or not before + step:
+        if before != (aor in self._present):
             self.moved(aor, now)
 
     def _participant(self, aor: str, hidden: str) -> Participant:
@@ -191,6 +195,13 @@ class Focus:
         for talk in talks:
             talk.hang_up(why)
         return len(talks)
+
+    def dismiss(self, aor: str, why: str) -> None:
+        """End every session of somebody, in whatever room."""
+        if aor in self._users:
+            for visit, talk in list(self._talks.items()):
+                if visit.aor == aor:
+                    talk.hang_up(why)
 
     def close(self, live: LiveRoom, why: str) -> None:
         """End every session of a room."""

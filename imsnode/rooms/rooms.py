@@ -18,6 +18,7 @@ from sip.message import Request
 from sip.routing import Refusal
 
 from .. import settings as settings_of
+from ..identity.accounts import Account
 from ..msrp import new_tid
 from ..msrp.talks import Talks
 from .conference import ConferencePackage
@@ -72,6 +73,7 @@ class Rooms:
         self._talks = talks
         self._sweeper: asyncio.TimerHandle | None = None
         self._join_presence()
+        app.admission.directory.on_change.append(self._account_changed)
 
     def _factory(self, talks: Talks) -> Factory:
         app = self._app
@@ -265,6 +267,10 @@ class Rooms:
             }
             for visit in live.visits
         ]
+
+    def _account_changed(self, aor: str, account: Account | None) -> None:
+        if account is None or not account.enabled:
+            self.focus.dismiss(aor, "the account is switched off")
 
     # -- small ports -----------------------------------------------------------------------------
 

@@ -327,6 +327,10 @@ def test_a_room_that_is_removed_hangs_up_and_who_is_cut_off_leaves(node: Running
         assert two.ended()
         with RoomPhone(bob, "brief") as late:
             assert late.call().status == 404
+    with Phone(server, "dave") as dave, RoomPhone(dave, "tea") as three:
+        three.join()
+        node.command("user", "disable", "dave")
+        assert three.hung_up()
 
 
 def test_who_does_not_read_is_hung_up_on_and_nobody_waits(
