@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Final
 from session_msrp.chunk import Chunk
 from session_msrp.errors import MediaError
 from session_msrp.limits import Limits
-from session_msrp.media import ACTPASS, Description, answer_setup, we_connect
+from session_msrp.media import Description
 from session_msrp.outbox import Outgoing
-from session_msrp.party import Agreed, MediaWish, answer, offer, read_answer, read_offer
+from session_msrp.party import Agreed, MediaWish, read_answer, read_offer
 from session_msrp.session import Delivered, Event, Failed, Received, Reported
-from session_msrp.uri import MsrpUri
 from sip.bodies.mediatype import media_type
 from sip.bodies.mime import Part
 from sip.bodies.sdp import MEDIA_TYPE, Media
@@ -31,6 +30,8 @@ from sip.proxy import Branch, Fork
 from sip.transaction.server import ServerTransaction
 
 from .ends import End
+from .session_timer import SessionTimer
+from .side import Side
 from .talk_user import TalkUser
 from .unacknowledged import Unacknowledged
 
@@ -41,8 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["Talk"]
 
 _ALLOW: Final = b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, REFER, SUBSCRIBE, MESSAGE"
-_REFRESH, _CONNECT = 1, 2  # timers
-_GRACE_S = 32.0
+_CONNECT: Final = 1  # timer
 
 
 class State(Enum):
@@ -83,7 +83,6 @@ class Talk:
         self.local = local
         self.remote = remote
         self.flow = flow
-        self.wish = wish
         self.contact = contact
         self.began = now
         self.state = State.OFFERED
@@ -96,26 +95,34 @@ class Talk:
         self.call_id = b""
         self.invite: Request | None = None
         self.response: Response | None = None
-        self.peer: Description | None = None
-        self.section: Media | None = None
         self.dialog: Dialog | None = None
-        self.end: End | None = None
+        self.side = Side(self, table.ends, lambda: table.door(self.flow), wish, limits)
         self._table = table
-        self._limits = limits
-        self._agreed: Agreed | None = None
         self._transaction: ServerTransaction | None = None
         self._fork: Fork | None = None
-        self._version = 1
-        self._description = b""
         self._ack: tuple[Flow, bytes] = (flow, b"")
         self._answer: Unacknowledged | None = None
-        self._refresh_by = 0.0
-        self._expires = b""
+        self._timer = SessionTimer(table.endpoint, self._unrefreshed)
 
     @property
     def inbound(self) -> bool:
         """True when the peer called."""
         return self.invite is not None
+
+    @property
+    def end(self) -> End | None:
+        """Our end of the session, None before the answer to an offer of the peer's."""
+        return self.side.end
+
+    @property
+    def peer(self) -> Description | None:
+        """What the peer's description says of the session."""
+        return self.side.peer
+
+    @property
+    def section(self) -> Media | None:
+        """The peer's m=message section, with all its attributes."""
+        return self.side.section
 
     @property
     def used(self) -> float:
@@ -191,31 +198,29 @@ class Talk:
         self.call_id = request.call_id
         self._transaction = transaction
         transaction.user = self
-        self._agree(agreed)
+        self.side.agree(agreed)
 
     def accept(self, lines: Sequence[bytes] = (), wish: MediaWish | None = None) -> None:
         """Answer 200. Args: lines: header lines. wish: in the place of that known before."""
-        transaction, agreed, request = self._transaction, self._agreed, self.invite
-        if self.state is not State.OFFERED or not transaction or not agreed or not request:
+        transaction, request = self._transaction, self.invite
+        if self.state is not State.OFFERED or transaction is None or request is None:
             return
-        self.wish = wish or self.wish
         now = self._table.now()
-        own = self._open_end_for(agreed)
-        if own is None:
-            self.refuse(488, b"No MSRP listener for this transport")
-            return
+        side = self.side
+        side.wish = wish or side.wish
         try:
             self.dialog = self._table.dialog_of(request, self.flow)
         except BadMessage as error:
             self.refuse(error.status_hint, error.reason.encode())
             return
-        self._answer_with(agreed, own)
+        if not side.answer():
+            self.refuse(488, b"No MSRP listener for this transport")
+            return
         self.state = State.ANSWERED
         self._table.know(self)
-        self._set_timer(request.get("session-expires"), b"uac", now)
-        extra = [b"Contact: " + self.contact, _ALLOW, *self._timer_lines(request), *lines]
+        extra = [b"Contact: " + self.contact, _ALLOW, *self._timer.asked(request, now), *lines]
         ok = build_response(
-            request, 200, None, extra, self._description, MEDIA_TYPE,
+            request, 200, None, extra, side.description, MEDIA_TYPE,
             self.dialog.local_tag, record_route=True,
         )  # fmt: skip
         self._answer = Unacknowledged(transaction, ok, self._table.endpoint, self._unheard)
@@ -246,16 +251,10 @@ class Talk:
     ) -> None:
         """Send the INVITE. Args: parts: of its body, beside the description."""
         now = self._table.now()
-        door = self._table.door(self.flow)
-        if door.websocket:
-            own = self._open_end(door.secure, websocket=True)
-        else:
-            own = self._open_end(secure) or self._open_end(not secure)
-        if own is None:
+        body = self.side.offer(secure)
+        if body is None:
             self._table.ends.soon(lambda: self._finish(503, "no MSRP listener", now))
             return
-        body = offer(own, own.address[0], self.wish, door.fingerprint, self._version)
-        self._description = body
         kind = MEDIA_TYPE
         if parts:
             described = Part(b"Content-Type: " + MEDIA_TYPE, (), body)
@@ -285,14 +284,13 @@ class Talk:
         self.state = State.CONFIRMED
         self._table.know(self)
         self._ack = self._table.acknowledge(made, self.flow, response.cseq, now)
-        self._set_timer(response.get("session-expires"), b"uas", now)
+        self._timer.granted(response, now)
         try:
             agreed = read_answer(response.body)
         except (BadMessage, MediaError) as error:
             self.hang_up(f"answer: {error.reason}")
             return
-        self._agree(agreed)
-        self._reach(agreed, we_connect(ACTPASS, agreed.description.setup, offered=True))
+        self.side.answered(agreed)
         self._connect(now)
 
     def on_branch(self, fork: Fork, branch: Branch, now: float) -> None:
@@ -339,18 +337,20 @@ class Talk:
     def _refresh(self, request: Request, transaction: ServerTransaction, now: float) -> None:
         """Answer an offer inside the dialog, or a refresh without one (RFC 3264 8, RFC 4028)."""
         endpoint = self._table.endpoint
-        description = self._description
+        description = self.side.description
         if media_type(request.get("content-type") or b"") == MEDIA_TYPE and request.body:
             try:
-                agreed = read_offer(request.body)
-                description = self._renegotiate(agreed, now)
+                moves = self.side.renew(read_offer(request.body))
             except (BadMessage, MediaError) as error:
                 endpoint.respond(transaction, 488, now, b"SDP: " + error.reason.encode())
                 return
+            description = self.side.description
+            self.renewed(self, moves)
+            if moves:
+                self._connect(now)
         elif request.method == "UPDATE":
             description = b""
-        self._set_timer(request.get("session-expires"), b"uac", now)
-        lines = [b"Contact: " + self.contact, _ALLOW, *self._timer_lines(request)]
+        lines = [b"Contact: " + self.contact, _ALLOW, *self._timer.asked(request, now)]
         kind = MEDIA_TYPE if description else None
         if request.method == "UPDATE":
             endpoint.respond(
@@ -362,30 +362,6 @@ class Talk:
         ok = build_response(request, 200, None, lines, description, kind)
         self._answer = Unacknowledged(transaction, ok, endpoint, self._unheard)
         self._answer.send(now)
-
-    def _renegotiate(self, agreed: Agreed, now: float) -> bytes:
-        """Go on with the session there is, or with a new one where the path is new (MS-13)."""
-        before = self.peer
-        self._version += 1
-        if before is not None and before.path == agreed.description.path and self.end is not None:
-            own = self.end.own
-            self._agree(agreed)
-            door = self._table.door(self.flow)
-            self._description = answer(
-                agreed, own, own.address[0], self.wish, door.fingerprint, self._version
-            )
-            self.renewed(self, False)
-            return self._description
-        if self.end is not None:
-            self.end.close()
-        found = self._open_end_for(agreed)
-        if found is None:
-            raise MediaError("no MSRP listener for this transport")
-        self._agree(agreed)
-        self._answer_with(agreed, found)
-        self.renewed(self, True)
-        self._connect(now)
-        return self._description
 
     def hang_up(self, why: str = "hung up") -> None:
         """End it, wherever it stands; ``ended`` follows at once."""
@@ -404,71 +380,22 @@ class Talk:
         if fork is not None:
             fork.cancel(now)
 
-    # -- sessions --------------------------------------------------------------------------------
-
-    def _open_end_for(self, agreed: Agreed) -> MsrpUri | None:
-        return self._open_end(agreed.description.secure, agreed.description.websocket)
-
-    def _open_end(self, secure: bool, websocket: bool = False) -> MsrpUri | None:
-        own = self._table.door(self.flow).uri(secure, websocket)
-        if own is not None:
-            self.end = self._table.ends.add(own, self)
-        return own
-
-    def _agree(self, agreed: Agreed) -> None:
-        self._agreed = agreed
-        self.peer, self.section = agreed.description, agreed.section
-
-    def _answer_with(self, agreed: Agreed, own: MsrpUri) -> None:
-        door = self._table.door(self.flow)
-        self._description = answer(
-            agreed, own, own.address[0], self.wish, door.fingerprint, self._version
-        )
-        theirs = agreed.description.setup
-        ours = answer_setup(theirs) if theirs else b""
-        self._reach(agreed, we_connect(ours, theirs, offered=False))
-
-    def _reach(self, agreed: Agreed, connects: bool) -> None:
-        if self.end is not None:
-            types = tuple(self.wish.types.lower().split())
-            self.end.reached_by(agreed.description, connects, types, self._limits)
-
     def _connect(self, now: float) -> None:
         if self.end is None:
             return
         self.end.open()
         self._table.endpoint.timers.schedule(now + self._table.connect_s, self, _CONNECT)
 
-    # -- time ------------------------------------------------------------------------------------
-
     def on_timer(self, kind: int, now: float) -> None:
-        """End what nobody refreshes, give up a peer that does not connect."""
-        if self.state is State.OVER:
-            return
-        if kind == _REFRESH and self._refresh_by and now >= self._refresh_by:
-            self.hang_up("the session timer ended")
-        elif kind == _CONNECT and not self.connected:
+        """Give up a peer that does not connect."""
+        if self.state is not State.OVER and not self.connected:
             self.hang_up("nobody connected")
 
     def _unheard(self) -> None:
         self.hang_up("no ACK came")
 
-    def _set_timer(self, value: bytes | None, refresher: bytes, now: float) -> None:
-        """Take a session timer; the peer refreshes it (RFC 4028 9)."""
-        seconds = (value or b"").partition(b";")[0].strip()
-        self._expires = b""
-        self._refresh_by = 0.0
-        if seconds.isdigit() and 0 < len(seconds) < 8 and int(seconds) >= 90:
-            self._expires = seconds + b";refresher=" + refresher
-            self._refresh_by = now + int(seconds) + _GRACE_S
-            self._table.endpoint.timers.schedule(self._refresh_by, self, _REFRESH)
-
-    def _timer_lines(self, request: Request) -> list[bytes]:
-        supported = [tag.lower() for tag in request.items("supported")]
-        if not self._expires or b"timer" not in supported:
-            self._refresh_by = 0.0
-            return []
-        return [b"Session-Expires: " + self._expires, b"Require: timer"]
+    def _unrefreshed(self) -> None:
+        self.hang_up("the session timer ended")
 
     def _finish(self, status: int, reason: str, now: float) -> None:
         if self.state is State.OVER:
@@ -476,9 +403,9 @@ class Talk:
         self.state = State.OVER
         if self._answer is not None:
             self._answer.acknowledged()
+        self._timer.stop()
         self._table.forget(self)
-        if self.end is not None:
-            self.end.close()
+        self.side.close()
         self.user.ended(self, status, reason, now)
 
 
