@@ -86,7 +86,11 @@ class Door:
                 self._endpoint.respond(transaction, 200, now)
 
         self.taken += 1
-        self._switch.say(room, sender, member.nickname, content, done)
+        try:
+            self._switch.say(room, sender, member.nickname, content, done)
+        except BadChunk as error:
+            reason = error.reason.encode()
+            self._endpoint.respond(transaction, error.status, now, reason)
 
     def _refused(self, request: Request, sender: str, room: LiveRoom) -> Refusal | None:
         rules = room.room

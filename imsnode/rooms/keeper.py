@@ -11,6 +11,7 @@ from pager import rules
 from pager.identity import MessageIds, cpim_message_id
 from pager.ports import Clock, Ledger
 from pager.values import LedgerEntry, Notice
+from session_msrp.errors import BadChunk
 from session_msrp.rooms import edits
 from session_msrp.rooms.live import LiveRoom, Visit
 from session_msrp.rooms.ports import Changed, RoomStore
@@ -20,6 +21,7 @@ from session_msrp.rooms.values import RoomMessage
 __all__ = ["Onlooker", "RoomKeeper"]
 
 _CPIM = b"message/cpim"
+Judge = Callable[[bytes, str, str], str]
 
 
 class Onlooker(Protocol):
@@ -34,7 +36,8 @@ class RoomKeeper:
     """See `session_msrp.rooms.switch.Keeper`.
 
     onlookers: hear of messages. Args: call_of(room, aor): the Call-ID of the session in which
-        somebody is in a room, b"" for who is in it by none.
+        somebody is in a room, b"" for who is in it by none. judge(body, sender, room): the rule by
+        which a message/cpim is refused, "" for none.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class RoomKeeper:
         ids: MessageIds,
         clock: Clock,
         call_of: Callable[[str, str], bytes],
+        judge: Judge,
         onlookers: Sequence[Onlooker] = (),
     ) -> None:
         self.onlookers = list(onlookers)
@@ -52,6 +56,7 @@ class RoomKeeper:
         self._ids = ids
         self._clock = clock
         self._call_of = call_of
+        self._judge = judge
 
     def keep(self, room: LiveRoom, sender: str, nickname: str, body: bytes, done: Kept) -> str:
         """Keep a message to all, where the room has a history; return its id."""
@@ -59,6 +64,10 @@ class RoomKeeper:
         at = clock.wall()
         aor = room.room.aor
         message = RoomMessage(aor, 0, self._ids.next(at), sender, nickname, at, body)
+        rule = self._judge(body, sender, aor)
+        if rule:
+            self._note(message, 403, rule)
+            raise BadChunk("a rule of the sender's domain refuses it", 403)
         if not room.room.history:
             self._note(message, 200, rules.NO_HISTORY)
             done(message, clock.now())

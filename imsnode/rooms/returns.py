@@ -27,6 +27,7 @@ __all__ = ["Change", "Invite", "Returns"]
 _UNABLE: Final = frozenset((405, 406, 415, 420, 488, 501, 606))
 
 _AGAIN_S: Final = 600.0  # after a call that nobody took
+_AT_ONCE: Final = 20  # rooms that begin with one user
 
 #: change(room, edit, done, actor): changes a room, in the store and in force.
 Change = Callable[[str, Edit, Callable[[Changed], None], str], None]
@@ -63,7 +64,11 @@ class Returns:
         self._not_before: dict[tuple[str, str], float] = {}
 
     def registered(self, aor: str, now: float) -> None:
-        """See to somebody who has just registered, in every room that has something for them."""
+        """See to somebody who has just registered, in every room that has something for them.
+
+        So many rooms at most begin at once; the others do when the registration is refreshed.
+        """
+        begun = 0
         for name in list(self._attendance.rooms_of(aor)):
             room = self._rooms.get(name)
             if (
@@ -72,10 +77,14 @@ class Returns:
                 or not self._attendance.owes(room.room, aor)
             ):
                 continue
+            if begun >= _AT_ONCE:
+                return
             if room.room.members[aor].pager:
                 self._feeds.catch_up(room.room, aor)
+                begun += 1
             elif self._may_be_called(name, aor, now):
                 self._bring_back(room.room, aor, now)
+                begun += 1
 
     def _may_be_called(self, room: str, aor: str, now: float) -> bool:
         key = room, aor

@@ -38,7 +38,7 @@ class Upkeep:
         self._records = Records(self._store, app.storage.ledger, app.clock.wall)
         ids = MessageIds(app.ids.token(5))
         self.keeper = RoomKeeper(
-            self._store, app.storage.ledger, ids, app.clock, self._records.call_of
+            self._store, app.storage.ledger, ids, app.clock, self._records.call_of, self._judge
         )
         self.attendance = Attendance(self._store, app.edge.endpoint.timers)
 
@@ -91,6 +91,14 @@ class Upkeep:
     def registered(self, aor: str, now: float) -> None:
         """See to a user who has just registered."""
         self.returns.registered(aor, now)
+
+    def _judge(self, body: bytes, sender: str, room: str) -> str:
+        """Hold a sender to the rules of their domain; return the one that refuses a message."""
+        pager, clock = self._app.messaging.pager, self._app.clock
+        if not pager.screens_all or pager.screen is None:
+            return ""
+        verdict = pager.screen.limit(b"message/cpim", body, sender, room, clock.now(), clock.wall())
+        return "" if verdict is None else verdict.decision.rule
 
     def on_timer(self, kind: int, now: float) -> None:
         """Look who has gone away."""

@@ -39,7 +39,7 @@ class Keeper(Protocol):
         """Keep a message to all, where the room has a history; ``done`` comes later, or at once.
 
         ``done(message, now)`` with its number, 0 in a room without history; None: it could not be
-        kept. Returns: the message's id.
+        kept. Returns: the message's id. Raises: BadChunk for one that is refused.
         """
         ...
 
@@ -256,7 +256,12 @@ class Switch:
             self._settle(visit, chunk, len(body))
             self._keeper.passed_on(visit.room, message, now)
 
-        number = self._keeper.keep(visit.room, visit.aor, visit.nickname, body, kept)
+        try:
+            number = self._keeper.keep(visit.room, visit.aor, visit.nickname, body, kept)
+        except BadChunk:
+            visit.unkept -= len(body)
+            lost()
+            raise
         visit.says(number)
         return number
 

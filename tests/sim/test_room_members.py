@@ -116,7 +116,8 @@ class House:
         self.timers = TimerQueue()
         self.records = Records(self.store, self, lambda: WALL + self.time)
         ids = MessageIds("abcde")
-        keeper = RoomKeeper(self.store, self, ids, self, self.records.call_of)
+        self.forbidden = b"no such word"
+        keeper = RoomKeeper(self.store, self, ids, self, self.records.call_of, self.judge)
         self.world.switch._keeper = keeper
         self.attendance = Attendance(self.store, self.timers)
         self.sent: list[tuple[str, bytes, Callable[[int, str], None]]] = []
@@ -142,6 +143,9 @@ class House:
 
     def note(self, entry: LedgerEntry) -> None:
         self.ledger.append(entry)
+
+    def judge(self, body: bytes, sender: str, room: str) -> str:
+        return "content-rule:words" if self.forbidden in body else ""
 
     def now(self) -> float:
         return self.time
@@ -427,6 +431,21 @@ def test_what_a_room_does_not_take_by_message(house: House) -> None:
     house.store.full = True
     assert house.knock(BOB, b"x") == 503
     assert house.store.messages == []
+
+
+def test_the_rules_of_a_domain_hold_in_rooms(house: House) -> None:
+    house.forbidden = b"spam"
+    alice, bob = house.enter("alice"), house.enter("bob")
+    house.say(alice, b"buy my spam")
+    assert alice.last == 403
+    assert house.ledger[-1].steps[-1][3:] == (403, "content-rule:words")
+    alice.send(cpim(b"much " * 100 + b"spam", ALICE), 200)
+    assert alice.last == 403
+    assert len(bob.aborted) == 1
+    assert house.knock(BOB, b"spam too") == 403
+    house.say(alice, b"ham")
+    assert bob.texts == [b"ham"]
+    assert alice.last == 200
 
 
 def test_visits_and_messages_are_told_of(house: House) -> None:

@@ -17,12 +17,24 @@ from tests.support.room_phone import RoomPhone
 from tests.support.running import RunningNode, eventually
 
 EXTRA = '[msrp]\nlisten = ["tcp:127.0.0.1:0"]\n'
+RULES = """
+[policy]
+rules = ["words"]
+
+[[rule]]
+name = "words"
+uses = "words"
+file = "words.txt"
+"""
 ALICE, BOB, CAROL = (f"sip:{name}@ims.test" for name in ("alice", "bob", "carol"))
 
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
-    with RunningNode(tmp_path_factory.mktemp("members") / "node", extra=EXTRA) as running:
+    folder = tmp_path_factory.mktemp("members") / "node"
+    folder.mkdir()
+    (folder / "words.txt").write_text("casino\n")
+    with RunningNode(folder, extra=EXTRA + RULES) as running:
         yield running
 
 
@@ -66,6 +78,8 @@ def test_a_member_without_sessions_is_in_the_room_by_message(node: RunningNode) 
         assert parse_cpim(body).get(b"From") == b"<sip:alice@ims.test>"
         assert parse_cpim(body).part.content == b"hello bob"
         assert bob.messages()[0].get("from").startswith("<sip:pagers@ims.test>")
+        one.tell(b"come to my casino")
+        assert one.refused() == 403
         one.leave()
         said = rows(node, "history", "pagers")
         assert [(row["sender"], row["text"]) for row in said] == [
