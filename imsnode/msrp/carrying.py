@@ -20,7 +20,7 @@ from sip.timers import TimerQueue
 from .capability import Capability, capability_of
 from .deferring import UNABLE, Deferring, kept_fields
 from .linking import Linking
-from .taken import msrp_status
+from .taken import Taken, msrp_status
 from .talk import Talk
 from .talk_user import Listener
 from .talks import Talks
@@ -80,7 +80,7 @@ class Carrying:
         way = Way(target.uri, message.recipient, sender)
         line = self._lines.get(way)
         if line is None or line.talk is None or line.talk.over:
-            line = self._call(way, message, target, able, now)
+            line = self._join(way, message, able) or self._call(way, message, target, able, now)
         if line is None:
             return False
         line.take(message, carried)
@@ -105,6 +105,16 @@ class Carrying:
         if settings.deliver == "auto":
             return able.sessions is True and _PAGER_SERVICE not in message.head
         return settings.deliver == "session"
+
+    def _join(self, way: Way, message: StoredMessage, able: Capability) -> Line | None:
+        """Use the session that a device has with the node in the place of who writes to it."""
+        talk = self.deferring.open_with(way.recipient, way.sender, way.contact)
+        if talk is None or not isinstance(talk.user, Taken):
+            return None
+        line = Line(self, way, message.sender, able)
+        line.talk, line.joined = talk, True
+        talk.user.sender = self._lines[way] = line
+        return line
 
     def _call(
         self,
@@ -154,7 +164,8 @@ class Carrying:
 class Line(Listener):
     """A session with one device in the name of one sender; one message is on its way at a time.
 
-    author: who really writes, where the device is not told.
+    author: who really writes, where the device is not told. joined: the device made the session,
+    and ends it.
     """
 
     def __init__(
@@ -166,6 +177,7 @@ class Line(Listener):
     ) -> None:
         self.way = way
         self.talk: Talk | None = None
+        self.joined = False
         self._carrying = carrying
         self._author = author
         self._able = able
@@ -280,7 +292,7 @@ class Line(Listener):
             carried.done(status, now)
 
     def _rest(self, now: float) -> None:
-        if self.talk is None or not self.talk.over:
+        if self.talk is None or not (self.talk.over or self.joined):
             self._idle_at = now + _LINGER_S
             self._carrying.timers.schedule(self._idle_at, self, _IDLE)
 

@@ -21,7 +21,7 @@ from session_msrp.files import FileOffer
 from session_msrp.limits import Limits
 from session_msrp.party import MediaWish
 from sip.bodies.sdp import Media, parse_sdp
-from sip.errors import BadMessage
+from sip.errors import BadMessage, SipError
 from sip.flow import Flow
 from sip.forward import Target
 from sip.ids import IdSource
@@ -110,6 +110,7 @@ class Deferring:
         self.settings = settings
         self.limits = Limits(message_bytes=settings.octets)
         self.taken = 0
+        self._open: dict[tuple[str, str], set[Talk]] = {}
         self._talks = talks
         self._pager = pager
         self._ledger = ledger
@@ -180,6 +181,7 @@ class Deferring:
         talk.idle_s = self.settings.idle_s
         if found is None:
             talk.resume_s = _RESUME_S
+            self._open.setdefault((caller, called), set()).add(talk)
         talk.accept()
         return None
 
@@ -222,10 +224,14 @@ class Deferring:
         """Hand the content of a session's message to the pager."""
         now, wall = self._clock.now(), self._clock.wall()
         kind, body = content
-        request = local_message(
-            self._ids, sender, recipient, kind, body, date_line(wall), headers, identity,
-            self._codec,
-        )  # fmt: skip
+        try:
+            request = local_message(
+                self._ids, sender, recipient, kind, body, date_line(wall), headers, identity,
+                self._codec,
+            )  # fmt: skip
+        except SipError as error:  # a Content-Type that is none
+            answered(400, str(error))
+            return
         message_id = self._pager.originate(
             Asked(request, answered), request, sender, recipient, now, wall,
             most=self.settings.octets, network=True,
@@ -238,8 +244,26 @@ class Deferring:
         )
         self._wake()
 
+    def open_with(self, caller: str, called: str, contact: bytes) -> Talk | None:
+        """Return a session that a device of a caller has with the node in the called user's place.
+
+        None where there is none by which the device could be sent anything now.
+        """
+        for talk in self._open.get((caller, called), ()):
+            dialog, peer = talk.dialog, talk.peer
+            if dialog is None or peer is None or dialog.remote_target != contact:
+                continue
+            if talk.connected and peer.direction in (b"sendrecv", b"recvonly"):
+                return talk
+        return None
+
     def ended(self, talk: Talk, user: Taken | FileTaken, reason: str) -> None:
         """Have the ledger say what a session was that the node took."""
+        there = self._open.get((user.caller, user.called))
+        if there is not None:
+            there.discard(talk)
+            if not there:
+                del self._open[(user.caller, user.called)]
         wall = self._clock.wall()
         began = wall - (self._clock.now() - talk.began)
         steps = [

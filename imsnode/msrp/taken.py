@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from session_msrp.session import Received
+from session_msrp.outbox import Outgoing
+from session_msrp.session import Received, Reported
 from sip.bodies.iscomposing import MEDIA_TYPE as COMPOSING
 from sip.bodies.mediatype import media_type
 from sip.flow import Flow
@@ -42,6 +43,7 @@ class Taken(Listener):
     """The user of a talk that the node has taken. rule: why. octets: of what it has brought.
 
     headers: of the INVITE, which mean the same in its messages. verdict: on a file, "" for none.
+    sender: sends what the called user writes back, where that goes in the same session.
     """
 
     def __init__(
@@ -57,9 +59,15 @@ class Taken(Listener):
         self.rule = rule
         self.octets = 0
         self.verdict = ""
+        self.sender: Listener | None = None
         self._headers = headers
         self._deferring = deferring
         self._queue: deque[tuple[Talk, Received]] = deque()
+
+    def established(self, talk: Talk, now: float) -> None:
+        """Go on sending, when the session was taken up again."""
+        if self.sender is not None:
+            self.sender.established(talk, now)
 
     def received(self, talk: Talk, received: Received, now: float) -> None:
         """Submit a message; it is answered when it is stored, or a device has it."""
@@ -92,9 +100,26 @@ class Taken(Listener):
                 self._headers, identity, partial(_settle, talk, received),
             )  # fmt: skip
 
+    def delivered(self, talk: Talk, message: Outgoing, now: float) -> None:
+        """The caller has what the called user wrote."""
+        if self.sender is not None:
+            self.sender.delivered(talk, message, now)
+
+    def failed(self, talk: Talk, message: Outgoing, status: int, now: float) -> None:
+        """The caller does not take it."""
+        if self.sender is not None:
+            self.sender.failed(talk, message, status, now)
+
+    def reported(self, talk: Talk, report: Reported, now: float) -> None:
+        """The caller, who is behind a relay, has it or not."""
+        if self.sender is not None:
+            self.sender.reported(talk, report, now)
+
     def ended(self, talk: Talk, status: int, reason: str, now: float) -> None:
         """Have it noted."""
         self._deferring.ended(talk, self, reason)
+        if self.sender is not None:
+            self.sender.ended(talk, status, reason, now)
 
 
 class Standby:

@@ -85,3 +85,6 @@ class Listener:
     ) -> bool:
         """Serve nothing else."""
         return False
+
+    def ended(self, talk: Talk, status: int, reason: str, now: float) -> None:
+        """Keep nothing that would have to end."""

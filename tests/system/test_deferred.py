@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -23,7 +24,20 @@ EXTRA = (
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
-    people = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy")
+    people = (
+        "alice",
+        "bob",
+        "carol",
+        "dave",
+        "erin",
+        "frank",
+        "grace",
+        "heidi",
+        "ivan",
+        "judy",
+        "kate",
+        "liam",
+    )
     home = tmp_path_factory.mktemp("deferred") / "node"
     with RunningNode(home, extra=EXTRA, users=people) as running:
         yield running
@@ -106,6 +120,8 @@ def test_a_session_to_somebody_away_becomes_messages(node: RunningNode, alice: P
         near.until(Delivered, 3)  # the first opened the connection
         near.until(Reported)
         assert {Delivered(each) for each in sent} < set(near.events)
+        [row] = json.loads(node.command("session", "list", "--format", "json").stdout)
+        assert (row["callee"], row["state"]) == ("sip:bob@ims.test", "connected")
         call.hang_up()
         assert bob.register().status == 200
         assert words(bob, 2) == [b"one", b"two " * 5000]
@@ -231,6 +247,24 @@ def test_a_session_to_devices_that_take_none(
         near.send(b"hello")
         assert words(bob, 1) == [b"hello"]
         near.until(Delivered, 2)
+        call.hang_up()
+
+
+def test_each_of_two_has_one_of_the_modes(node: RunningNode) -> None:
+    """One writes in a session, the other by MESSAGE; the answers come in the session there is."""
+    server = ("127.0.0.1", node.ports["udp"])
+    with Phone(server, "kate") as kate, Phone(server, "liam") as liam, MsrpClient() as near:
+        kate.features, liam.features = ONLY_MESSAGES, ONLY_SESSIONS
+        assert kate.register().status == 200
+        assert liam.register().status == 200
+        call = Taken(liam, "kate", near)
+        near.send(b"hello")
+        assert words(kate, 1) == [b"hello"]
+        for text in ("hello yourself", "and more"):
+            assert kate.message("liam", text).status == 202
+        assert near.messages(2) == [b"hello yourself", b"and more"]
+        near.send(b"bye")
+        assert words(kate, 1) == [b"bye"]
         call.hang_up()
 
 

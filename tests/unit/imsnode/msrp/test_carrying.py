@@ -9,6 +9,7 @@ import pytest
 
 from imsnode.msrp.carrying import Carrying
 from imsnode.msrp.deferring import DeferringSettings
+from imsnode.msrp.taken import Taken
 from pager.values import StoredMessage
 from session_msrp.chunk import ByteRange
 from session_msrp.outbox import Outgoing
@@ -64,10 +65,12 @@ class World:
     def __init__(self, path: bytes = DIRECT, **settings: object) -> None:
         self.path = path
         self.talks: list[FakeTalk] = []
+        self.open: FakeTalk | None = None  # what the device has with the node already
         self.outcomes: list[object] = []
         deferring = SimpleNamespace(
             settings=replace(DeferringSettings(deferred=True), **settings),  # type: ignore[arg-type]
             limits=None,
+            open_with=lambda *way: self.open,
         )
         timers = SimpleNamespace(schedule=lambda at, whom, kind: None)
         linking = SimpleNamespace(send=self.linked)
@@ -189,6 +192,23 @@ def test_a_device_that_takes_sessions_alone_has_no_other_way() -> None:
     assert world.carry(MESSAGE, ONLY)
     world.user.ended(world.talks[-1], 488, "", 2.0)
     assert world.outcomes == [488]
+
+
+def test_the_session_that_the_device_has_with_the_node_is_used_and_not_ended() -> None:
+    world = World()
+    taken = Taken(world.carrying.deferring, "sip:bob@ims.test", "sip:alice@ims.test", [], "why")
+    peer = read_offer(SDP + DIRECT).description
+    world.open = talk = FakeTalk(taken, peer, [], b"", connected=True)
+    assert world.carry(MESSAGE, ONLY)
+    assert world.talks == []
+    taken.delivered(talk, talk.sent[0], 2.0)  # type: ignore[arg-type]
+    assert world.outcomes == [200]
+    assert taken.sender is not None
+    taken.sender.on_timer(1, 1000.0)  # type: ignore[attr-defined]
+    assert not talk.over
+    world.carry(replace(MESSAGE, id="m2"), ONLY)
+    taken.established(talk, 3.0)  # type: ignore[arg-type]
+    assert [each.id for each in talk.sent] == [b"m1", b"m2", b"m2"]  # taken up again: once more
 
 
 def test_what_is_too_large_for_a_device_without_sessions_becomes_a_link() -> None:
