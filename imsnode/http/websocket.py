@@ -114,8 +114,8 @@ class WebSocket(asyncio.Protocol, asyncio.Transport):
         service = table.service(request.path)
         if service is None:
             return frames.reject(404, "There is nothing here.\n")
-        origin = request.headers.get("Origin")
-        refusal = table.origins.refusal(request.headers.get("Host"), origin)
+        host, origin = (_only(request.headers.get_all(name)) for name in ("Host", "Origin"))
+        refusal = table.origins.refusal(host, origin)
         if not refusal and not secure and not service.plain:
             refusal = "This is for wss: alone"
         if refusal:
@@ -261,6 +261,11 @@ class WebSocket(asyncio.Protocol, asyncio.Transport):
             self._pinged = now
             self._frames.send_ping(b"")
             self._flush()
+
+
+def _only(values: list[str]) -> str | None:
+    """Return the value of a header; "", which nothing is, where it came more than once."""
+    return (values[0] if len(values) == 1 else "") if values else None
 
 
 def _is_text(data: bytes | bytearray | memoryview) -> bool:

@@ -507,3 +507,24 @@ async def test_tap_hears_both_directions(make_node: MakeNode, peers: Peers) -> N
     peer.writer.write(message())
     await peer.read(len(message()))
     assert heard == [("in", message()), ("out", message())]
+
+
+async def test_a_connection_accepted_elsewhere_counts_for_its_source(make_node: MakeNode) -> None:
+    """RFC 7118: the HTTP listener accepts it, the rules for it are those of every connection."""
+    node = make_node(streams=StreamLimits(per_source=1))
+    here, there = ("127.0.0.1", 8443), ("127.0.0.1", 50000)
+    assert node.driver.adopt("WSS", here, there) is None, "nothing is taken before the start"
+    node.driver.start()
+    taken = node.driver.adopt("WSS", here, there)
+    assert taken is not None
+    assert taken.flow.secure
+    assert taken.flow.via_line(b"z9hG4bK1").startswith(b"Via: SIP/2.0/WSS 127.0.0.1:8443;")
+    assert node.driver.adopt("WSS", here, ("127.0.0.1", 50001)) is None
+    assert node.driver.stats.refused_source == 1
+    taken.abort("closed")
+    again = node.driver.adopt("WS", here, there)
+    assert again is not None
+    assert not again.flow.secure
+    again.abort("closed")
+    node.driver.stop_accepting()
+    assert node.driver.adopt("WS", here, there) is None

@@ -21,6 +21,7 @@ from session_msrp.limits import Limits
 from session_msrp.uri import parse_uri
 from tests.support.msrp import WAIT_S, MsrpClient
 from tests.support.phone import Phone, Reply
+from tests.support.room_phone import RoomPhone
 
 TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 TLS.check_hostname, TLS.verify_mode = False, ssl.CERT_NONE
@@ -181,9 +182,9 @@ class _Messages:
 class WebMsrp(MsrpClient):
     """One end of a session in a web page. secure: wss, else ws."""
 
-    def __init__(self, secure: bool = True) -> None:
+    def __init__(self, secure: bool = True, types: bytes = b"*") -> None:
         self.secure = secure
-        super().__init__(host=f"{secrets.token_hex(6)}.invalid")
+        super().__init__(host=f"{secrets.token_hex(6)}.invalid", types=types)
         self.listener.close()
 
     def renew(self) -> None:
@@ -202,3 +203,7 @@ class WebMsrp(MsrpClient):
 
     def accept(self) -> None:
         self.connect()  # there is no other way
+
+
+class WebRoomPhone(RoomPhone, WebMsrp):
+    """A web page in a room."""

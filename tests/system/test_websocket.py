@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
+import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
@@ -15,15 +16,17 @@ from session_msrp.chunk import Chunk
 from session_msrp.framer import Framer
 from session_msrp.limits import Limits
 from session_msrp.printing import print_request
+from session_msrp.rooms.values import Access, Room
 from sip.digest import answer, ha1, parse_challenge
-from tests.support.browser import Link, WebMsrp, WebPhone
+from tests.support.browser import Link, WebMsrp, WebPhone, WebRoomPhone
 from tests.support.msrp import Dialog, MsrpClient
 from tests.support.phone import Phone
+from tests.support.room_phone import RoomPhone, provide
 from tests.support.running import RunningNode, eventually
 
 EXTRA = (
     '[msrp]\nanchor = "always"\nlisten = ["tcp:127.0.0.1:0", "tls:127.0.0.1:0"]\nrelay = true\n'
-    '[presence]\nstrangers = "allow"\nnotify_interval = 0\n'
+    '[presence]\nstrangers = "allow"\nnotify_interval = 0\n[limits]\nregister_burst = 100\n'
 )
 HTTPS = {"IMSNODE_HTTP__TLS_LISTEN": "127.0.0.1:0"}
 
@@ -31,7 +34,9 @@ HTTPS = {"IMSNODE_HTTP__TLS_LISTEN": "127.0.0.1:0"}
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
     folder = tmp_path_factory.mktemp("websocket") / "node"
-    with RunningNode(folder, extra=EXTRA, environment=HTTPS) as running:
+    made = RunningNode(folder, extra=EXTRA, environment=HTTPS)
+    provide(made, Room("sip:tea@ims.test", access=Access.OPEN))
+    with made as running:
         yield running
 
 
@@ -138,6 +143,7 @@ def test_who_may_not_connect(node: RunningNode, urls: dict[str, str]) -> None:
             Link(url, name, origin)
         assert refused.value.response.status_code == status
     assert node.get("/sip").status_code == 426
+    assert httpx.get(f"https://{node.https}/healthz", verify=False).text == "ok\n"
     assert node.metric('imsnode_websockets_refused_total{reason="forbidden"}') == 2
     assert node.metric('imsnode_websockets_refused_total{reason="malformed"}') == 1
 
@@ -148,6 +154,7 @@ def test_who_may_not_connect(node: RunningNode, urls: dict[str, str]) -> None:
 def test_a_browser_calls_a_softphone(urls: dict[str, str], bob: Phone) -> None:
     with web_page(urls["wss"]) as alice, WebMsrp() as near, MsrpClient() as far:
         dialog = Dialog(alice, bob, near, far)
+        assert any(";transport=ws;lr>" in route for route in dialog.routes)  # RFC 7118 5.2
         assert far.peer is not None
         assert not far.peer.secure
         near.open()
@@ -175,6 +182,25 @@ def test_a_softphone_calls_a_browser(urls: dict[str, str], bob: Phone) -> None:
         far.send(b"got it")
         assert near.messages() == [b"got it"]
         dialog.hang_up()
+
+
+def test_a_browser_is_in_a_room(urls: dict[str, str], bob: Phone) -> None:
+    with (
+        web_page(urls["wss"]) as alice,
+        WebRoomPhone(alice, "tea") as page,
+        RoomPhone(bob, "tea") as softphone,
+    ):
+        page.join()
+        softphone.join()
+        page.tell(b"hello")
+        assert softphone.texts(1) == [b"hello"]
+        softphone.tell(b"hello yourself")
+        softphone.tell(b"all well?")
+        assert page.texts(2) == [b"hello yourself", b"all well?"]
+        assert page.nickname("Al") == 200
+        page.leave()
+        assert page.ended()
+        softphone.leave()
 
 
 def test_two_chunks_in_a_message_end_the_connection(node: RunningNode) -> None:

@@ -121,7 +121,7 @@ class Client:
         """Shake hands, with some headers as given."""
         for name, value in headers.items():
             field = name.replace("_", "-")
-            if field in self.request.headers:
+            if name in ("Host", "Sec_WebSocket_Key", "Sec_WebSocket_Version"):
                 del self.request.headers[field]
             self.request.headers[field] = value
         self.frames.send_request(self.request)
@@ -188,6 +188,7 @@ def test_the_subprotocol_is_echoed(table: Table) -> None:
         ("/sip", ("sip",), {"Origin": "https://evil.test"}, 403),
         ("/sip", ("sip",), {"Origin": "null"}, 403),
         ("/sip", ("sip",), {"Host": "evil.test"}, 403),
+        ("/sip", ("sip",), {"Origin": "https://phone.test", "origin": "https://phone.test"}, 403),
         ("/sip", ("sip",), {"Sec_WebSocket_Version": "8"}, 400),
         ("/sip", ("sip",), {"Sec_WebSocket_Key": "short"}, 400),
     ],
