@@ -43,8 +43,7 @@ from .msrp.deferring import DeferringSettings
 from .oversize import Large, OversizeSettings
 from .presence.lists import ListSettings
 from .presence.service import EventSettings
-from .rooms.factory import FactorySettings
-from .rooms.focus import RoomLimits
+from .rooms.bounds import FactorySettings, RoomLimits
 from .screening import ContentRules, RuleError, RuleSettings, load_rules
 from .screening.policies import PolicySettings
 from .webhook import Policy

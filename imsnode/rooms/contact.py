@@ -10,9 +10,10 @@ from sip.message import Request
 from sip.privacy import asked, is_anonymous
 from sip.routing import Refusal
 
-from .focus import FEATURES
+__all__ = ["FEATURES", "contact_for", "hidden_as", "unsupported"]
 
-__all__ = ["contact_for", "hidden_as", "unsupported"]
+#: What a Contact says of a focus (RFC 3840, RFC 4579 4).
+FEATURES: Final = b';isfocus;automata;message;event="conference"'
 
 _ALWAYS: Final = frozenset((b"timer", b"norefersub", b"path"))
 

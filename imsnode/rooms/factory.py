@@ -7,12 +7,12 @@ RFC 4579 5.4 (a room by a URI that stands for none), RFC 5366 (the list of recip
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from session_msrp.rooms import edits
 from session_msrp.rooms.ports import Changed, RoomStore
-from session_msrp.rooms.values import Access, Member, Role, Room
+from session_msrp.rooms.values import Member, Role, Room
 from sip.bodies import resource_lists
 from sip.bodies.mime import Part
 from sip.bodies.multipart import is_multipart, parse_multipart
@@ -27,12 +27,13 @@ from sip.uri import Uri, parse_uri
 from ..msrp.talk import Talk
 from ..msrp.talks import Talks
 from ..registration import Clock
+from .bounds import FactorySettings
 from .contact import contact_for, hidden_as, unsupported
 from .focus import Focus
 from .inviting import Inviting
 from .keeping import Keeping
 
-__all__ = ["Factory", "FactorySettings", "factory_aor"]
+__all__ = ["Factory", "factory_aor"]
 
 LIST_TAG: Final = b"recipient-list-invite"
 _ALLOW: Final = b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS"
@@ -45,17 +46,6 @@ _HISTORY_HEAD: Final = (
 def factory_aor(domain: str) -> str:
     """Return the address of the factory of a domain."""
     return f"sip:conference-factory@{domain}"
-
-
-@dataclass(frozen=True, slots=True)
-class FactorySettings:
-    """See `imsnode.config.rooms.Rooms`."""
-
-    access: Access = Access.OPEN
-    user_rooms: int = 20
-    idle_s: float = 86_400.0
-    history: int = 100
-    invited: int = 50
 
 
 class Factory:

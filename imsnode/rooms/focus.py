@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from session_msrp.anchor import path_text
 from session_msrp.chunk import Chunk
-from session_msrp.limits import Limits
 from session_msrp.outbox import Outgoing
 from session_msrp.party import MediaWish
 from session_msrp.rooms.envelope import CPIM
@@ -29,23 +27,13 @@ from sip.uri import Uri
 
 from ..msrp.talk import Talk
 from ..registration import Clock
+from .bounds import RoomLimits
 from .invitation import Invitation
 
-__all__ = ["FEATURES", "Focus", "Onlooker", "RoomLimits"]
+__all__ = ["Focus", "Onlooker"]
 
-#: What a Contact says of a focus (RFC 3840, RFC 4579 4).
-FEATURES: Final = b';isfocus;automata;message;event="conference"'
 NOT_FOUND: Final = Refusal(404, None, ())
 NOT_ALLOWED: Final = Refusal(403, b"Not one who may come into this room", ())
-
-
-@dataclass(frozen=True, slots=True)
-class RoomLimits:
-    """See `imsnode.config.rooms.Rooms`."""
-
-    msrp: Limits
-    participants: int = 200
-    user_sessions: int = 8
 
 
 class Onlooker(Protocol):
@@ -210,10 +198,6 @@ class Focus:
         for talk, invitation in list(self._calls.items()):
             if invitation.live is live:
                 talk.hang_up(why)
-
-    def talk_of(self, visit: Visit) -> Talk:
-        """Return the dialog of a session."""
-        return self._talks[visit]
 
     def _drop(self, visit: Visit, why: str) -> None:
         self._talks[visit].hang_up(why)

@@ -14,7 +14,8 @@ from sip.forward import Target
 from ..location import Location
 from ..msrp.talks import Talks
 from ..registration import Clock
-from .focus import FEATURES, Focus
+from .contact import FEATURES
+from .focus import Focus
 from .invitation import Done, Invitation
 
 __all__ = ["Inviting"]

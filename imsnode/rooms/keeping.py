@@ -112,11 +112,12 @@ class Keeping:
             self._focus.switch.expire(live, now)
             if len(live):
                 self._empty_since.pop(aor, None)
-            empty = now - self._empty_since.setdefault(aor, now) if not len(live) else 0.0
+                empty_s = 0.0
+            else:
+                empty_s = now - self._empty_since.setdefault(aor, now)
             room = live.room
-            if (room.expires_at and wall >= room.expires_at) or (
-                room.idle_s and not len(live) and empty >= room.idle_s
-            ):
+            forgotten = room.idle_s > 0 and not len(live) and empty_s >= room.idle_s
+            if forgotten or 0 < room.expires_at <= wall:
                 self.change(aor, edits.remove(aor), _done, "")
 
 
