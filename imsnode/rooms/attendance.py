@@ -33,6 +33,7 @@ class Attendance:
         self._active: dict[str, LiveRoom] = {}
         self._seen: dict[tuple[str, str], int] = {}
         self._rooms_of: dict[str, set[str]] = {}
+        self._since: dict[Visit, float] = {}
         self._ticking = False
 
     # -- rooms -------------------------------------------------------------------------------------
@@ -91,17 +92,23 @@ class Attendance:
         """Take note that everybody in a room has been sent a message."""
         if message.number:
             self._newest[message.room] = message.number
-            self._active[message.room] = room
-            if not self._ticking:
-                self._ticking = True
-                self._timers.schedule(now + _TICK_S, self, _TICK)
+            self._watch(room, now)
 
-    def left(self, visit: Visit, why: str) -> None:
+    def joined(self, visit: Visit, now: float) -> None:
+        """Take note that a session of somebody began."""
+        if visit.room.member(visit.aor) is not None and self.newest(visit.room.room.aor):
+            self._since[visit] = now
+            self._watch(visit.room, now)
+
+    def left(self, visit: Visit, why: str, now: float) -> None:
         """Take note that a session of somebody ended."""
-        room = visit.room.room.aor
-        if visit.aor not in visit.room.participants and visit.room.member(visit.aor) is not None:
-            kept = self._newest if why == HUNG_UP else self._settled
-            self.reached(room, visit.aor, kept.get(room, 0))
+        room, since = visit.room.room.aor, self._since.pop(visit, 0.0)
+        if visit.aor in visit.room.participants or visit.room.member(visit.aor) is None:
+            return
+        if why == HUNG_UP:
+            self.reached(room, visit.aor, self.newest(room))
+        elif now - since >= _TICK_S:
+            self.reached(room, visit.aor, self._settled.get(room, 0))
 
     def reached(self, room: str, aor: str, number: int) -> None:
         """Note that a member has got all messages up to a number."""
@@ -114,10 +121,15 @@ class Attendance:
         marks: dict[tuple[str, str], int] = {}
         for aor, room in list(self._active.items()):
             settled, newest = self._settled.get(aor, 0), self._newest[aor]
+            everybody = True
             for who in room.participants.keys() & room.room.members.keys():
-                if settled > self._seen.get((aor, who), 0) and _hears(room.participants[who]):
+                if settled <= self._seen.get((aor, who), 0):
+                    continue
+                if self._has_heard(room.participants[who], now):
                     marks[aor, who] = settled
-            if settled == newest:
+                else:
+                    everybody = False
+            if settled == newest and everybody:
                 del self._active[aor]
             self._settled[aor] = newest
         self._seen.update(marks)
@@ -127,7 +139,15 @@ class Attendance:
         if self._ticking:
             self._timers.schedule(now + _TICK_S, self, _TICK)
 
+    def _watch(self, room: LiveRoom, now: float) -> None:
+        self._active[room.room.aor] = room
+        if not self._ticking:
+            self._ticking = True
+            self._timers.schedule(now + _TICK_S, self, _TICK)
 
-def _hears(participant: Participant) -> bool:
-    """Say whether what is sent to a participant leaves, and does not wait for older messages."""
-    return any(visit.waiting is None for visit in participant.visits)
+    def _has_heard(self, participant: Participant, now: float) -> bool:
+        """Say whether what was sent to a participant a while ago left, and had time to arrive."""
+        return any(
+            visit.waiting is None and now - self._since.get(visit, 0.0) >= _TICK_S
+            for visit in participant.visits
+        )

@@ -74,11 +74,12 @@ class Upkeep:
         """Take note that a session with a room stands, before anything is sent to it."""
         self._records.joined(visit, talk, now)
         self._replays.joined(visit, talk.invite)
+        self.attendance.joined(visit, now)
         self.returns.joined(visit)
 
     def left(self, visit: Visit, talk: Talk, why: str, now: float) -> None:
         """Take note that one ended."""
-        self.attendance.left(visit, why)
+        self.attendance.left(visit, why, now)
         self.returns.left(visit, why)
         self._records.left(visit, talk, why, now)
 

@@ -185,12 +185,13 @@ class House:
         )
         self.records.joined(device.visit, call, self.time)  # type: ignore[arg-type]
         self.replays.joined(device.visit, call.invite)
+        self.attendance.joined(device.visit, self.time)
         self.returns.joined(device.visit)
         return device
 
     def leave(self, device: Device, why: str = "hung up") -> None:
         device.leave()
-        self.attendance.left(device.visit, why)
+        self.attendance.left(device.visit, why, self.time)
         self.returns.left(device.visit, why)
         self.records.left(device.visit, self.calls[device], why, self.time)  # type: ignore[arg-type]
 
@@ -273,6 +274,31 @@ def test_who_hangs_up_has_it_all_who_is_cut_off_gets_the_last_again(house: House
     house.say(alice, b"three")
     house.leave(bob, "connection lost")
     assert house.enter("bob").texts == [b"three"]
+
+
+def test_who_is_cut_off_while_they_catch_up_gets_it_all_again(house: House) -> None:
+    alice = house.enter("alice")
+    house.say(alice, b"one")
+    house.passes(60)
+    for _ in range(2):
+        bob = house.enter("bob")
+        assert bob.texts == [b"one"]
+        house.leave(bob, "connection lost")
+    bob = house.enter("bob")
+    house.passes(3)
+    house.leave(bob, "connection lost")
+    assert house.enter("bob").texts == []
+
+
+def test_who_is_there_is_noted_to_have_heard_and_then_nothing_ticks(house: House) -> None:
+    house.time = 1000.0
+    alice = house.enter("alice")
+    house.enter("bob")
+    house.say(alice, b"one")
+    house.passes(3)
+    assert house.store.marks == {(ROOM, ALICE): 1, (ROOM, BOB): 1}
+    house.passes(3)
+    assert house.timers.next_deadline() is None
 
 
 def test_who_hung_up_is_called_when_they_come_back_not_when_they_refresh(house: House) -> None:
