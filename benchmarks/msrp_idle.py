@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import re
 import resource
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ from session_msrp.media import ACTIVE
 MARK_MIB = 300
 _RESIDENT = re.compile(r"VmRSS:\s+(\d+) kB")
 _MIB = 1 << 20
+_SETTLE_S = 45.0  # the transactions of the last calls are over then (64*T1)
 _SPARE_FILES = 500  # of a process, beside two for each session
 
 
@@ -66,6 +68,7 @@ def measure(sessions: int = 10_000) -> Held:
             assert far.messages() == [b"hello"]
             near.listener.close()
             far.listener.close()
+        time.sleep(_SETTLE_S)
         return Held(sessions, empty, resident(pid))
 
 

@@ -68,7 +68,8 @@ class Description:
     def target(self) -> tuple[str, int] | None:
         """Where to connect to reach this side: IP address and port, None when it is not known.
 
-        A name in the path is taken for the c= line's address, as nothing here resolves names.
+        Of a name in the path the c= line says the address. Without one there the name itself is to
+        be looked up, and where it is what the certificate has to say (RFC 4975 14.2).
         """
         host, port = self.path[0].address
         if self.websocket:
@@ -78,7 +79,8 @@ class Description:
         try:
             return (str(ipaddress.ip_address(host)), port)
         except ValueError:
-            return None if self.host is None else (self.host, port)
+            trusted = bool(self.fingerprint) or not self.secure
+            return (self.host, port) if self.host is not None and trusted else (host, port)
 
     @property
     def websocket(self) -> bool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from ipaddress import ip_network
 
 from .table import DAY, HOUR, KIB, MINUTE, Table, live, restart
-from .types import HostName, Network, Octets, OptionalPath, Seconds
+from .types import HostName, HttpAddress, Network, Octets, OptionalPath, Seconds
 
 __all__ = ["Limits", "NetworkPolicy", "Timers", "Tls"]
 
@@ -119,6 +119,11 @@ class NetworkPolicy(Table):
         None,
         "Host name or address that goes into Via and Record-Route instead of the listener's own, "
         "needed behind address translation.",
+    )
+    name_servers: tuple[HttpAddress, ...] = restart(
+        (),
+        "Name servers to ask, each as address:port; the system's when there are none. Names stand "
+        "in MSRP paths; their addresses are held against allow like any other.",
     )
     allow: tuple[Network, ...] = live(
         (),

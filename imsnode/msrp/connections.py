@@ -4,14 +4,12 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import ssl
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from errno import EACCES
-from socket import SOCK_STREAM, socket
+from socket import socket
 from typing import Any
 
 from session_msrp.anchor import Anchor, Leg, Link
@@ -23,7 +21,9 @@ from session_msrp.uri import MsrpUri
 from sip.aio.listener import Bound, open_socket
 from sip.sources import source_of
 
+from ..resolver import Resolver
 from .connection import Connection
+from .dialling import ANY_PORT, Dialler, is_address
 from .ends import End, Ends
 from .websocket import WebSocketLink
 
@@ -85,6 +85,7 @@ class Connections:
 
     Args: may_connect(host, port): whether that may be a next hop (threats.md R2). ended: told of
         each stream that a connection took with it, and why. client_tls: for connections we open.
+        resolver: of names in paths.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Connections:
         client_tls: ssl.SSLContext,
         may_connect: Callable[[str, int], bool],
         ended: Callable[[Leg, str], None],
+        resolver: Resolver | None = None,
     ) -> None:
         self.loop = loop
         self.limits = limits
@@ -107,7 +109,7 @@ class Connections:
         self.dirty: list[Connection] = []
         self.holding: set[Connection] = set()
         self.bound: list[Bound] = []
-        self._client_tls = client_tls
+        self._dialler = Dialler(loop, limits, client_tls, may_connect, resolver or Resolver())
         self._may_connect = may_connect
         self._ended = ended
         self._per_source: dict[str, int] = {}
@@ -238,7 +240,7 @@ class Connections:
         self, target: tuple[str, int] | None, secure: bool, fingerprint: bytes
     ) -> Connection | str:
         """Return a connection of ours to a peer, or why there can be none."""
-        if target is None or not self._may_connect(*target):
+        if target is None or (is_address(target[0]) and not self._may_connect(*target)):
             return "this node may not connect to its address"
         return self._opened_to(target, secure, fingerprint) or "too many connections"
 
@@ -248,10 +250,13 @@ class Connections:
         A name is looked up, and its addresses are held against what is allowed, while it dials.
         """
         if uri.transport != b"tcp" or (
-            _is_address(uri.host) and not self._may_connect(*uri.address)
+            is_address(uri.host) and not self._may_connect(*uri.address)
         ):
             return None
-        return self._opened_to(uri.address, uri.secure, b"")
+        host, port = uri.address
+        if uri.port is None and uri.secure and not is_address(host):
+            port = ANY_PORT
+        return self._opened_to((host, port), uri.secure, b"")
 
     def _opened_to(
         self, target: tuple[str, int], secure: bool, fingerprint: bytes
@@ -263,7 +268,7 @@ class Connections:
             if len(self.live) >= self.limits.connections:
                 self.stats.refused_limit += 1
                 return None
-            source = source_of(target[0]) if _is_address(target[0]) else target[0]
+            source = source_of(target[0]) if is_address(target[0]) else target[0]
             connection = Connection(self, target, source, secure, False)
             connection.fingerprint = fingerprint
             self.live.add(connection)
@@ -273,49 +278,13 @@ class Connections:
         return connection
 
     async def _dial(self, connection: Connection) -> None:
-        host, port = connection.remote
-        limits = self.limits
-        context = self._tls_for(connection.fingerprint) if connection.secure else None
         reason = "not reached"
         try:
-            async with asyncio.timeout(limits.connect_s + (limits.handshake_s if context else 0)):
-                address = host if _is_address(host) else await self._look_up(host, port)
-                await self.loop.create_connection(
-                    lambda: connection,
-                    address,
-                    port,
-                    ssl=context,
-                    server_hostname=host if context is not None else None,
-                )
-        except (ssl.SSLError, ssl.CertificateError) as error:
-            reason = "TLS failed"
-            log.warning("MSRP: TLS to %s failed: %s", host, error, extra={"source": host})
-        except TimeoutError:
-            reason = "no answer"
-        except OSError as error:
-            reason = (error.strerror or "unreachable").lower()
+            reason = await self._dialler.dial(connection)
         finally:
             if not connection.connected:
                 self.stats.connect_failed += 1
                 connection.abort(reason)
-
-    async def _look_up(self, name: str, port: int) -> str:
-        """Return an address of a name that may be a next hop. Raises: OSError."""
-        found = await self.loop.getaddrinfo(name, port, type=SOCK_STREAM)
-        for *_, address in found:
-            if self._may_connect(str(address[0]), port):
-                return str(address[0])
-        raise PermissionError(EACCES, "this node may not connect to its address")
-
-    def _tls_for(self, fingerprint: bytes) -> ssl.SSLContext:
-        """Trust whom the SDP's fingerprint names, else whom an authority vouches for (14.1)."""
-        if not fingerprint:
-            return self._client_tls
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE  # the certificate itself is compared (Connection)
-        return context
 
     # -- chunks ----------------------------------------------------------------------------------
 
@@ -420,11 +389,3 @@ class Connections:
         task = self.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -16,6 +16,7 @@ from session_msrp.printing import print_request
 from session_msrp.session import Delivered, Reported, Session
 from sip.digest import SHA_256, answer, ha1, parse_challenge
 from tests.support.msrp import WAIT_S, MsrpClient
+from tests.support.names import NameServer
 from tests.support.running import RunningNode
 
 EXTRA = (
@@ -27,8 +28,10 @@ RELAY = b"msrps://alice@msrp.ims.test;tcp"
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
-    with RunningNode(tmp_path_factory.mktemp("relay") / "node", extra=EXTRA) as running:
-        yield running
+    with NameServer({("far.test", "A"): ["127.0.0.1"]}) as names:
+        extra = f'{EXTRA}name_servers = ["127.0.0.1:{names.address[1]}"]\n'
+        with RunningNode(tmp_path_factory.mktemp("relay") / "node", extra=extra) as running:
+            yield running
 
 
 def connect(node: RunningNode, secure: bool = True) -> socket.socket:
@@ -63,7 +66,7 @@ def credentials(asked: Chunk, password: str = "pw-alice", count: int = 1) -> byt
     return b"Authorization: " + value
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "far.test"])
 def test_a_session_through_the_relay(node: RunningNode, host: str) -> None:
     """A client nobody can reach, and one who knows no relay, both ways and with a report."""
     with MsrpClient() as near, MsrpClient(host=host) as far:

@@ -283,3 +283,27 @@ def test_a_reader_who_stops_is_waited_for_and_nothing_is_lost(
     rest.join()
     assert octets == sent + len(body)
     dialog.hang_up()
+
+
+def test_from_end_to_end_over_ipv6(tmp_path: Path) -> None:
+    """SIP, the node's own URIs, and connections in both directions."""
+    extra = EXTRA.replace("127.0.0.1:0", "[::1]:0")
+    with (
+        RunningNode(tmp_path / "node", listen=("udp:[::1]:0",), extra=extra) as running,
+        Phone(("::1", running.ports["udp"]), "alice") as alice,
+        Phone(("::1", running.ports["udp"]), "bob") as bob,
+        MsrpClient(host="::1") as near,
+        MsrpClient(PASSIVE, host="::1") as far,
+    ):
+        assert bob.register().status == 200
+        dialog = Dialog(alice, bob, near, far)
+        assert near.peer is not None
+        assert near.peer.path[0].address == ("::1", running.msrp["msrp"])
+        assert near.peer.host == "::1"
+        near.open()
+        far.open()
+        near.send(b"hello")
+        far.send(b"hello yourself")
+        assert far.messages() == [b"hello"]
+        assert near.messages() == [b"hello yourself"]
+        dialog.hang_up()
