@@ -13,9 +13,19 @@ from .errors import MediaError
 from .media import ACTPASS, Description, answer_setup, is_session, new_media, read_media
 from .uri import MsrpUri
 
-__all__ = ["Agreed", "MediaWish", "answer", "offer", "read_answer", "read_offer", "refusal"]
+__all__ = [
+    "Agreed",
+    "MediaWish",
+    "Origin",
+    "answer",
+    "offer",
+    "read_answer",
+    "read_offer",
+]
 
 Attribute = tuple[bytes, bytes]
+#: Of the o= line: what stays the same in a dialog, and what counts its descriptions (RFC 3264 8).
+Origin = tuple[int, int]
 
 #: What an offer's direction leaves to whoever answers (RFC 3264 6.1).
 _MIRRORED: Final = {b"sendonly": b"recvonly", b"recvonly": b"sendonly"}
@@ -45,10 +55,10 @@ class Agreed:
     description: Description
 
 
-def offer(own: MsrpUri, host: str, wish: MediaWish, fingerprint: bytes, version: int) -> bytes:
-    """Return an offer of one session. Args: host: for o= and c=. version: of the description."""
+def offer(own: MsrpUri, host: str, wish: MediaWish, fingerprint: bytes, origin: Origin) -> bytes:
+    """Return an offer of one session. Args: host: for o= and c=."""
     media = _section(own, host, wish, fingerprint, ACTPASS, wish.direction)
-    return Sdp(_session_part(host, version), [media]).print()
+    return Sdp(_session_part(host, origin), [media]).print()
 
 
 def read_offer(body: bytes) -> Agreed:
@@ -70,19 +80,14 @@ def _read(body: bytes, otherwise: str) -> Agreed:
 
 
 def answer(
-    agreed: Agreed, own: MsrpUri, host: str, wish: MediaWish, fingerprint: bytes, version: int
+    agreed: Agreed, own: MsrpUri, host: str, wish: MediaWish, fingerprint: bytes, origin: Origin
 ) -> bytes:
     """Return the answer that takes one session of an offer and refuses every other medium."""
     setup = answer_setup(agreed.description.setup) if agreed.description.setup else b""
     direction = _mirrored(agreed.description.direction, wish.direction)
     media = [_refused(each) for each in agreed.sdp.media]
     media[agreed.index] = _section(own, host, wish, fingerprint, setup, direction)
-    return Sdp(_session_part(host, version), media).print()
-
-
-def refusal(agreed: Agreed, host: str, version: int) -> bytes:
-    """Return the answer that refuses every medium of an offer (RFC 3264 6)."""
-    return Sdp(_session_part(host, version), [_refused(each) for each in agreed.sdp.media]).print()
+    return Sdp(_session_part(host, origin), media).print()
 
 
 def _mirrored(offered: bytes, ready: bytes) -> bytes:
@@ -116,12 +121,12 @@ def _refused(media: Media) -> Media:
     return none
 
 
-def _session_part(host: str, version: int) -> Section:
+def _session_part(host: str, origin: Origin) -> Section:
     family = b"IP6" if ":" in host else b"IP4"
     return Section(
         [
             (b"v", b"0"),
-            (b"o", b"- %d %d IN %b %b" % (version, version, family, host.encode())),
+            (b"o", b"- %d %d IN %b %b" % (*origin, family, host.encode())),
             (b"s", b"-"),
             (b"c", b"IN %b %b" % (family, host.encode())),
             (b"t", b"0 0"),

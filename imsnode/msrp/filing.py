@@ -204,7 +204,10 @@ class FileTaken(Listener):
         talk = self._talk
         if talk is None or talk.end is None:
             return
-        answer = response_to(chunk, status, talk.end.own.raw)
+        try:
+            answer = response_to(chunk, status, talk.end.own.raw)
+        except BadChunk:  # its headers cannot be read, so neither can the wish for no answer
+            return
         if answer is not None:
             talk.write(answer)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from zlib import crc32
 
 from session_msrp.errors import MediaError
 from session_msrp.limits import Limits
@@ -39,7 +40,7 @@ class Side:
         self._door = door
         self._limits = limits
         self._agreed: Agreed | None = None
-        self._version = 1
+        self._origin = (0, 1)
 
     def agree(self, agreed: Agreed) -> None:
         """Take what the peer says."""
@@ -57,7 +58,7 @@ class Side:
             own = self._open(secure) or self._open(not secure)
         if own is None:
             return None
-        self.description = offer(own, own.address[0], self.wish, door.fingerprint, self._version)
+        self.description = offer(own, own.address[0], self.wish, door.fingerprint, self._origin)
         return self.description
 
     def answered(self, agreed: Agreed) -> None:
@@ -85,7 +86,7 @@ class Side:
         Returns: whether the session moves. Raises: MediaError without a listener.
         """
         before, end = self.peer, self.end
-        self._version += 1
+        self._origin = (self._origin[0], self._origin[1] + 1)
         self.agree(agreed)
         if before is not None and before.path == agreed.description.path and end is not None:
             self._write(agreed, end.own)
@@ -104,13 +105,13 @@ class Side:
         own = self._door().uri(secure, websocket)
         if own is not None:
             self.end = self._ends.add(own, self._user)
+            if not self._origin[0]:
+                self._origin = (crc32(own.session), self._origin[1])
         return own
 
     def _write(self, agreed: Agreed, own: MsrpUri) -> None:
         fingerprint = self._door().fingerprint
-        self.description = answer(
-            agreed, own, own.address[0], self.wish, fingerprint, self._version
-        )
+        self.description = answer(agreed, own, own.address[0], self.wish, fingerprint, self._origin)
 
     def _reach(self, connects: bool) -> None:
         if self.end is not None and self.peer is not None:
