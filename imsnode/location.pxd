@@ -17,6 +17,7 @@ cdef class AorRecord:
     cdef public bint busy
     cdef public double checked_at
     cdef public Location owner
+    cdef public bint renewable
     cdef public list targets
     cdef public list waiting
 
@@ -54,5 +55,7 @@ cdef class Location:
     cdef _count_hosts(self, tuple old, tuple new)
 
 
+@cython.locals(a=Binding, b=Binding)
+cdef bint _is_refresh(tuple old, tuple new) except -1
 @cython.locals(a=Binding, b=Binding)
 cdef bint _same_device(tuple old, tuple new) except -1

@@ -32,11 +32,21 @@ class Journal(Protocol):
         """Keep the whole state of one AoR; ``done(True)`` after the commit."""
         ...
 
+    def renew(
+        self, aor: str, binding: Binding, now: float, wall: float, done: Callable[[bool], None]
+    ) -> None:
+        """Keep a refresh of the only binding in the state kept last, with no other device in it."""
+        ...
+
 
 class AorRecord:
-    """The live state of one AoR. ``absent`` maps remembered instance ids to wall seconds."""
+    """The live state of one AoR. ``absent`` maps remembered instance ids to wall seconds.
 
-    __slots__ = ("absent", "aor", "bindings", "busy", "checked_at", "owner", "targets", "waiting")
+    renewable: what the journal holds is one binding and nothing else.
+    """
+
+    __slots__ = ("absent", "aor", "bindings", "busy", "checked_at", "owner", "renewable",
+                 "targets", "waiting")  # fmt: skip
 
     def __init__(self, aor: str, owner: Location) -> None:
         self.aor = aor
@@ -46,6 +56,7 @@ class AorRecord:
         self.targets: list[Target] | None = None
         self.checked_at = 0.0  # the expiry timer that is armed, 0.0 when none is
         self.busy = False
+        self.renewable = False
         self.waiting: list[Callable[[float], None]] | None = None
 
     def on_timer(self, kind: int, now: float) -> None:
@@ -207,6 +218,10 @@ class Location:
         done: Callable[[bool], None],
     ) -> None:
         """Journal the new bindings of a claimed AoR; then call `apply` (or `release`)."""
+        if record.renewable and _is_refresh(record.bindings, bindings):
+            self.journal.renew(record.aor, bindings[0], now, wall, done)
+            return
+        record.renewable = False  # until it is known what the journal holds
         devices: dict[str, float] = dict(record.absent) if record.absent else {}
         for binding in record.bindings:
             if binding.instance:
@@ -226,6 +241,7 @@ class Location:
             absent = {d: seen for d, seen in (record.absent or {}).items() if d not in here}
             absent.update(dict.fromkeys(left - here, wall))
             record.absent = _newest(absent, self.max_devices)
+        record.renewable = len(bindings) == 1 and record.absent is None
         self._place(record, bindings, now)
         self.release(record, now)
 
@@ -364,6 +380,25 @@ def _same_device(old: tuple[Binding, ...], new: tuple[Binding, ...]) -> bool:
         return False
     a, b = old[0], new[0]
     return a.instance == b.instance
+
+
+def _is_refresh(old: tuple[Binding, ...], new: tuple[Binding, ...]) -> bool:
+    """Tell whether the only binding has got another lifetime and nothing else (CSeq apart)."""
+    if not len(old) == 1 == len(new):
+        return False
+    a, b = old[0], new[0]
+    return (
+        a.contact == b.contact
+        and a.params == b.params
+        and a.q == b.q
+        and a.call_id == b.call_id
+        and a.instance == b.instance
+        and a.reg_id == b.reg_id
+        and a.path == b.path
+        and a.received == b.received
+        and a.user_agent == b.user_agent
+        and a.secure == b.secure
+    )
 
 
 def _newest(devices: dict[str, float], most: int) -> dict[str, float] | None:

@@ -26,3 +26,8 @@ cdef class AorState:
     transport=str,
 )
 cpdef bytes encode_state(AorState state, double now, double wall)
+@cython.locals(
+    cseq=bytes, expires=bytes, expires_ms=cython.longlong, seen_ms=cython.longlong
+)
+cpdef bytes encode_renewal(Binding binding, double now, double wall)
+cpdef bint is_renewal(bytes data) except -1

@@ -4,6 +4,9 @@
 Lines ended by LF, which no header value can hold, so nothing has to be escaped: a first line with
 the format's version and the number of bindings and devices, then the fields of each in a fixed
 order. Times are milliseconds of wall time: monotonic clocks start anew with the machine.
+
+A renewal is one line, with what a refresh of the only binding changes. It counts together with the
+state before it.
 """
 
 from __future__ import annotations
@@ -13,9 +16,20 @@ from collections.abc import Mapping, Sequence
 from sip import octets
 from sip.registrar import Binding
 
-__all__ = ["AorState", "decode_state", "encode_state"]
+__all__ = [
+    "AorState",
+    "decode_state",
+    "encode_renewal",
+    "encode_state",
+    "is_renewal",
+    "renew",
+]
 
 _VERSION = b"1"
+_RENEWAL = b"r"
+_ONE_BINDING = (b"1 1 0", b"1 1 1")  # the first line of a state that can be renewed
+_EXPIRES_LINE = 6
+_CSEQ_LINE = 7
 _BINDING_LINES = 14
 _DEVICE_LINES = 2
 
@@ -75,6 +89,35 @@ def encode_state(state: AorState, now: float, wall: float) -> bytes:
     if octets.count(data, b"\n") >= len(parts):
         raise ValueError("a value of a binding holds a line feed")
     return data
+
+
+def encode_renewal(binding: Binding, now: float, wall: float) -> bytes:
+    """Return the octets of a renewal: ``binding`` with its new lifetime, seen at ``wall``."""
+    expires_ms = int((binding.expires_at + wall - now) * 1000 + 0.5)
+    seen_ms = int(wall * 1000 + 0.5)
+    expires, cseq = octets.decimal(expires_ms), octets.decimal(binding.cseq)
+    return octets.join(b" ", [_RENEWAL, expires, cseq, octets.decimal(seen_ms)])
+
+
+def is_renewal(data: bytes) -> bool:
+    """Tell a renewal from a state."""
+    return data.startswith(_RENEWAL)
+
+
+def renew(data: bytes, renewal: bytes) -> bytes:
+    """Return the octets of a state of one binding after a renewal.
+
+    Raises: ValueError when either is something else.
+    """
+    lines = data.split(b"\n")
+    _, expires, cseq, seen = renewal.split(b" ")
+    if lines[0] not in _ONE_BINDING:
+        raise ValueError("a renewal follows a state that cannot be renewed")
+    lines[_EXPIRES_LINE] = expires
+    lines[_CSEQ_LINE] = cseq
+    if lines[0] == _ONE_BINDING[1]:
+        lines[-2] = seen
+    return b"\n".join(lines)
 
 
 def decode_state(aor: str, data: bytes, now: float, wall: float) -> AorState:

@@ -27,10 +27,10 @@ from .archive_block import Archived, message_at, pack_block, read_message, unpac
 from .archive_index import find_positions
 from .archive_place import block_of, place_of, user
 from .archive_read import LATEST
-from .binding_codec import decode_state
 from .database import Database
 from .entries import make_entries
 from .ledger_text import open_block, seal_block
+from .locations import newest_state
 from .ownership import LISTS, OWNERS, TEXTS
 from .schema import (
     DUE_FORGET,
@@ -283,7 +283,7 @@ def export_user(database: Database, aor: str, now: float, wall: float) -> dict[s
             "user": aor,
             "account": _rows(connection, account, account.c.aor == aor),
         }
-        found["bindings"] = _bindings(connection, aor, now, wall)
+        found["bindings"] = _bindings(database, connection, aor, now, wall)
         found["document"] = _rows(connection, document, document.c.owner == aor)
         lines = select(ledger_block.c.lines).order_by(ledger_block.c.seq)
         entries: list[dict[str, Any]] = [
@@ -380,12 +380,10 @@ def _value(value: object) -> object:
     return value
 
 
-def _bindings(connection: Connection, aor: str, now: float, wall: float) -> dict[str, Any]:
-    newest = select(binding_journal.c.data).where(binding_journal.c.aor == aor)
-    data = connection.execute(newest.order_by(binding_journal.c.seq.desc()).limit(1)).scalar()
-    if not data:
-        return {"contacts": [], "devices": {}}
-    state = decode_state(aor, bytes(data), now, wall)
+def _bindings(
+    database: Database, connection: Connection, aor: str, now: float, wall: float
+) -> dict[str, Any]:
+    state = newest_state(database, connection, aor, now, wall)
     contacts = [binding.contact.decode("utf-8", "replace") for binding in state.bindings]
     return {"contacts": contacts, "devices": dict(state.devices)}
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, func, select
+from sqlalchemy import Connection, Row, Table, bindparam, delete, func, select
 
 from .database import Database
 from .statements import InsertRows, PerCount, Query
 
-__all__ = ["Compaction", "Entry", "JournalIndex", "JournalLane", "read_journal"]
+__all__ = ["Compaction", "Entry", "JournalIndex", "JournalLane", "journal_rows", "read_journal"]
 
 #: A row without `seq`: the key, whatever the table has more, the data. Any: a key is text or a
 #: number, as the table wants it.
@@ -186,11 +186,18 @@ def read_journal(database: Database, table: Table) -> tuple[JournalIndex, dict[A
     """
     index = JournalIndex()
     entries: dict[Any, Entry] = {}
+    for row in journal_rows(database, table):
+        index.add(row[0], row[1], row[-1])
+        entries[row[1]] = row[1:]
+    return index, entries
+
+
+def journal_rows(database: Database, table: Table) -> Iterator[Row[*tuple[Any, ...]]]:
+    """Give all rows, oldest first; blocks.
+
+    Raises: StorageUnavailable, StoreDamaged.
+    """
     with database.reading() as connection:
-        rows = connection.execute(
+        yield from connection.execute(
             select(table).order_by(table.c.seq), execution_options={"yield_per": _CHUNK}
         )
-        for row in rows:
-            index.add(row[0], row[1], row[-1])
-            entries[row[1]] = row[1:]
-    return index, entries

@@ -1,20 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The journal of bindings: each change appends the whole state of its address of record."""
+"""The journal of bindings: each change appends the whole state of its address of record.
+
+Most changes are refreshes, which change nothing but a lifetime. They append a renewal instead, a
+tenth of the octets, which counts together with the state before it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
-from .binding_codec import AorState, decode_state, encode_state
+from sip.registrar import Binding
+
+from .binding_codec import (
+    AorState,
+    decode_state,
+    encode_renewal,
+    encode_state,
+    is_renewal,
+    renew,
+)
 from .database import Database
 from .errors import StoreDamaged
-from .journal import JournalIndex, JournalLane, read_journal
+from .journal import JournalIndex, JournalLane, journal_rows
 from .lanes import Submit
 from .schema import binding_journal
 
-__all__ = ["AorState", "BindingLane", "Locations", "read_locations", "remove_bindings"]
+__all__ = [
+    "AorState",
+    "BindingIndex",
+    "BindingLane",
+    "Locations",
+    "newest_state",
+    "read_locations",
+    "remove_bindings",
+]
 
 
 class BindingLane(JournalLane):
@@ -22,6 +43,27 @@ class BindingLane(JournalLane):
 
     def __init__(self, database: Database) -> None:
         super().__init__(database, binding_journal)
+
+
+class BindingIndex(JournalIndex):
+    """A renewal makes the renewal before it worthless, and a state makes both so."""
+
+    __slots__ = ("_renewals",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._renewals: dict[str, int] = {}
+
+    def add(self, seq: int, key: str, data: bytes) -> None:
+        """Take note of an entry that is newer than all before."""
+        renewal = self._renewals.pop(key, None)
+        if renewal is not None:
+            self.worthless.append(renewal)
+        if is_renewal(data):
+            self.last = seq
+            self._renewals[key] = seq
+        else:
+            super().add(seq, key, data)
 
 
 class Locations:
@@ -43,14 +85,20 @@ class Locations:
         """
         self._submit(self._lane, (aor, encode_state(state, now, wall)), done)
 
+    def renew(
+        self, aor: str, binding: Binding, now: float, wall: float, done: Callable[[bool], None]
+    ) -> None:
+        """Keep a refresh of the only binding in the state kept last, with no other device in it."""
+        self._submit(self._lane, (aor, encode_renewal(binding, now, wall)), done)
+
     def load(self, now: float, wall: float) -> Iterator[tuple[str, AorState]]:
         """Give the state of every AoR; once, before the first `append`. Blocks.
 
         Raises: StorageUnavailable, StoreDamaged.
         """
-        index, states = _read_newest(self._database)
+        index, states, renewals = _read_newest(self._database)
         self._lane.adopt(index)
-        return _decoded(self._database, states, now, wall)
+        return _decoded(self._database, states, renewals, now, wall)
 
 
 def read_locations(database: Database, now: float, wall: float) -> Iterator[tuple[str, AorState]]:
@@ -58,7 +106,8 @@ def read_locations(database: Database, now: float, wall: float) -> Iterator[tupl
 
     Raises: StorageUnavailable, StoreDamaged.
     """
-    return _decoded(database, _read_newest(database)[1], now, wall)
+    _, states, renewals = _read_newest(database)
+    return _decoded(database, states, renewals, now, wall)
 
 
 def remove_bindings(
@@ -69,14 +118,8 @@ def remove_bindings(
     Returns: how many live bindings were removed.
     Raises: StorageUnavailable, StoreDamaged.
     """
-    journal = binding_journal.c
     with database.writing() as connection:
-        data = connection.execute(
-            select(journal.data).where(journal.aor == aor).order_by(journal.seq.desc()).limit(1)
-        ).scalar()
-        if not data:
-            return 0
-        state = _decode(database, aor, data, now, wall)
+        state = newest_state(database, connection, aor, now, wall)
         kept = [
             binding
             for binding in state.bindings
@@ -94,22 +137,60 @@ def remove_bindings(
         return len(state.bindings) - len(kept)
 
 
-def _read_newest(database: Database) -> tuple[JournalIndex, dict[str, bytes]]:
-    index, entries = read_journal(database, binding_journal)
-    return index, dict(entries.values())
+def newest_state(
+    database: Database, connection: Connection, aor: str, now: float, wall: float
+) -> AorState:
+    """Return the state of one AoR; one that holds nothing when there is none.
+
+    Raises: StoreDamaged.
+    """
+    journal = binding_journal.c
+    rows = select(journal.data).where(journal.aor == aor).order_by(journal.seq.desc())
+    renewal = b""
+    for data in connection.execute(rows).scalars():
+        if not is_renewal(data):
+            return _decode(database, aor, data, renewal, now, wall)
+        renewal = renewal or data
+    return AorState((), {})
+
+
+def _read_newest(database: Database) -> tuple[BindingIndex, dict[str, bytes], dict[str, bytes]]:
+    """Return index, states and what renews some of them.
+
+    A renewal without a state belongs to an account that was removed while it was on its way.
+    """
+    index = BindingIndex()
+    states: dict[str, bytes] = {}
+    renewals: dict[str, bytes] = {}
+    for seq, aor, data in journal_rows(database, binding_journal):
+        index.add(seq, aor, data)
+        if is_renewal(data):
+            renewals[aor] = data
+        else:
+            states[aor] = data
+            renewals.pop(aor, None)
+    return index, states, renewals
 
 
 def _decoded(
-    database: Database, states: dict[str, bytes], now: float, wall: float
+    database: Database,
+    states: dict[str, bytes],
+    renewals: dict[str, bytes],
+    now: float,
+    wall: float,
 ) -> Iterator[tuple[str, AorState]]:
     while states:
         aor, data = states.popitem()
         if data:
-            yield aor, _decode(database, aor, data, now, wall)
+            yield aor, _decode(database, aor, data, renewals.pop(aor, b""), now, wall)
 
 
-def _decode(database: Database, aor: str, data: bytes, now: float, wall: float) -> AorState:
+def _decode(
+    database: Database, aor: str, data: bytes, renewal: bytes, now: float, wall: float
+) -> AorState:
+    if not data:
+        return AorState((), {})
     try:
-        return decode_state(aor, data, now, wall)
-    except ValueError as error:
+        return decode_state(aor, renew(data, renewal) if renewal else data, now, wall)
+    except (IndexError, ValueError) as error:
         raise StoreDamaged(database.name, str(error)) from error

@@ -24,8 +24,9 @@ from pager.values import (
     StoreResult,
     Waiting,
 )
+from sip.registrar import Binding
 
-from .binding_codec import AorState, decode_state, encode_state
+from .binding_codec import AorState, decode_state, encode_renewal, encode_state, renew
 from .errors import AccountExists, AccountUnknown, ImportRefused
 
 __all__ = ["MemoryAccounts", "MemoryLedger", "MemoryLocations", "MemoryMessages", "MemoryStorage"]
@@ -205,6 +206,15 @@ class MemoryLocations:
                 self._states[aor] = data
             else:
                 self._states.pop(aor, None)
+        self._deliver(lambda: done(fine))
+
+    def renew(
+        self, aor: str, binding: Binding, now: float, wall: float, done: Callable[[bool], None]
+    ) -> None:
+        """Keep a refresh of the only binding of an AoR."""
+        fine = not self.fail
+        if fine:
+            self._states[aor] = renew(self._states[aor], encode_renewal(binding, now, wall))
         self._deliver(lambda: done(fine))
 
     def load(self, now: float, wall: float) -> Iterator[tuple[str, AorState]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from imsnode.storage import AorState, read_locations, remove_bindings
+from imsnode.storage import AorState, StoreDamaged, read_locations, remove_bindings
 from sip.registrar import Binding
 from tests.support.stores import WALL, DurableStore, MemoryStore, binding
 
@@ -52,6 +52,39 @@ def test_the_newest_state_counts(store: Store) -> None:
     assert set(states) == {BOB, "sip:carol@ims.test"}
 
 
+def refresh(store: Store, number: int, seconds: float = 60.0) -> None:
+    """Refresh the first binding of bob, ``seconds`` after it was made."""
+    renewed = binding(1, cseq=number, expires_at=NOW + seconds + 600)
+    args = (BOB, renewed, NOW + seconds, WALL + seconds)
+    assert store.call(store.storage.locations.renew, *args) is True
+
+
+@pytest.mark.parametrize("instance", ["", "<urn:uuid:1>"])
+def test_a_refresh_changes_lifetime_and_cseq(store: Store, instance: str) -> None:
+    devices = {instance: WALL} if instance else {}
+    first = binding(1, instance=instance)
+    keep(store, AorState((first,), devices))
+    refresh(store, 7)
+    refresh(store, 8, 90.5)
+    store.reopen()
+    state = load(store)[BOB]
+    (left,) = state.bindings
+    assert fields(left) == fields(first) | {"cseq": 8, "expires_at": NOW + 690.5}
+    assert state.devices == dict.fromkeys(devices, WALL + 90.5)
+
+
+def test_what_follows_a_refresh_counts(store: Store) -> None:
+    keep(store, AorState((binding(1),), {}))
+    refresh(store, 7)
+    keep(store, AorState((binding(2), binding(3)), {}))
+    keep(store, AorState((binding(4, aor="sip:carol@ims.test"),), {}), "sip:carol@ims.test")
+    keep(store, AorState((), {}), "sip:carol@ims.test")
+    store.reopen()
+    states = load(store)
+    assert [one.cseq for one in states[BOB].bindings] == [2, 3]
+    assert set(states) == {BOB}
+
+
 def test_deadlines_are_kept_over_a_reboot_and_the_expired_left_out(store: Store) -> None:
     keep(store, AorState((binding(1, expires_at=NOW + 60), binding(2, expires_at=NOW + 30)), {}))
     store.reopen()
@@ -86,6 +119,33 @@ def test_a_journal_can_be_read_beside_the_node(durable: DurableStore) -> None:
     keep(durable, AorState((binding(1),), {}))
     states = dict(read_locations(durable.storage.database, NOW, WALL))
     assert [one.cseq for one in states[BOB].bindings] == [1]
+
+
+def test_a_refreshed_binding_is_removed_without_a_node(durable: DurableStore) -> None:
+    keep(durable, AorState((binding(1),), {}))
+    refresh(durable, 7)
+    database = durable.storage.database
+    assert remove_bindings(database, BOB, "sip:nobody@192.0.2.1", NOW, WALL) == 0
+    assert remove_bindings(database, BOB, binding(1).contact.decode(), NOW, WALL) == 1
+    durable.reopen()
+    assert load(durable)[BOB].bindings == ()
+
+
+def test_a_refresh_on_its_way_while_the_account_was_removed_is_nothing(
+    durable: DurableStore,
+) -> None:
+    refresh(durable, 7)
+    durable.reopen()
+    assert load(durable) == {}
+    assert remove_bindings(durable.storage.database, BOB, None, NOW, WALL) == 0
+
+
+def test_a_refresh_of_something_else_is_damage(durable: DurableStore) -> None:
+    keep(durable, AorState((binding(1), binding(2)), {}))
+    refresh(durable, 7)
+    durable.reopen()
+    with pytest.raises(StoreDamaged, match="cannot be renewed"):
+        load(durable)
 
 
 def rows(store: DurableStore) -> int:

@@ -13,7 +13,7 @@ from imsnode.storage import AorState
 from sip.flow import Flow
 from sip.forward import Target
 from sip.message import Request, Response, build_request
-from sip.registrar import RegistrarLimits
+from sip.registrar import Binding, RegistrarLimits
 from sip.testing import SimNetwork
 from sip.transaction import ClientTransaction
 from tests.support.pager_world import BOB, NODE, Clock, Phone, World
@@ -30,6 +30,11 @@ class Journal:
 
     def append(
         self, aor: str, state: AorState, now: float, wall: float, done: Callable[[bool], None]
+    ) -> None:
+        self.network.call_at(self.network.now + COMMIT_S, lambda: done(True))
+
+    def renew(
+        self, aor: str, binding: Binding, now: float, wall: float, done: Callable[[bool], None]
     ) -> None:
         self.network.call_at(self.network.now + COMMIT_S, lambda: done(True))
 

@@ -36,12 +36,19 @@ class Journal:
 
     def __init__(self) -> None:
         self.rows: list[tuple[str, AorState]] = []
+        self.renewals: list[tuple[str, Binding]] = []
         self.waiting: list[Callable[[bool], None]] = []
 
     def append(
         self, aor: str, state: AorState, now: float, wall: float, done: Callable[[bool], None]
     ) -> None:
         self.rows.append((aor, state))
+        self.waiting.append(done)
+
+    def renew(
+        self, aor: str, binding: Binding, now: float, wall: float, done: Callable[[bool], None]
+    ) -> None:
+        self.renewals.append((aor, binding))
         self.waiting.append(done)
 
 
@@ -192,6 +199,62 @@ def test_the_journal_remembers_bound_and_absent_devices(
     )
     _aor, state = journal.rows[-1]
     assert set(state.devices) == {"i", "j"}
+
+
+def change(location: Location, *bindings: Binding) -> None:
+    """Journal a change that is not committed."""
+    record = location.claim(AOR, lambda _now: None)
+    assert record is not None
+    location.commit(record, bindings, 2.0, 1_000_002.0, print)
+    location.release(record, 2.0)
+
+
+def test_a_refresh_is_journalled_as_one(location: Location, journal: Journal) -> None:
+    put(location, binding(instance="i"))
+    refreshed = binding(instance="i", expires_at=200.0)
+    change(location, refreshed)
+    assert (journal.renewals, journal.rows) == ([(AOR, refreshed)], [])
+
+
+@pytest.mark.parametrize(
+    "bindings",
+    [
+        (),
+        (binding(instance="j"),),
+        (binding("sip:bob@198.51.100.7:9", instance="i"),),
+        (binding(instance="i", q=500),),
+        (binding(instance="i", received=("TCP", "198.51.100.7", 5062)),),
+        (binding(instance="i", path=(b"<sip:p.test;lr>",)),),
+        (binding(instance="i"), binding("sip:bob@198.51.100.7:9")),
+    ],
+)
+def test_any_other_change_is_journalled_whole(
+    location: Location, journal: Journal, bindings: tuple[Binding, ...]
+) -> None:
+    put(location, binding(instance="i"))
+    change(location, *bindings)
+    change(location, binding(instance="i"))  # nobody knows whether the change was kept
+    assert journal.renewals == []
+    assert list(journal.rows[0][1].bindings) == list(bindings)
+    assert len(journal.rows) == 2
+
+
+def test_beside_other_devices_a_refresh_is_journalled_whole(
+    location: Location, journal: Journal
+) -> None:
+    put(location, binding(instance="j"))
+    put(location, binding(instance="i"))
+    change(location, binding(instance="i"))
+    ((_, state),) = journal.rows
+    assert set(state.devices) == {"i", "j"}
+
+
+def test_what_was_read_at_the_start_is_journalled_whole(
+    location: Location, journal: Journal
+) -> None:
+    location.restore([(AOR, AorState((binding(),), {}))], 0.0, 1_000_000.0)
+    change(location, binding())
+    assert len(journal.rows) == 1
 
 
 def test_changes_of_one_aor_take_turns(location: Location) -> None:
