@@ -205,6 +205,7 @@ class Parcel:
             return
         self.phase = _SETTLING
         self.late = [one for one in self.carried if not 200 <= one.status < 300]
+        self.carried = []  # which point back: without a circle they are freed at once
         keeper = self.parcels.pager.keeper
         for copy in self._left():
             keeper.count(copy.recipient)
@@ -228,7 +229,9 @@ class Parcel:
             return
         self.phase = _OVER
         self.parcels.open.pop(self, None)
-        for place, (copy, result) in enumerate(zip(self._left(), results, strict=True)):
+        left, late = self._left(), self.late
+        self.late = []
+        for place, (copy, result) in enumerate(zip(left, results, strict=True)):
             if result.kind is not StoreKind.STORED:
                 pager.keeper.uncount(copy.recipient, False)
                 pager.stats.duplicates += 1
@@ -243,8 +246,8 @@ class Parcel:
                 )
             )  # fmt: skip
             item = Item(result.seq, copy)
-            if place < len(self.late):
-                self._hand_over(self.late[place], item, now)
+            if place < len(late):
+                self._hand_over(late[place], item, now)
             else:
                 pager.offline.adopt(item, (), now)
 
