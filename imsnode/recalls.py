@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pager import Pager
 from pager.ports import Clock
 from pager.recall import Recall, RecallState
+from pager.values import ExpiredMessage
 from sip.bodies import revoke
 from sip.bodies.cpim import CpimMessage, compose, is_cpim, parse_cpim
 from sip.bodies.mime import media_type
@@ -19,12 +20,16 @@ from sip.flow import Flow
 from sip.message import Request
 from sip.transaction.server import ServerTransaction
 
-from .storage import Storage, Story, find_copies
+from .storage import Storage, Story, find_copies, find_story
+from .storage.states import State, state_of
 
 __all__ = ["RecallResult", "Recalls", "may_be_revoke"]
 
 #: send(sender, recipient, content type, body, now): the node's own message, by the pager.
 Send = Callable[[str, str, bytes, bytes, float], None]
+
+
+_TAKEN = (State.DELIVERED, State.DISPLAYED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,9 @@ class Recalls:
         self.retry_after = retry_after
         self.database = storage.database
         self.flush = flush
+        self._taken_back = storage.archive.taken_back
+        self._looking: set[asyncio.Task[None]] = set()
+        self.recall.repeated = self.look_again
 
     def request(self, request: Request, flow: Flow, sender: str, aor: str, now: float) -> bool:
         """Serve a MESSAGE that takes back another one sent to ``aor``.
@@ -92,12 +100,12 @@ class Recalls:
         if not isinstance(wish, Revoke):
             return False
         transaction = self.endpoint.accept(request, flow, now)
-        self.recall.by_imdn(
-            wish.message_id.encode(),
-            sender,
-            aor,
-            lambda state: self._answer(transaction, wish, around, sender, aor, state),
-        )
+
+        def settled(state: RecallState) -> None:
+            # With the answer it has left the history of its recipient, too.
+            self.flush(lambda _: self._answer(transaction, wish, around, sender, aor, state))
+
+        self.recall.by_imdn(wish.message_id.encode(), sender, aor, settled)
         return True
 
     def _answer(
@@ -131,19 +139,42 @@ class Recalls:
         Returns: one result per recipient; nothing when no such message of the sender is known.
         """
         loop = asyncio.get_running_loop()
-        flushed: asyncio.Future[bool] = loop.create_future()
-        self.flush(flushed.set_result)  # the ledger tells which copies there are
-        await flushed
+        await self._flushed()  # the ledger tells which copies there are
         stories = await loop.run_in_executor(None, find_copies, self.database, identity, sender)
-        return [
+        results = [
             RecallResult(story.message_id, story.recipient, await self._one(story, sender))
             for story in stories
         ]
+        await self._flushed()  # with the answer they have left the histories of their recipients
+        return results
+
+    async def _flushed(self) -> None:
+        flushed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.flush(flushed.set_result)
+        await flushed
 
     async def _one(self, story: Story, sender: str) -> RecallState:
         answer: asyncio.Future[RecallState] = asyncio.get_running_loop().create_future()
         self.recall.by_id(story.message_id, sender, story.recipient, answer.set_result)
-        return await answer
+        state = await answer
+        if state is RecallState.UNKNOWN and state_of(story).state in _TAKEN:
+            return RecallState.TOO_LATE  # it went to a device and was never stored
+        return state
+
+    def look_again(self, gone: ExpiredMessage) -> None:
+        """Take out of its recipient's history what an earlier recall has settled.
+
+        The program may have ended before that was done. What a device took after all stays.
+        """
+        task = asyncio.ensure_future(self._look_again(gone))
+        self._looking.add(task)
+        task.add_done_callback(self._looking.discard)
+
+    async def _look_again(self, gone: ExpiredMessage) -> None:
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(None, find_story, self.database, gone.id, 1)
+        if not any(state_of(story).state in _TAKEN for story in found):
+            self._taken_back(gone.id, gone.recipient)
 
 
 def _read(request: Request) -> tuple[Revoke | RevokeResult | None, CpimMessage | None]:

@@ -81,7 +81,8 @@ class Recall:
     """Recalls messages; runs on the thread of the pager service.
 
     heard: is told what was settled, for those who deliver otherwise than to devices. unseen: is
-    told what was settled and nobody has got or may still get. secure: has what is on its way to
+    told what was settled and nobody has got or may still get. repeated: is told what an earlier
+    recall has settled. secure: has what is on its way to
     somebody stored, so that it can be taken back.
     """
 
@@ -95,6 +96,7 @@ class Recall:
         self._clock = clock
         self.heard: Callable[[ExpiredMessage], None] | None = None
         self.unseen: Callable[[ExpiredMessage], None] | None = None
+        self.repeated: Callable[[ExpiredMessage], None] | None = None
         self.secure: Callable[[float, str], None] | None = None
 
     def by_imdn(
@@ -119,9 +121,13 @@ class Recall:
     def _settled(self, wish: Withdrawal, withdrawn: Withdrawn) -> RecallState:
         """Follow the store: what it has settled is delivered no more."""
         gone = withdrawn.message
-        if gone is None or withdrawn.again:
+        if gone is None:
             return withdrawn.state
         item, busy = self._offline.withdrawn(gone.recipient, gone.seq)
+        if withdrawn.again and (item is None or item.finished):
+            if self.repeated is not None:
+                self.repeated(gone)
+            return withdrawn.state
         if item is not None and item.finished:
             return RecallState.TOO_LATE  # its end was decided before and is on its way to the store
         accepted = gone.accepted

@@ -300,7 +300,8 @@ class Tallies:
         return build_imdn(replace(said, recipient_uri=recipient))
 
     def _heard(self, tally: Tally, receipt: Receipt, new: bool, now: float) -> None:
-        if new:
+        # What is kept but was not counted was committed unheard: the repeat tells of it.
+        if new or not tally.told.get(receipt.recipient, 0) & _KINDS[receipt.kind]:
             tally.heard(receipt)
             tally.waiting.append(receipt)
             self._look(tally, now)

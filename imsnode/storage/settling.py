@@ -208,16 +208,34 @@ class ExpireLane:
             due, ("kind", "at", "seq"), dialect, lambda insert: insert.on_conflict_do_nothing()
         )
         self._settling = Settling(dialect)
+        self._settled = PerCount(
+            lambda values: select(message.c.seq).where(
+                message.c.settled_at.is_not(None), message.c.seq.in_(values)
+            ),
+            dialect,
+        )
+        self._given: list[ExpiredMessage] = []  # in a transaction that was not heard of yet
+        self._unheard: list[ExpiredMessage] = []  # settled, and nobody has been told
 
     def attach(self, connection: Connection) -> None:
-        """Nothing is kept in memory."""
+        """Find out whether what was settled last was committed though nobody heard of it."""
+        given, self._given = self._given or self._unheard, []
+        found = self._settled.run(connection, [one.seq for one in given])
+        there = {seq for rows in found for (seq,) in rows}
+        self._unheard = [one for one in given if one.seq in there]
 
     def execute(
         self, connection: Connection, items: Sequence[tuple[float, int]]
     ) -> list[list[ExpiredMessage] | None]:
         """Settle for each item, oldest deadline first."""
         self._entries.make(connection)
-        return [self._expire(connection, before, limit) for before, limit in items]
+        results: list[list[ExpiredMessage] | None] = []
+        self._given = list(self._unheard)
+        for before, limit in items:
+            expired = self._expire(connection, before, limit)
+            results.append([*self._given, *expired] if not results else expired)
+            self._given += expired
+        return results
 
     def _expire(self, connection: Connection, before: float, limit: int) -> list[ExpiredMessage]:
         expired: list[ExpiredMessage] = []
@@ -264,7 +282,8 @@ class ExpireLane:
         ]  # fmt: skip
 
     def committed(self) -> None:
-        """Nothing is kept in memory."""
+        """Everybody is told."""
+        self._given, self._unheard = [], []
 
     def failed(self, item: tuple[float, int], reason: str) -> None:
         """Return None."""

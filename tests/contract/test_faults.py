@@ -17,6 +17,7 @@ from sqlalchemy import event
 from imsnode.storage import AorState, Storage
 from imsnode.storage.errors import StorageUnavailable
 from imsnode.storage.failpoints import AFTER_COMMIT
+from pager.ports import Bundle, CopiesResult
 from pager.values import StoreKind, StoreResult
 from tests.support.postgres import PostgresServer, running_server
 from tests.support.running import eventually
@@ -173,6 +174,52 @@ def test_a_cut_connection_costs_one_group_at_most(server: PostgresServer) -> Non
     store.close()
 
 
+def lose_the_next_answer(store: DurableStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the next group be committed, and the writer not hear of it."""
+
+    def lose(point: str) -> None:
+        if point == AFTER_COMMIT:
+            monkeypatch.undo()
+            raise StorageUnavailable("store", "the connection is lost")
+
+    monkeypatch.setattr(store.storage.writer, "_reach", lose)
+
+
+def test_what_expired_unheard_is_told_with_the_next(
+    sqlite_store: DurableStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = sqlite_store
+    expire = store.storage.messages.expire
+    assert put(store, 1).kind is StoreKind.STORED
+    lose_the_next_answer(store, monkeypatch)
+    assert store.call(expire, message(1).expires_at, 10) is None
+    until_healthy(store.storage)
+    assert put(store, 2).kind is StoreKind.STORED
+    (gone,) = store.call(expire, message(1).expires_at, 10)
+    assert gone.id == message(1).id
+    assert store.call(expire, message(1).expires_at, 10) == []
+
+
+def test_a_parcel_committed_unheard_becomes_messages(
+    sqlite_store: DurableStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = sqlite_store
+    told: list[list[tuple[str, bool]]] = []
+    store.storage.on_unheard(told.append)
+    one = message(1)
+    bundle = Bundle(b"identity", one.sender, one.head, one.body, False, [one])
+    results: list[CopiesResult] = []
+    lose_the_next_answer(store, monkeypatch)
+    store.storage.jobs.store_copies([], None, results.append, bundle)
+    store.run_until(lambda: bool(results))
+    assert results[0].copies is None
+    until_healthy(store.storage)
+    store.run_until(lambda: bool(told))
+    assert told == [[(BOB, False)]]
+    (found,) = store.call(store.storage.messages.pending, BOB, 0, 10)
+    assert (found.message.id, found.message.body) == (one.id, one.body)
+
+
 @pytest.mark.parametrize("copies", [False, True], ids=["message", "copies"])
 def test_what_was_committed_unheard_is_told_when_the_store_is_back(
     sqlite_store: DurableStore, monkeypatch: pytest.MonkeyPatch, copies: bool
@@ -181,14 +228,7 @@ def test_what_was_committed_unheard_is_told_when_the_store_is_back(
     told: list[list[tuple[str, bool]]] = []
     store.storage.on_unheard(told.append)
     assert put(store, 1).kind is StoreKind.STORED
-    writer = store.storage.writer
-
-    def lose_the_answer(point: str) -> None:
-        if point == AFTER_COMMIT:
-            monkeypatch.undo()
-            raise StorageUnavailable("store", "the connection is lost")
-
-    monkeypatch.setattr(writer, "_reach", lose_the_answer)
+    lose_the_next_answer(store, monkeypatch)
     if copies:
         store.call(store.storage.jobs.store_copies, [message(2)], None)
     else:

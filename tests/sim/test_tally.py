@@ -9,7 +9,7 @@ import pytest
 
 from pager import PagerSettings, rules
 from pager.groups import Group, Senders
-from pager.tally import TallySettings
+from pager.tally import Receipt, TallySettings
 from sip.bodies.cpim import parse_cpim
 from sip.testing import SimNetwork
 from tests.support.imdn import CPIM_TYPE, asking, telling, told
@@ -57,6 +57,16 @@ def test_nothing_is_said_twice() -> None:
     world.network.run(60.0)
     assert world.say(BOB, number=9) == 200
     world.network.run(60.0)
+    assert world.heard() == [[(BOB, "delivery", "delivered")]]
+
+
+def test_what_was_kept_unheard_is_told_when_it_is_said_again() -> None:
+    world = ListWorld()
+    world.send_list(BOB, wants=("positive-delivery",))
+    (counted,) = world.store.counted
+    kept = Receipt(counted, BOB, "delivery", b"committed, and nobody heard of it")
+    world.store.receipts[counted, BOB, "delivery"] = kept
+    assert world.say(BOB) == 200
     assert world.heard() == [[(BOB, "delivery", "delivered")]]
 
 

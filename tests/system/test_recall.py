@@ -70,6 +70,7 @@ def test_the_operator_takes_messages_back_with_and_without_a_node(tmp_path: Path
             {"id": sent[0], "recipient": "sip:bob@ims.test", "state": "removed"}
         ]
         assert "recalled" in node.command("why", sent[0]).stdout
+        node.kill()
         rows = json.loads(node.command("history", "bob", "--format", "json").stdout)
         assert [row["text"] for row in rows] == ["two"]
     done = node.command("message", "recall", sent[1], "--from", "alice", "--format", "json")
