@@ -169,6 +169,9 @@ def http_limits(config: Config) -> HttpLimits:
         head_bytes=limits.http_head_size,
         body_bytes=limits.http_body_size,
         upload_bytes=config.content.file_size + _FORM_BYTES if config.content.domains else 0,
+        connections=limits.connections,
+        per_source=limits.connections_per_source,
+        head_s=limits.first_message,
     )
 
 

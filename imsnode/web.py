@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,6 +118,12 @@ class Web:
                 tls=server_context(*app.edge.certificate()),
                 websockets=self.websockets,
             )
+        self.metrics.labelled(
+            "http_connections_closed",
+            "HTTP connections not accepted, and those whose client did not say what it wants.",
+            "reason",
+            self._closed,
+        )
         self.control: HttpServer = HttpServer(
             make_control_app(self.plane, self.trace),
             unix_path=Path(short_path(config.control_socket)),
@@ -142,6 +149,13 @@ class Web:
     @property
     def _servers(self) -> list[HttpServer]:
         return [each for each in (self.http, self.https, self.control) if each is not None]
+
+    def _closed(self) -> Mapping[str, int]:
+        tables = [each.connections for each in (self.http, self.https) if each is not None]
+        return {
+            "refused": sum(each.refused for each in tables),
+            "slow": sum(each.slow for each in tables),
+        }
 
     def bind(self) -> None:
         """Take the addresses. The control socket also says that no other node works on this store.

@@ -16,13 +16,17 @@ __all__ = ["HttpLimits", "Limited"]
 class HttpLimits:
     """Octets of request target, of request line with headers, and of a body.
 
-    upload_bytes: of the body of a POST to a path that ends with /files.
+    upload_bytes: of the body of a POST to a path that ends with /files. connections, per_source:
+    at a time. head_s: seconds that a client may take to say what it wants.
     """
 
     target_bytes: int = 8192
     head_bytes: int = 16384
     body_bytes: int = 512 * 1024
     upload_bytes: int = 0
+    connections: int = 10_000
+    per_source: int = 100
+    head_s: float = 20.0
 
 
 class Limited:

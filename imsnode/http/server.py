@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from sip.aio import BindError, Bound
 from sip.aio.listener import join, open_socket
 
+from .connection import HttpConnections
 from .limits import HttpLimits, Limited
 from .websockets import WebSockets
 
@@ -44,7 +45,8 @@ class HttpServer:
             setting: the key of the configuration that an error names. tls: with it HTTPS is
             spoken. websockets: who takes connections that are upgraded; None answers them as
             any request.
-    Limits: HttpLimits; 512 requests at a time, further ones get 503.
+    Limits: HttpLimits; 512 requests at a time, further ones get 503. connections: counts those of
+            a port; a Unix socket's have no bounds but that.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class HttpServer:
         bounds = limits or HttpLimits()
         self._app = Limited(app, bounds)
         self._limits = bounds
+        self.connections = HttpConnections(bounds.connections, bounds.per_source, bounds.head_s)
         self._host = host
         self._port = port
         self._unix_path = unix_path
@@ -99,8 +102,8 @@ class HttpServer:
         assert self._socket is not None, "bind first"
         config = uvicorn.Config(
             self._app,
-            http="h11",
-            # It is called as the class of a protocol would be.
+            # Both are called as the class of a protocol would be.
+            http=cast(type, self.connections),
             ws="none" if self._websockets is None else cast(type, self._websockets),
             lifespan="off",
             log_config=None,

@@ -174,6 +174,29 @@ async def test_two_lengths_are_refused(http: httpx.AsyncClient) -> None:
     writer.close()
 
 
+async def test_who_says_nothing_and_who_comes_too_often(readiness: Readiness) -> None:
+    """A head that does not come to its end ends the connection; another one has room then."""
+    limits = HttpLimits(per_source=1, head_s=0.2)
+    server = HttpServer(make_app(readiness, Metrics()), host="127.0.0.1", limits=limits)
+    port = int(server.bind().rpartition(":")[2])
+    await server.start()
+    async with asyncio.timeout(5):
+        silent, first = await asyncio.open_connection("127.0.0.1", port)
+        first.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert b" 200 " in await silent.readline()
+        refused, second = await asyncio.open_connection("127.0.0.1", port)
+        assert await refused.read() == b""
+        first.write(b"GET /healthz HTTP/1.1\r\n")
+        assert (await silent.read()).endswith(b"ok\n")
+        assert (server.connections.refused, server.connections.slow) == (1, 1)
+        heard, third = await asyncio.open_connection("127.0.0.1", port)
+        third.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert (await heard.read()).endswith(b"ok\n")
+    for writer in (first, second, third):
+        writer.close()
+    await server.stop(0.3)
+
+
 async def test_taken_port_names_the_setting(http: httpx.AsyncClient) -> None:
     port = http.base_url.port
     assert port is not None
