@@ -271,6 +271,28 @@ def test_only_moderators_of_a_closed_room_bring_and_send_away(
         one.leave()
 
 
+def test_all_devices_ring_and_one_takes_the_call(
+    node: RunningNode, phones: tuple[Phone, Phone, Phone]
+) -> None:
+    _, bob, _ = phones
+    server = ("127.0.0.1", node.ports["udp"])
+    with Phone(server, "bob") as tablet, RoomPhone(bob, "tea") as one:
+        assert tablet.register().status == 200
+        node.command("room", "invite", "tea", "bob")
+        ringing = final(tablet)
+        assert ringing.method == "INVITE"
+        tablet.respond(ringing, 180)
+        one.called()
+        cancel = final(tablet)
+        assert cancel.method == "CANCEL"
+        tablet.respond(cancel, 200)
+        tablet.respond(ringing, 487)
+        assert final(tablet).method == "ACK"
+        node.command("room", "kick", "tea", "bob")
+        assert one.hung_up()
+        tablet.register(expires=0)
+
+
 def test_a_session_on_hold_or_on_its_way_elsewhere_misses_nothing(
     node: RunningNode, phones: tuple[Phone, Phone, Phone]
 ) -> None:
