@@ -90,9 +90,14 @@ class RoomsDesk:
         return served.invite(aor, people)
 
     async def room_history(self, aor: str, after: int, limit: int) -> list[RoomMessage]:
-        """Return messages, oldest first. Raises: StorageError."""
-        table = self._app.storage.rooms.table
-        return await self._app.loop.run_in_executor(None, table.history, aor, limit, after)
+        """Return the first messages behind a number, the newest of all with 0; oldest first.
+
+        Raises: StorageError.
+        """
+        table, loop = self._app.storage.rooms.table, self._app.loop
+        if after:
+            return await loop.run_in_executor(None, table.page, aor, after, limit)
+        return await loop.run_in_executor(None, table.history, aor, limit)
 
     async def room_events(self, aor: str) -> list[RoomEvent]:
         """Return what happened, oldest first. Raises: StorageError."""

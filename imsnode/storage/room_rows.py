@@ -21,6 +21,7 @@ __all__ = [
     "read_events",
     "read_history",
     "read_newest",
+    "read_page",
     "read_room",
     "read_rooms",
     "users_among",
@@ -90,6 +91,13 @@ def write_seen(connection: Connection, aor: str, who: str, number: int) -> None:
     """Note up to which number messages have reached a member; it never goes back."""
     one = _one_member(aor, who).where(room_member.c.seen < number)
     connection.execute(one.values(seen=number))
+
+
+def read_page(connection: Connection, aor: str, after: int, limit: int) -> list[RoomMessage]:
+    """Return the first ``limit`` messages behind a number, oldest first."""
+    c = room_message.c
+    rows = select(room_message).where(c.room == aor, c.number > after)
+    return [_message(row) for row in connection.execute(rows.order_by(c.number).limit(limit))]
 
 
 def read_history(connection: Connection, aor: str, after: int, limit: int) -> list[RoomMessage]:

@@ -27,6 +27,7 @@ from .room_rows import (
     read_events,
     read_history,
     read_newest,
+    read_page,
     read_room,
     read_rooms,
     users_among,
@@ -101,10 +102,15 @@ class RoomTable:
         with self._database.writing() as connection:
             return _change(connection, _Wish(aor, edit, actor, wall), self._names)
 
-    def history(self, aor: str, limit: int, after: int = 0) -> list[RoomMessage]:
-        """Return the newest messages of a room behind a number, oldest first."""
+    def history(self, aor: str, limit: int) -> list[RoomMessage]:
+        """Return the newest messages of a room, oldest first."""
         with self._database.reading() as connection:
-            return read_history(connection, aor, after, limit)
+            return read_history(connection, aor, 0, limit)
+
+    def page(self, aor: str, after: int, limit: int) -> list[RoomMessage]:
+        """Return the first messages of a room behind a number, oldest first."""
+        with self._database.reading() as connection:
+            return read_page(connection, aor, after, limit)
 
     def events(self, aor: str) -> list[RoomEvent]:
         """Return what happened in a room, oldest first, also in one that was removed."""

@@ -166,6 +166,7 @@ def test_a_node_changes_keeps_and_reads_in_order(durable: DurableStore) -> None:
     assert kept[0] == replace(said(2), number=numbers[1])
     assert [one.id for one in durable.call(rooms.read, STAFF, numbers[1], 9)] == ["m0", "m0"]
     assert durable.call(rooms.read, STAFF, kept[-1].number, 9) == []
+    assert [one.id for one in rooms.table.page(STAFF, numbers[0], 2)] == ["m2", "m0"]
     assert rooms.table.newest()[STAFF] == kept[-1].number
     joins = edits.set_members(STAFF, ["sip:new@ims.test"])
     later: Changed = durable.call(lambda done: rooms.change(STAFF, joins, done))

@@ -173,8 +173,13 @@ class Called(ApiModel):
 class Page(ApiModel):
     """Which messages of a history."""
 
-    after: int = Field(default=0, ge=0, lt=2**63, description="Only what is behind this number.")
-    limit: int = Field(default=100, ge=1, le=1000, description="The newest ones, at most so many.")
+    after: int = Field(
+        default=0,
+        ge=0,
+        lt=2**63,
+        description="The first messages behind this number; without it the newest ones.",
+    )
+    limit: int = Field(default=100, ge=1, le=1000, description="At most so many.")
 
 
 class SaidInRoom(ApiModel):

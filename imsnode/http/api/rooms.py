@@ -86,7 +86,10 @@ class RoomDesk(Protocol):
         ...
 
     async def room_history(self, aor: str, after: int, limit: int) -> list[RoomMessage]:
-        """Return messages, oldest first. Raises: StorageError."""
+        """Return the first messages behind a number, the newest of all with 0; oldest first.
+
+        Raises: StorageError.
+        """
         ...
 
     async def room_events(self, aor: str) -> list[RoomEvent]:
