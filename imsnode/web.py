@@ -32,7 +32,7 @@ from .http.api import (
 )
 from .http.app import Readiness, make_app
 from .http.server import HttpServer
-from .http.websockets import Service, WebSockets
+from .http.websockets import Address, Service, WebSockets
 from .http.xcap import PATH as XCAP_PATH
 from .http.xcap import Xcap
 from .identity.tokens import TokenTable
@@ -209,20 +209,20 @@ class Web:
 
 def _websockets(app: App) -> WebSockets:
     """Open the ways that the configuration asks for."""
-    config, driver, sessions = app.config, app.edge.driver, app.sessions
-    services = {}
+    config, driver = app.config, app.edge.driver
+
+    def begin_msrp(secure: bool, _: Address, remote: Address) -> asyncio.Protocol | None:
+        # There are sessions from the first room on, which may come while the node runs.
+        sessions = app.sessions
+        return None if sessions is None else sessions.connections.adopt(remote, secure)
+
+    msrp_bytes = settings_of.msrp_limits(config).message_bytes
+    services = {"/msrp": Service("msrp", msrp_bytes, begin_msrp, config.msrp.websocket_plain)}
     if config.websocket.sip:
         services["/sip"] = Service(
             "sip",
             config.limits.message_size,
             lambda secure, local, remote: driver.adopt("WSS" if secure else "WS", local, remote),
-        )
-    if sessions is not None:
-        services["/msrp"] = Service(
-            "msrp",
-            sessions.connections.limits.message_bytes,
-            lambda secure, _, remote: sessions.connections.adopt(remote, secure),
-            plain=config.msrp.websocket_plain,
         )
     return WebSockets(
         app.loop,

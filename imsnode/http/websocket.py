@@ -129,7 +129,7 @@ class WebSocket(asyncio.Protocol, asyncio.Transport):
             return response
         self._user = self._begin(service, secure)
         if self._user is None:
-            response = frames.reject(503, "Too many connections.\n")
+            response = frames.reject(503, "There is no room for it now.\n")
             response.headers["Retry-After"] = "30"
         elif origin is not None:
             response.headers["Access-Control-Allow-Origin"] = origin  # RFC 7977 7

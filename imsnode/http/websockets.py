@@ -20,7 +20,7 @@ from starlette.routing import Route
 from .origins import Origins
 from .websocket import WebSocket
 
-__all__ = ["Service", "WebSocketStats", "WebSockets"]
+__all__ = ["Address", "Service", "WebSocketStats", "WebSockets"]
 
 Address = tuple[str, int]
 

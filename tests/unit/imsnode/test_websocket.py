@@ -236,6 +236,19 @@ def masked(head: bytes, payload: bytes = b"") -> bytes:
     return head + b"\0\0\0\0" + payload
 
 
+def test_every_cut_gives_the_same_messages(table: Table) -> None:
+    octets = (
+        masked(b"\x81\x85", b"hello") + masked(b"\x02\x83", b"in ") + masked(b"\x89\x81", b"?")
+        + masked(b"\x80\x85", b"parts") + masked(b"\x82\xfe\x00\x80", b"x" * 128)
+    )  # fmt: skip
+    for cut in range(len(octets) + 1):
+        client = Client(table, "/sip", "sip")
+        client.open()
+        client.raw(octets[:cut])
+        client.raw(octets[cut:])
+        assert client.user.messages == [b"hello", b"in parts", b"x" * 128]
+
+
 @pytest.mark.parametrize(
     ("octets", "code"),
     [
