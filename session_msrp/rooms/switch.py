@@ -12,22 +12,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
-from ..chunk import ABORTED, CONTINUED, ENDED, MORE, ByteRange, Chunk
+from ..chunk import ABORTED, ENDED, MORE, ByteRange, Chunk
 from ..errors import BadChunk
 from ..limits import Limits
-from ..outbox import FAIR_BYTES
 from ..printing import print_report, response_to
+from .copying import Copier, SwitchStats
 from .envelope import CPIM, AorOf, Envelope, open_envelope
 from .live import Copies, LiveRoom, Visit
 from .nicknames import read_nickname
 from .values import RoomMessage
 
-__all__ = ["Keeper", "Switch", "SwitchStats"]
+__all__ = ["Keeper", "Switch"]
 
 #: What happens when a message could not be kept: its author may try again (RFC 4975 10.4).
 _NOT_KEPT: Final = 408
-#: Of messages of one session that are being kept; then it is not read any more.
+#: Of messages of one session that are being kept, and what each counts for beside its octets.
 _UNKEPT_BYTES: Final = 1 << 20
+_MESSAGE_BYTES: Final = 1024
 
 Kept = Callable[[RoomMessage | None, float], None]
 
@@ -52,18 +53,6 @@ class Keeper(Protocol):
         ...
 
 
-class SwitchStats:
-    """Counters, plain ints. messages: accepted; copies: chunks that left for participants."""
-
-    __slots__ = ("copies", "messages", "nicknames", "refused")
-
-    def __init__(self) -> None:
-        self.messages = 0
-        self.copies = 0
-        self.refused = 0
-        self.nicknames = 0
-
-
 class Switch:
     """The switch of all rooms of a node.
 
@@ -83,6 +72,7 @@ class Switch:
     ) -> None:
         self.limits = limits
         self.stats = SwitchStats()
+        self._copier = Copier(new_tid, self.stats)
         self._keeper = keeper
         self._new_tid = new_tid
         self._aor_of = aor_of
@@ -147,14 +137,14 @@ class Switch:
         self._count(visit, len(body))
         copies = Copies(self._new_tid(), to, private)
         if private:
-            self._pass_on(copies, body)
+            self._copier.whole(copies, body)
             self._settle(visit, chunk, len(body))
             return
 
         def passed_on() -> None:
             # Whoever came while it was being kept has not found it in the history.
             copies.to = _audience(visit.room, visit, envelope.kind)
-            self._pass_on(copies, body)
+            self._copier.whole(copies, body)
 
         self._keep(visit, chunk, copies, body, passed_on, _nothing)
 
@@ -191,7 +181,7 @@ class Switch:
             self._finish(visit, chunk, copies, octets, at, whole.body)
             return
         if copies is not None:
-            self._pass_on_part(copies, octets, at, chunk.flag)
+            self._copier.part(copies, octets, at, chunk.flag)
         if chunk.flag is not MORE:
             self._answer(visit, chunk, 200)
 
@@ -212,15 +202,15 @@ class Switch:
         """End a message that is complete: the others get its last octets when it is kept."""
         self._count(visit, len(body))
         if copies.private:
-            self._pass_on_part(copies, octets, at, chunk.flag)
+            self._copier.part(copies, octets, at, chunk.flag)
             self._settle(visit, chunk, len(body))
             return
 
         def passed_on() -> None:
-            self._pass_on_part(copies, octets, at, chunk.flag)
+            self._copier.part(copies, octets, at, chunk.flag)
 
         def lost() -> None:
-            self._abort(copies)
+            self._copier.abort(copies)
 
         copies.kept = self._keep(visit, chunk, copies, body, passed_on, lost)
 
@@ -238,15 +228,11 @@ class Switch:
         Args: pass_on: sends the others what they have not got yet; lost: in its place where the
             message could not be kept.
         """
-        visit.unkept += len(body)
-        if visit.unkept >= _UNKEPT_BYTES:
-            self._hold(visit, True)
+        owed = len(body) + _MESSAGE_BYTES
+        self._owe(visit, owed)
 
         def kept(message: RoomMessage | None, now: float) -> None:
-            full = visit.unkept >= _UNKEPT_BYTES
-            visit.unkept -= len(body)
-            if full and visit.unkept < _UNKEPT_BYTES:
-                self._hold(visit, False)
+            self._owe(visit, -owed)
             if message is None:
                 lost()
                 self._answer(visit, chunk, _NOT_KEPT)
@@ -259,11 +245,18 @@ class Switch:
         try:
             number = self._keeper.keep(visit.room, visit.aor, visit.nickname, body, kept)
         except BadChunk:
-            visit.unkept -= len(body)
+            self._owe(visit, -owed)
             lost()
             raise
         visit.says(number)
         return number
+
+    def _owe(self, visit: Visit, octets: int) -> None:
+        """Count what is being kept of a session, which is not read while that is too much."""
+        held = visit.unkept >= _UNKEPT_BYTES
+        visit.unkept += octets
+        if held != (visit.unkept >= _UNKEPT_BYTES):
+            self._hold(visit, not held)
 
     def _settle(self, visit: Visit, chunk: Chunk, size: int) -> None:
         """Answer the last chunk of a message, and report where its author wants that."""
@@ -306,38 +299,6 @@ class Switch:
             raise BadChunk("the recipient knows no private messages", 428)
         return tuple([each for each in private if each.takes(kind)]), True
 
-    # -- out -------------------------------------------------------------------------------------
-
-    def _pass_on(self, copies: Copies, body: bytes) -> None:
-        """Send a whole message."""
-        self._send(copies, _span(0, len(body), len(body)), body, ENDED)
-
-    def _pass_on_part(self, copies: Copies, octets: bytes, start: int, flag: bytes) -> None:
-        """Send octets of a message as a chunk of its own."""
-        end = start + len(octets)
-        copies.sent = max(copies.sent, end)
-        span = _span(start, end, copies.total)
-        self._send(copies, span, octets, CONTINUED if flag is MORE else flag)
-
-    def _send(self, copies: Copies, span: ByteRange, body: bytes, flag: bytes) -> None:
-        """Send a chunk to all it is for: two lines of it are each one's own, all else is shared."""
-        start, rest = self._print(copies.id, span, body, flag)
-        self.stats.copies += len(copies.to)
-        for visit in copies.to:
-            visit.copy(copies, b"%b%b%b" % (start, visit.paths, rest))
-
-    def _print(
-        self, message_id: bytes, span: ByteRange, body: bytes, flag: bytes
-    ) -> tuple[bytes, bytes]:
-        """Return what stands in a SEND before its path lines, and behind them."""
-        tid = self._new_tid()
-        while b"-------" + tid in body:
-            tid = self._new_tid()
-        return b"MSRP %b SEND\r\n" % tid, (
-            b"Message-ID: %b\r\nByte-Range: %b\r\nFailure-Report: no\r\n"
-            b"Content-Type: message/cpim\r\n\r\n%b\r\n-------%b%b\r\n"
-        ) % (message_id, span.print(), body, tid, flag)
-
     # -- ends ------------------------------------------------------------------------------------
 
     def say(self, room: LiveRoom, sender: str, nickname: str, body: bytes, done: Kept) -> None:
@@ -356,7 +317,7 @@ class Switch:
                 to = _audience(room, None, envelope.kind)
                 copies = Copies(self._new_tid(), to, False)
                 copies.number = message.number
-                self._pass_on(copies, body)
+                self._copier.whole(copies, body)
                 self._keeper.passed_on(room, message, now)
             done(message, now)
 
@@ -378,8 +339,7 @@ class Switch:
             envelope = open_envelope(body, False, self._aor_of)
             if envelope is None or not visit.takes(envelope.kind):
                 continue
-            start, rest = self._print(self._new_tid(), _span(0, len(body), len(body)), body, ENDED)
-            replayed.append(b"%b%b%b" % (start, visit.paths, rest))
+            replayed.append(self._copier.printed(visit, body))
         visit.catch_up(replayed, last, ids)
         if visit.overflown:
             self._drop(visit, "too much waited for it")
@@ -401,12 +361,7 @@ class Switch:
         visit.held.pop(message_id, None)
         copies = visit.incoming.pop(message_id, None)
         if copies is not None:
-            self._abort(copies)
-
-    def _abort(self, copies: Copies) -> None:
-        if copies.sent:
-            span = ByteRange(copies.sent + 1, None, copies.total)
-            self._send(copies, span, b"", ABORTED)
+            self._copier.abort(copies)
 
     # -- nicknames -------------------------------------------------------------------------------
 
@@ -430,11 +385,6 @@ class Switch:
 def _audience(room: LiveRoom, author: Visit | None, kind: bytes) -> tuple[Visit, ...]:
     """Return the sessions that get a message to all."""
     return tuple([each for each in room.visits if each is not author and each.takes(kind)])
-
-
-def _span(start: int, end: int, total: int | None) -> ByteRange:
-    """Return the Byte-Range of octets; a longer chunk may be interrupted (RFC 4975 7.1.1)."""
-    return ByteRange(start + 1, end if end - start <= FAIR_BYTES else None, total)
 
 
 def _nothing() -> None:
