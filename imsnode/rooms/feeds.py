@@ -9,7 +9,7 @@ a name in front.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from session_msrp.rooms.dated import dated, plain
@@ -52,25 +52,33 @@ class Feeds:
         self._attendance = attendance
         self._send = send
         self._feeds: dict[tuple[str, str], _Feed] = {}
+        self._stuck: set[tuple[str, str]] = set()
         self._audiences: dict[str, tuple[Room, tuple[str, ...]]] = {}
 
     def outside(self, room: LiveRoom, message: RoomMessage, now: float) -> None:
         """Send a message to the members who are reached so and are not in the room."""
+        aor = room.room.aor
         for who in self._audience(room.room):
-            if who != message.sender and who not in room.participants:
-                self._feed(room.room.aor, who).add((message,))
-            elif who == message.sender and (room.room.aor, who) not in self._feeds:
-                self._attendance.reached(room.room.aor, who, message.number)
+            behind = (aor, who) in self._feeds or (aor, who) in self._stuck
+            if who == message.sender:
+                if not behind:
+                    self._attendance.reached(aor, who, message.number)
+            elif who in room.participants:
+                continue
+            elif (aor, who) in self._stuck and message.number:
+                self.catch_up(room.room, who)
+            else:
+                self._feed(room.room, who).add(message)
 
     def catch_up(self, room: Room, aor: str) -> None:
         """Send a member what they missed."""
         member = room.members.get(aor)
         if member is None or (room.aor, aor) in self._feeds:
             return
-        feed = self._feed(room.aor, aor)
-        feed.reading = True
-        after = self._attendance.seen(room.aor, member)
-        self._store.read(room.aor, after, room.history, feed.read)
+        self._stuck.discard((room.aor, aor))
+        feed = self._feed(room, aor)
+        feed.last = self._attendance.seen(room.aor, member)
+        self.read(feed)
 
     def _audience(self, room: Room) -> tuple[str, ...]:
         known, audience = self._audiences.get(room.aor, (None, ()))
@@ -80,16 +88,26 @@ class Feeds:
             self._audiences[room.aor] = (room, audience)
         return audience
 
-    def _feed(self, room: str, aor: str) -> _Feed:
-        return self._feeds.setdefault((room, aor), _Feed(self, room, aor))
+    def _feed(self, room: Room, aor: str) -> _Feed:
+        return self._feeds.setdefault((room.aor, aor), _Feed(self, room.aor, aor, room.history))
 
     def forget(self, room: str) -> None:
         """Send nothing more of a room that is no more."""
         self._audiences.pop(room, None)
+        self._stuck = {each for each in self._stuck if each[0] != room}
         for feed in [each for each in self._feeds.values() if each.room == room]:
             feed.waiting.clear()
 
     # -- for feeds ---------------------------------------------------------------------------------
+
+    def read(self, feed: _Feed) -> None:
+        """Have a feed go on with what the history has behind its last message."""
+        feed.reading = True
+        self._store.read(feed.room, feed.last, feed.history, feed.read)
+
+    def stuck(self, feed: _Feed) -> None:
+        """Note that a member could not be sent a message that the history has."""
+        self._stuck.add((feed.room, feed.aor))
 
     def submit(self, feed: _Feed, message: RoomMessage) -> None:
         """Hand one message to the pager; after a crash the same one is recognised."""
@@ -126,28 +144,36 @@ class Feeds:
 class _Feed:
     """What is on its way to one member, in order; the next leaves when the pager has the last.
 
-    reading: what came before is being read, and goes first.
+    history: messages the room keeps. last: number of the last message that is done with. reading:
+    what came before is being read, and goes first. overflown: of what waits the history has more.
     """
 
-    def __init__(self, feeds: Feeds, room: str, aor: str) -> None:
+    def __init__(self, feeds: Feeds, room: str, aor: str, history: int) -> None:
         self.room = room
         self.aor = aor
+        self.history = history
+        self.last = 0
         self.reading = False
+        self.overflown = False
         self.waiting: deque[RoomMessage] = deque()
         self._feeds = feeds
         self._sending = False
 
-    def add(self, messages: Iterable[RoomMessage]) -> None:
-        """Send messages behind those that wait."""
-        for message in messages:
-            if len(self.waiting) < _WAITING:
-                self.waiting.append(message)
+    def add(self, message: RoomMessage) -> None:
+        """Send a message behind those that wait."""
+        if self.overflown or len(self.waiting) >= _WAITING:
+            self.overflown = bool(message.number)
+            return
+        self.waiting.append(message)
         self._go_on()
 
     def read(self, messages: Sequence[RoomMessage] | None) -> None:
-        """Take what came before; what is there twice is sent once."""
+        """Take what came before, None when it cannot be read; what is there twice is sent once."""
         self.reading = False
-        if messages:
+        if messages is None:
+            self.waiting.clear()
+            self._feeds.stuck(self)
+        elif messages:
             last = messages[-1].number
             behind = [one for one in self.waiting if not one.number or one.number > last]
             others = [one for one in messages if one.sender != self.aor]
@@ -159,14 +185,21 @@ class _Feed:
     def answered(self, message: RoomMessage, status: int) -> None:
         """Go on when the pager has a message or nobody will take it; else wait for a return."""
         self._sending = False
-        if status in _LATER or 500 <= status < 600:
+        if message.number and (status in _LATER or 500 <= status < 600):
             self.waiting.clear()
+            self.overflown = False
+            self._feeds.stuck(self)
         elif message.number:
+            self.last = message.number
             self._feeds.over(self, message.number)
         self._go_on()
 
     def _go_on(self) -> None:
         if self._sending or self.reading:
+            return
+        if not self.waiting and self.overflown:
+            self.overflown = False
+            self._feeds.read(self)
             return
         if not self.waiting:
             self._feeds.end(self)

@@ -110,6 +110,7 @@ def test_a_device_without_sessions_gets_messages_one_after_the_other(house: Hous
     house.say(alice, b"four")
     house.sent[3][2](503, "Service Unavailable")
     house.say(alice, b"five")
+    assert texts([house.sent[4][1]]) == [b"four"]
     house.sent[4][2](480, "Temporarily Unavailable")
     house.register(BOB)
     assert texts([house.sent[5][1]]) == [b"four"]
@@ -121,6 +122,20 @@ def test_a_device_without_sessions_gets_messages_one_after_the_other(house: Hous
     assert house.store.marks[ROOM, BOB] == 5
     house.enter("bob")
     assert not house.live.room.members[BOB].pager
+
+
+def test_a_slow_member_gets_what_did_not_fit_from_the_history(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imsnode.rooms.feeds._WAITING", 2)
+    house.change(edits.set_pager(ROOM, BOB, True))
+    alice = house.enter("alice")
+    said = [b"%d" % number for number in range(7)]
+    for text in said:
+        house.say(alice, text)
+    for number in range(7):
+        house.sent[number][2](200, "OK")
+    assert texts([body for _, body, _ in house.sent]) == said
 
 
 def test_who_does_not_come_is_called_again_later(house: House) -> None:
