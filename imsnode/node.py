@@ -414,7 +414,7 @@ class Node:
         deferring = self.deferring if request.method == "INVITE" else None
         if deferring is not None and self.privacy.hides(request, principal):
             deferring = None  # its messages would be told to be the caller's
-        if deferring is not None and deferring.wants(request, targets):
+        if deferring is not None and deferring.wants(request, aor, targets):
             refusal = deferring.take(request, flow, sender, aor, bool(targets), now)
             if refusal is not None:
                 self._refuse(request, flow, refusal, now)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from pager import Pager, rules
+from pager import Pager, StoreMode, rules
 from pager.ports import Clock, Ledger
 from pager.values import LedgerEntry, Notice
 from session_msrp.errors import MediaError
@@ -127,15 +127,20 @@ class Deferring:
 
     # -- INVITEs -----------------------------------------------------------------------------------
 
-    def wants(self, request: Request, targets: Sequence[Target]) -> bool:
+    def wants(self, request: Request, called: str, targets: Sequence[Target]) -> bool:
         """Say whether an INVITE for a user is to be answered here and not sent to devices."""
         if request.to_tag or not _offers_session(request):
             return False
         if not targets:
-            return self.settings.deferred
+            return self._defers(called)
         return self.settings.interwork and all(
             capability_of(target).sessions is False for target in targets
         )
+
+    def _defers(self, called: str) -> bool:
+        """Say whether anything is stored for a user."""
+        mode = self._pager.settings.mode_for(called)
+        return self.settings.deferred and mode is not StoreMode.OFF
 
     def take(
         self,
@@ -191,12 +196,11 @@ class Deferring:
             return None
         return Standby(self, request, flow, caller, called)
 
-    def takes_over(self, status: int) -> tuple[bool, bool]:
+    def takes_over(self, called: str, status: int) -> tuple[bool, bool]:
         """Say whether a call is taken that devices have answered so, and whether they are there."""
-        unable = status in UNABLE
-        return (
-            self.settings.interwork if unable else status in _AWAY and self.settings.deferred
-        ), unable
+        if status in UNABLE:
+            return self.settings.interwork, True
+        return status in _AWAY and self._defers(called), False
 
     def moved(
         self, aor: str, old: tuple[Binding, ...], new: tuple[Binding, ...], now: float

@@ -169,7 +169,7 @@ class Standby:
             PLAIN.on_final(fork, response, status, now)
 
     def _take(self, fork: Fork, status: int, now: float) -> bool:
-        takes, there = self._deferring.takes_over(status)
+        takes, there = self._deferring.takes_over(self._called, status)
         transaction = fork.server_tx
         if not takes or transaction is None or fork.cancelled:
             return False

@@ -37,6 +37,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
         "judy",
         "kate",
         "liam",
+        "mia",
     )
     home = tmp_path_factory.mktemp("deferred") / "node"
     with RunningNode(home, extra=EXTRA, users=people) as running:
@@ -333,3 +334,17 @@ def test_a_large_message_to_a_device_without_sessions_is_a_link(
         assert message.get("content-type").startswith("message/external-body;")
         assert "size=250000" in message.get("content-type")
         assert message.get("conversation-id") == "f81d4fae-7dec-11d0-a765-00a0c91e6bf6"
+
+
+def test_what_was_answered_200_survives_the_node(node: RunningNode, alice: Phone) -> None:
+    """The answer to a message leaves behind its commit; the node is killed right after it."""
+    with MsrpClient() as near:
+        Taken(alice, "mia", near)
+        near.send(b"one")
+        near.send(b"two")
+        near.until(Delivered, 3)
+        node.kill()
+    node.start()
+    with Phone(("127.0.0.1", node.ports["udp"]), "mia") as mia:
+        assert mia.register().status == 200
+        assert words(mia, 2) == [b"one", b"two"]
