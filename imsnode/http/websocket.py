@@ -113,6 +113,7 @@ class WebSocket(asyncio.Protocol, asyncio.Transport):
         secure = self._wire.get_extra_info("sslcontext") is not None
         service = table.service(request.path)
         if service is None:
+            table.stats.malformed += 1
             return frames.reject(404, "There is nothing here.\n")
         host, origin = (_only(request.headers.get_all(name)) for name in ("Host", "Origin"))
         refusal = table.origins.refusal(host, origin)

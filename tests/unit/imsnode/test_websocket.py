@@ -200,6 +200,7 @@ def test_refused(
     assert client.open(**headers).status_code == status
     assert client.wire.end == "closed"
     assert not table.users
+    assert table.stats.forbidden + table.stats.malformed == 1
     client.connection.connection_lost(None)
 
 
