@@ -52,30 +52,31 @@ class Feeds:
         self._attendance = attendance
         self._send = send
         self._feeds: dict[tuple[str, str], _Feed] = {}
-        self._stuck: set[tuple[str, str]] = set()
         self._audiences: dict[str, tuple[Room, tuple[str, ...]]] = {}
 
     def outside(self, room: LiveRoom, message: RoomMessage, now: float) -> None:
-        """Send a message to the members who are reached so and are not in the room."""
+        """Send a message to the members who are reached so and are not in the room.
+
+        Who lacks something of what was before it gets that first. The attendance hears of the
+        message after this.
+        """
         aor = room.room.aor
         for who in self._audience(room.room):
-            behind = (aor, who) in self._feeds or (aor, who) in self._stuck
-            if who == message.sender:
-                if not behind:
-                    self._attendance.reached(aor, who, message.number)
-            elif who in room.participants:
+            if who in room.participants:
                 continue
-            elif (aor, who) in self._stuck and message.number:
+            feed = self._feeds.get((aor, who))
+            if feed is None and self._attendance.owes(room.room, who):
                 self.catch_up(room.room, who)
-            else:
+            elif who != message.sender:
                 self._feed(room.room, who).add(message)
+            elif feed is None:
+                self._attendance.reached(aor, who, message.number)
 
     def catch_up(self, room: Room, aor: str) -> None:
         """Send a member what they missed."""
         member = room.members.get(aor)
         if member is None or (room.aor, aor) in self._feeds:
             return
-        self._stuck.discard((room.aor, aor))
         feed = self._feed(room, aor)
         feed.last = self._attendance.seen(room.aor, member)
         self.read(feed)
@@ -94,7 +95,6 @@ class Feeds:
     def forget(self, room: str) -> None:
         """Send nothing more of a room that is no more."""
         self._audiences.pop(room, None)
-        self._stuck = {each for each in self._stuck if each[0] != room}
         for feed in [each for each in self._feeds.values() if each.room == room]:
             feed.waiting.clear()
 
@@ -104,10 +104,6 @@ class Feeds:
         """Have a feed go on with what the history has behind its last message."""
         feed.reading = True
         self._store.read(feed.room, feed.last, feed.history, feed.read)
-
-    def stuck(self, feed: _Feed) -> None:
-        """Note that a member could not be sent a message that the history has."""
-        self._stuck.add((feed.room, feed.aor))
 
     def submit(self, feed: _Feed, message: RoomMessage) -> None:
         """Hand one message to the pager; after a crash the same one is recognised."""
@@ -172,7 +168,6 @@ class _Feed:
         self.reading = False
         if messages is None:
             self.waiting.clear()
-            self._feeds.stuck(self)
         elif messages:
             last = messages[-1].number
             behind = [one for one in self.waiting if not one.number or one.number > last]
@@ -188,7 +183,6 @@ class _Feed:
         if message.number and (status in _LATER or 500 <= status < 600):
             self.waiting.clear()
             self.overflown = False
-            self._feeds.stuck(self)
         elif message.number:
             self.last = message.number
             self._feeds.over(self, message.number)

@@ -35,9 +35,9 @@ class Onlooker(Protocol):
 class RoomKeeper:
     """See `session_msrp.rooms.switch.Keeper`.
 
-    onlookers: hear of messages. Args: call_of(room, aor): the Call-ID of the session in which
-        somebody is in a room, b"" for who is in it by none. judge(body, sender, room): the rule by
-        which a message/cpim is refused, "" for none.
+    onlookers: hear of messages, in this order. Args: call_of(room, aor): the Call-ID of the session
+        in which somebody is in a room, b"" for who is in it by none. judge(body, sender, room): the
+        rule by which a message/cpim is refused, "" for none.
     """
 
     def __init__(

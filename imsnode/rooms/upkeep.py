@@ -49,7 +49,7 @@ class Upkeep:
         app = self._app
         self.attendance.start([live.room for live in rooms.values()], self._store.table.newest())
         self.feeds = Feeds(self._store, self.attendance, app.messaging.submit)
-        self.keeper.onlookers += [self.attendance, self.feeds]
+        self.keeper.onlookers += [self.feeds, self.attendance]
         self.returns = Returns(
             rooms, self._store, change, self.attendance, self.feeds, invite, app.location.targets
         )

@@ -117,7 +117,7 @@ class House:
         self.attendance = Attendance(self.store, self.timers)
         self.sent: list[tuple[str, bytes, Callable[[int, str], None]]] = []
         self.feeds = Feeds(self.store, self.attendance, self.send)
-        keeper.onlookers += [self.attendance, self.feeds]
+        keeper.onlookers += [self.feeds, self.attendance]
         self.invited: list[tuple[str, Callable[[int], None]]] = []
         self.here: set[str] = set()
         rooms = {ROOM: self.live}
