@@ -18,16 +18,20 @@ cdef class Framer:
     cdef Chunk _head
     cdef Py_ssize_t _head_bytes
     cdef bytes _marker
+    cdef bytes _more
+    cdef Py_ssize_t _more_at
     cdef Py_ssize_t _offset
     cdef Py_ssize_t _piece_bytes
     cdef Py_ssize_t _searched
     cdef bytearray _tail
     cdef public bint closed
 
+    @cython.locals(end=Py_ssize_t, stop=Py_ssize_t)
     cpdef feed(self, bytes data)
     @cython.locals(chunk=Chunk)
     cpdef Chunk next(self)
     cdef _keep(self)
+    cdef _keep_more(self)
     @cython.locals(tail=bytearray, enough=Py_ssize_t)
     cdef bint _worth_a_look(self) except -1
     @cython.locals(

@@ -51,7 +51,9 @@ class Framer:
         self._piece_bytes = min(limits.chunk_bytes, _PIECE_BYTES)
         self._data = b""  # what is being cut, up to `_at` it is
         self._at = 0
-        self._tail = bytearray()  # the beginning of a chunk whose end has not come
+        self._tail = bytearray()  # the beginning of a chunk whose end had not come
+        self._more = b""  # what came with its end, of which only that was put behind the tail
+        self._more_at = 0
         self._searched = 0
         self._marker = b""  # of the chunk at the front, once its first line is there
         self._head: Chunk | None = None  # of a chunk of which pieces have been handed on
@@ -61,7 +63,9 @@ class Framer:
     @property
     def mid_chunk(self) -> bool:
         """True while a chunk has begun and its end has not come."""
-        return bool(self._tail) or self._head is not None or self._at < len(self._data)
+        return (
+            bool(self._tail or self._more) or self._head is not None or self._at < len(self._data)
+        )
 
     def feed(self, data: bytes) -> None:
         """Take octets as they arrived; ignored after an error."""
@@ -69,11 +73,18 @@ class Framer:
             return
         if self._at < len(self._data):
             self._keep()
-        if self._tail:
-            self._tail += data
-        else:
+        if self._more:
+            self._keep_more()
+        if not self._tail:
             self._data = data
             self._at = 0
+            return
+        end = octets.find_in(data, self._marker, 0, len(data)) if self._marker else -1
+        stop = len(data) if end < 0 else min(len(data), end + len(self._marker) + 3)
+        self._tail += memoryview(data)[:stop]
+        if stop < len(data):
+            self._more = data
+            self._more_at = stop
 
     def next(self) -> Chunk | None:
         """Return the next chunk or piece of one, None when more octets are needed.
@@ -84,6 +95,8 @@ class Framer:
             return None
         try:
             if self._tail:
+                if self._more and not self._worth_a_look():
+                    self._keep_more()
                 if not self._worth_a_look():
                     return None
                 self._data = bytes(self._tail)
@@ -94,15 +107,17 @@ class Framer:
             chunk = self._first() if self._head is None else self._further(self._head)
         except FramingError:
             self.closed = True
-            self._data = b""
+            self._data = self._more = b""
             self._tail.clear()
             raise
-        if self._at < len(self._data):
-            if chunk is None:
-                self._keep()
-        else:
-            self._data = b""
-            self._at = 0
+        if self._at == len(self._data):
+            self._data, self._at = self._more, self._more_at
+            self._more, self._more_at = b"", 0
+        elif chunk is None:
+            self._keep()
+            if self._more:
+                self._keep_more()
+                return self.next()
         return chunk
 
     def _keep(self) -> None:
@@ -110,6 +125,12 @@ class Framer:
         self._tail += memoryview(self._data)[self._at :]
         self._data = b""
         self._at = 0
+
+    def _keep_more(self) -> None:
+        """Put all that came where more can be added to it: there was no end in it."""
+        self._tail += memoryview(self._more)[self._more_at :]
+        self._more = b""
+        self._more_at = 0
 
     def _worth_a_look(self) -> bool:
         """Say whether what has gathered ends a chunk, or is so much that something must be done.

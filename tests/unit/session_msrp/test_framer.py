@@ -116,3 +116,20 @@ def test_octets_that_trickle_in_are_not_searched_again_and_again() -> None:
     chunk = framer.next()
     assert chunk is not None
     assert len(chunk.body) == 20_000
+
+
+@pytest.mark.parametrize("size", [1, 7, 150, 700, 5000])
+@pytest.mark.parametrize("room", [100, 600, 1 << 16])
+def test_however_a_stream_is_cut_the_same_octets_come(size: int, room: int) -> None:
+    """Whole chunks, pieces and false ends, with the same transaction id again and again."""
+    bodies = [b"a" * 10, b"\r\n-------abcd1234" * 40, b"b" * 650, b"", b"\r\n-------abcd1234$x" * 9]
+    stream = b"".join(HEAD + body + END for body in bodies) * 3
+    framer, found = Framer(Limits(chunk_bytes=room)), [b""]
+    for at in range(0, len(stream), size):
+        framer.feed(stream[at : at + size])
+        while (chunk := framer.next()) is not None:
+            found[-1] += chunk.body
+            if chunk.flag is not MORE:
+                found.append(b"")
+    assert found == [*bodies * 3, b""]
+    assert not framer.mid_chunk
