@@ -50,6 +50,14 @@ class Link(Protocol):
         """Know of an end that is reached over this connection from now on."""
         ...
 
+    def hold(self, whom: object) -> None:
+        """Read nothing more until ``release`` is called with the same."""
+        ...
+
+    def release(self, whom: object) -> None:
+        """Read on unless somebody else has to be waited for."""
+        ...
+
 
 class Leg:
     """One end of a stream. own: the URI this end sends to, its single use per connection (M3).
@@ -215,6 +223,10 @@ class Anchor:
     def gave_out(self, uri: MsrpUri) -> bool:
         """Say whether a URI is one of ours: what passes here a second time is anchored already."""
         return uri.key in self._by_key
+
+    def leg(self, uri: MsrpUri) -> Leg | None:
+        """Return the leg whose end sends to a URI of ours."""
+        return self._by_key.get(uri.key)
 
     # -- chunks ----------------------------------------------------------------------------------
 

@@ -117,7 +117,7 @@ class Connection(asyncio.Protocol):
         self.hold(self)
         for leg in self.legs:
             sender = leg.other.link
-            if isinstance(sender, Connection):
+            if sender is not None:
                 sender.hold(self)
         if self._table.relay is not None:
             self._table.relay.choked(self)
@@ -159,7 +159,7 @@ class Connection(asyncio.Protocol):
         """Carry an end from now on."""
         self.legs.add(leg)
         sender = leg.other.link
-        if isinstance(sender, Connection):
+        if sender is not None:
             sender.release(leg)
             if self.choked_since:
                 sender.hold(self)

@@ -17,7 +17,7 @@ from session_msrp.authorizing import RelayLink
 from session_msrp.chunk import Chunk
 from session_msrp.limits import Limits
 from session_msrp.relay import Relay
-from session_msrp.uri import MsrpUri
+from session_msrp.uri import MsrpUri, parse_uri
 from sip.aio.listener import Bound, open_socket
 from sip.sources import source_of
 
@@ -25,6 +25,7 @@ from ..resolver import Resolver
 from .connection import Connection
 from .dialling import ANY_PORT, Dialler, is_address
 from .ends import End, Ends
+from .inward import Inward
 from .websocket import WebSocketLink
 
 __all__ = ["ConnectionLimits", "ConnectionStats", "Connections"]
@@ -114,6 +115,7 @@ class Connections:
         self._ended = ended
         self._per_source: dict[str, int] = {}
         self._opened: dict[tuple[str, int, bool, bytes], Connection] = {}
+        self._inwards: dict[Leg, Inward] = {}
         self._sockets: list[tuple[socket, Bound, ssl.SSLContext | None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.TimerHandle | None = None
@@ -229,6 +231,9 @@ class Connections:
 
     def _connect_to(self, leg: Leg) -> None:
         """Reach an end over a connection of ours; one to the same peer is shared (RFC 4975 5.4)."""
+        if self.client_of(leg) is not None:
+            leg.bind(self._inward(leg))
+            return
         connection = self.dial(leg.target, leg.own.startswith(b"msrps"), leg.fingerprint)
         if isinstance(connection, str):
             self.loop.call_soon(self._ended, leg, connection)
@@ -244,11 +249,27 @@ class Connections:
             return "this node may not connect to its address"
         return self._opened_to(target, secure, fingerprint) or "too many connections"
 
+    def client_of(self, leg: Leg) -> RelayLink | None:
+        """Return the connection of an end that has this node for its relay."""
+        if self.relay is None or b" " not in leg.path:
+            return None
+        grant = self.relay.grants.find(parse_uri(leg.first), self.now())
+        return None if grant is None else grant.link
+
+    def _inward(self, leg: Leg) -> Inward:
+        inward = self._inwards.get(leg)
+        if inward is None:
+            inward = self._inwards[leg] = Inward(self, leg)
+        return inward
+
     def reach(self, uri: MsrpUri) -> RelayLink | None:
         """Return a connection to a next hop of the relay, None where there may be none.
 
         A name is looked up, and its addresses are held against what is allowed, while it dials.
         """
+        leg = self.anchor.leg(uri)
+        if leg is not None and self.client_of(leg) is not None:
+            return self._inward(leg).far
         if uri.transport != b"tcp" or (
             is_address(uri.host) and not self._may_connect(*uri.address)
         ):
@@ -304,7 +325,6 @@ class Connections:
                 connection.flush()
 
     def _hold(self, link: Link, leg: Leg) -> None:
-        assert isinstance(link, Connection)
         link.hold(leg)
 
     def released(self, connection: Connection) -> None:
@@ -341,6 +361,9 @@ class Connections:
         """Let go of an end; a connection that nobody uses any more is closed."""
         connection = leg.link
         leg.link = None
+        inward = self._inwards.pop(leg, None)
+        if inward is not None:
+            inward.close()
         for waiting in list(self.holding):
             waiting.release(leg)
         if isinstance(connection, Connection):

@@ -63,6 +63,8 @@ class MsrpClient:
         self.answered: Media | None = None  # its section, with all attributes
         self.socket: socket.socket | None = None
         self.connects = False
+        #: URI of the relay it uses, and whose connection is its socket then.
+        self.relay = b""
         self.renew()
 
     def renew(self) -> None:
@@ -93,6 +95,8 @@ class MsrpClient:
     def sdp(self, setup: bytes) -> bytes:
         """Return this end's description."""
         media = new_media(self.own, self.host, self.types, setup or b"-")
+        if self.relay:
+            media.set_attribute(b"path", self.relay + b" " + self.own.raw)
         if not setup:
             media.remove_attributes(b"setup")
         if self.fingerprint:
@@ -126,6 +130,7 @@ class MsrpClient:
         [media] = [each for each in sdp.media if is_session(each)]
         self.peer, self.answered = read_media(sdp, media), media
         path = b" ".join(uri.raw for uri in self.peer.path)
+        path = self.relay + b" " + path if self.relay else path
         self.session = Session(
             self.own.raw, path, lambda: secrets.token_hex(8).encode(), Limits(), self.types.split()
         )

@@ -12,15 +12,17 @@ import pytest
 from session_msrp.chunk import Chunk
 from session_msrp.framer import Framer
 from session_msrp.limits import Limits
+from session_msrp.media import ACTIVE, PASSIVE
 from session_msrp.printing import print_request
 from session_msrp.session import Delivered, Reported, Session
 from sip.digest import SHA_256, answer, ha1, parse_challenge
-from tests.support.msrp import WAIT_S, MsrpClient
+from tests.support.msrp import WAIT_S, Dialog, MsrpClient
 from tests.support.names import NameServer
+from tests.support.phone import Phone
 from tests.support.running import RunningNode
 
 EXTRA = (
-    '[msrp]\nrelay = true\nlisten = ["tcp:127.0.0.1:0", "tls:127.0.0.1:0"]\n'
+    '[msrp]\nrelay = true\nanchor = "always"\nlisten = ["tcp:127.0.0.1:0", "tls:127.0.0.1:0"]\n'
     '[network]\nallow = ["127.0.0.0/8"]\n'
 )
 RELAY = b"msrps://alice@msrp.ims.test;tcp"
@@ -127,3 +129,32 @@ def test_who_is_switched_off_has_no_relay(node: RunningNode) -> None:
             assert link.recv(65536).startswith(b"MSRP send1 481 ")
         finally:
             node.command("user", "enable", "sip:alice@ims.test")
+
+
+@pytest.mark.parametrize("setup", [PASSIVE, ACTIVE])
+def test_who_is_called_has_the_relay(node: RunningNode, setup: bytes) -> None:
+    """The anchor and the relay are the same node: between them nothing leaves it."""
+    server = ("127.0.0.1", node.ports["udp"])
+    with (
+        Phone(server, "carol") as carol, Phone(server, "alice") as alice,
+        MsrpClient() as near, MsrpClient(setup) as far,
+    ):  # fmt: skip
+        assert alice.register().status == 200
+        link = connect(node)
+        asked = auth(link, far.own.raw)
+        far.relay = auth(link, far.own.raw, credentials(asked)).fields[b"use-path"]
+        dialog = Dialog(carol, alice, near, far)
+        far.socket = link
+        if setup == ACTIVE:
+            far.send(None)
+        near.open()
+        sent = near.send(b"hello", success_report=True)
+        assert far.messages() == [b"hello"]
+        near.until(Reported)
+        assert Delivered(sent) in near.events
+        far.send(b"x" * 200_000)
+        assert near.messages() == [b"x" * 200_000]
+        near.send(b"y" * 200_000)
+        assert far.messages(2) == [b"hello", b"y" * 200_000]
+        dialog.hang_up()
+        assert near.ended()
