@@ -9,7 +9,7 @@ from typing import Final
 from pager.ports import Clock
 from session_msrp.errors import BadChunk
 from session_msrp.rooms.dated import wrapped
-from session_msrp.rooms.envelope import AorOf, open_envelope
+from session_msrp.rooms.envelope import NOTICES, AorOf, open_envelope
 from session_msrp.rooms.live import LiveRoom
 from session_msrp.rooms.switch import Switch
 from session_msrp.rooms.values import RoomMessage
@@ -31,7 +31,6 @@ _SILENT: Final = Refusal(403, b"Not one who may speak in this room", ())
 _HIDDEN: Final = Refusal(403, b"Nobody speaks here without a name", ())
 _LARGE: Final = Refusal(413, b"The message is too large", ())
 #: Told about messages, and of no use to a room.
-_NOTICES: Final = frozenset((b"message/imdn+xml", b"application/im-iscomposing+xml"))
 
 
 class Door:
@@ -111,13 +110,13 @@ class Door:
         """
         kind = request.get("content-type") or b"text/plain"
         if not is_cpim(kind):
-            if media_type(kind) in _NOTICES:
+            if media_type(kind) in NOTICES:
                 return None
             message = wrapped(sender, room, self._clock.wall(), kind, request.body)
             return message.encode()
         envelope = open_envelope(request.body, False, self._aor_of)
         assert envelope is not None
-        if envelope.kind in _NOTICES:
+        if envelope.kind in NOTICES:
             return None
         if envelope.senders != {sender}:
             raise BadChunk("From inside the content is somebody else", 403)

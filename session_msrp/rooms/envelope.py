@@ -14,12 +14,14 @@ from sip.uri import Uri, parse_uri
 
 from ..errors import BadChunk
 
-__all__ = ["CPIM", "AorOf", "Envelope", "canonical", "open_envelope"]
+__all__ = ["CPIM", "NOTICES", "AorOf", "Envelope", "canonical", "open_envelope"]
 
 #: The address of record of a URI, as the node sees it.
 AorOf = Callable[[Uri], str]
 
 CPIM: Final = b"message/cpim"
+#: Types of content about messages, not messages: nobody who was away wants them later.
+NOTICES: Final = frozenset((b"message/imdn+xml", b"application/im-iscomposing+xml"))
 #: How far the headers of a wrapper may reach before they end.
 _HEAD_BYTES: Final = 16 * 1024
 _BLANK: Final = b"\r\n\r\n"

@@ -23,17 +23,17 @@ WAITING_BYTES: Final = 1 << 20
 class Copies:
     """The copies of one message.
 
-    id: their Message-ID. to: who was there at the first chunk. sent: how far the message has left,
-    of total octets, None while that is not known. kept: id of the message in the history, once it
-    is on its way there; number: its place once it has one.
+    id: their Message-ID. passing: it is not kept. to: who was there at the first chunk. sent: how
+    far the message has left, of total octets, None while that is not known. kept: id of the message
+    in the history, once it is on its way there; number: its place once it has one.
     """
 
-    __slots__ = ("id", "kept", "number", "private", "sent", "to", "total")
+    __slots__ = ("id", "kept", "number", "passing", "sent", "to", "total")
 
-    def __init__(self, message_id: bytes, to: tuple[Visit, ...], private: bool) -> None:
+    def __init__(self, message_id: bytes, to: tuple[Visit, ...], passing: bool) -> None:
         self.id = message_id
         self.to = to
-        self.private = private
+        self.passing = passing
         self.sent = 0
         self.total: int | None = None
         self.kept = ""

@@ -17,7 +17,7 @@ from ..errors import BadChunk
 from ..limits import Limits
 from ..printing import print_report, response_to
 from .copying import Copier, SwitchStats
-from .envelope import CPIM, AorOf, Envelope, open_envelope
+from .envelope import CPIM, NOTICES, AorOf, Envelope, open_envelope
 from .live import Copies, LiveRoom, Visit
 from .nicknames import read_nickname
 from .values import RoomMessage
@@ -133,10 +133,9 @@ class Switch:
             raise BadChunk("octets are missing")
         envelope = open_envelope(body, False, self._aor_of)
         assert envelope is not None
-        to, private = self._recipients(visit, envelope)
+        copies = Copies(self._new_tid(), *self._recipients(visit, envelope))
         self._count(visit, len(body))
-        copies = Copies(self._new_tid(), to, private)
-        if private:
+        if copies.passing:
             self._copier.whole(copies, body)
             self._settle(visit, chunk, len(body))
             return
@@ -201,7 +200,7 @@ class Switch:
     ) -> None:
         """End a message that is complete: the others get its last octets when it is kept."""
         self._count(visit, len(body))
-        if copies.private:
+        if copies.passing:
             self._copier.part(copies, octets, at, chunk.flag)
             self._settle(visit, chunk, len(body))
             return
@@ -277,7 +276,10 @@ class Switch:
     # -- to whom ---------------------------------------------------------------------------------
 
     def _recipients(self, visit: Visit, envelope: Envelope) -> tuple[tuple[Visit, ...], bool]:
-        """Return who gets a message, and whether it is private. Raises: BadChunk."""
+        """Return who gets a message, and whether it is passing: private, or a notice.
+
+        Raises: BadChunk.
+        """
         room, author = visit.room, visit.participant
         if not envelope.senders <= author.identities:
             raise BadChunk("the sender in the wrapper is another", 403)
@@ -288,7 +290,7 @@ class Switch:
         [uri] = envelope.recipients
         kind = envelope.kind
         if uri == room.room.aor:
-            return _audience(room, visit, kind), False
+            return _audience(room, visit, kind), kind in NOTICES
         recipient = room.find(uri)
         if recipient is None or (recipient is author and len(author.visits) == 1):
             raise BadChunk("nobody here has this address", 404)

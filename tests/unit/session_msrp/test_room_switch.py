@@ -319,6 +319,17 @@ def test_who_comes_back_gets_what_was_missed_then_what_is_new_each_once() -> Non
     assert bob.texts == [b"1", b"2", b"3", b"4", b"5", b"6"]
 
 
+@pytest.mark.parametrize("kind", [b"application/im-iscomposing+xml", b"message/imdn+xml"])
+@pytest.mark.parametrize("size", [0, 60])
+def test_a_notice_to_all_is_passed_on_and_not_kept(kind: bytes, size: int) -> None:
+    world = RoomWorld(10, held=True)
+    alice, bob = world.enter("alice"), world.enter("bob")
+    alice.send(cpim(b"<x/>", aor("alice"), kind=kind), size)
+    assert bob.texts == [b"<x/>"]
+    assert alice.last == 200
+    assert world.waiting == world.passed == []
+
+
 def test_what_the_history_has_already_does_not_come_again_in_chunks() -> None:
     world = RoomWorld(10, held=True)
     alice, bob = world.enter("alice"), world.enter("bob")
