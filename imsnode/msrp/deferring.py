@@ -59,6 +59,14 @@ _KEPT: Final = frozenset(
 )
 #: How long a session that lost its connection may be taken up again by a new offer.
 _RESUME_S: Final = 30.0
+#: What a talk says of its end, and the rule it is by; anything else is somebody's hanging up.
+_ENDS: Final = (
+    ("connection: ", rules.CONNECTION_LOST),
+    ("nobody connected", rules.CONNECTION_LOST),
+    ("the session timer", rules.TIMER_OVER),
+    ("nothing passed", rules.SESSION_IDLE),
+    ("the node stops", rules.NODE_STOPPED),
+)
 #: Final answers after which no device can take the session for the moment, and those after which
 #: it may be taken by other means.
 _MEDIA: Final = re.compile(rb"^m=([a-z]+) [1-9]", re.MULTILINE)
@@ -261,18 +269,20 @@ class Deferring:
                 return talk
         return None
 
-    def ended(self, talk: Talk, user: Taken | FileTaken, reason: str) -> None:
+    def ended(self, talk: Talk, user: Taken | FileTaken, status: int, reason: str) -> None:
         """Have the ledger say what a session was that the node took."""
         there = self._open.get((user.caller, user.called))
         if there is not None:
             there.discard(talk)
             if not there:
                 del self._open[(user.caller, user.called)]
+        if status >= 300:
+            return  # it could not be taken after all
         wall = self._clock.wall()
         began = wall - (self._clock.now() - talk.began)
         steps = [
             (began, rules.TAKEN, "", 200, user.rule),
-            (wall, rules.SESSION_ENDED, reason, 0, rules.HUNG_UP),
+            (wall, rules.SESSION_ENDED, reason, 0, _why(reason)),
         ]
         if user.verdict:
             steps.insert(1, (wall, rules.FILE, "", 0, user.verdict))
@@ -282,6 +292,11 @@ class Deferring:
                 rules.ENDED, notice=Notice(rules.SESSION, b""),
             )
         )  # fmt: skip
+
+
+def _why(reason: str) -> str:
+    """Return the rule behind the end of a talk, which `Talk` names in words."""
+    return next((rule for words, rule in _ENDS if reason.startswith(words)), rules.HUNG_UP)
 
 
 def _offers_session(request: Request) -> bool:

@@ -270,7 +270,7 @@ class FileTaken(Listener):
 
     def ended(self, talk: Talk, status: int, reason: str, now: float) -> None:
         """Have it noted; what has come waits for the rest."""
-        self._deferring.ended(talk, self, reason)
+        self._deferring.ended(talk, self, status, reason)
         if self._storing is not None and self.verdict == "file-unfinished" and not self._broken:
             self._filing.wait(self)
 

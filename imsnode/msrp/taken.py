@@ -117,7 +117,7 @@ class Taken(Listener):
 
     def ended(self, talk: Talk, status: int, reason: str, now: float) -> None:
         """Have it noted."""
-        self._deferring.ended(talk, self, reason)
+        self._deferring.ended(talk, self, status, reason)
         if self.sender is not None:
             self.sender.ended(talk, status, reason, now)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from imsnode.msrp.deferring import Deferring, DeferringSettings
-from pager import PagerSettings, StoreMode
+from pager import LedgerEntry, PagerSettings, StoreMode
 from sip.flow import Flow
 from sip.forward import Target
 from sip.limits import Limits
@@ -105,3 +105,25 @@ def test_who_has_a_device_that_takes_sessions_alone() -> None:
     assert node._pager.bridged == {BOB}
     node.moved(BOB, (only,), (), 0.0)
     assert node._pager.bridged == set()
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "rule"),
+    [
+        (200, "hung up", "hung-up"),
+        (200, "connection: reset", "connection-lost"),
+        (200, "the session timer ended", "session-timer"),
+        (200, "nothing passed for too long", "session-idle"),
+        (200, "the node stops", "node-stopped"),
+        (488, "No MSRP listener for this transport", ""),
+    ],
+)
+def test_the_ledger_says_how_a_session_ended(status: int, reason: str, rule: str) -> None:
+    entries: list[LedgerEntry] = []
+    node = deferring(BOTH)
+    node._ledger = SimpleNamespace(note=entries.append)
+    node._clock = SimpleNamespace(now=lambda: 9.0, wall=lambda: 100.0)
+    talk: Any = SimpleNamespace(id="t1", call_id=b"c1", began=2.0)
+    user: Any = SimpleNamespace(caller="a", called="b", octets=7, verdict="", rule="nobody-there")
+    node.ended(talk, user, status, reason)
+    assert [entry.steps[-1][4] for entry in entries] == ([rule] if rule else [])
