@@ -23,7 +23,7 @@ from .outbox import FAIR_BYTES
 from .printing import print_end, print_head, print_request, response_to
 from .uri import MsrpUri, parse_path
 
-__all__ = ["Anchor", "AnchorStats", "Leg", "Link", "Stream", "path_text"]
+__all__ = ["Anchor", "AnchorStats", "Leg", "Link", "Sink", "Stream", "path_text"]
 
 #: What may wait for an end that has not connected yet; then its peer is not read any more.
 WAITING_BYTES: Final = 64 * 1024
@@ -35,12 +35,16 @@ _READ: Final = re.compile(rb"(?:(to-path|from-path)|byte-range):", re.IGNORECASE
 _INITIALS: Final = only(b"BbFfTt")
 
 
-class Link(Protocol):
-    """A connection, as the anchor needs it."""
+class Sink(Protocol):
+    """Where an answer goes."""
 
     def write(self, data: bytes) -> None:
         """Send one chunk, or keep it until there is room."""
         ...
+
+
+class Link(Sink, Protocol):
+    """A connection, as the anchor needs it."""
 
     def write_large(self, head: bytes, body: Body, end: bytes) -> None:
         """Send one chunk whose parts need not be put together."""
@@ -356,7 +360,7 @@ class Anchor:
         head = print_head(tid, chunk.method, other.path, other.own, headers) + b"\r\n\r\n"
         self._send_large(other, head, chunk.piece, print_end(tid, flag), link)
 
-    def refuse(self, chunk: Chunk, link: Link, status: int) -> None:
+    def refuse(self, chunk: Chunk, link: Sink, status: int) -> None:
         """Answer a request that is not passed on; of one in pieces the first piece is answered."""
         self.stats.refused += 1
         if chunk.status or chunk.offset:
