@@ -121,6 +121,7 @@ class Fanout:
                 if at_once:
                     carried.append(copy)
                 else:
+                    self.parcels.secure(now, recipient)  # what they get before comes before
                     keeper.count(recipient)
                     copies.append(copy)
         bundle = None
@@ -144,6 +145,8 @@ class Fanout:
             len(targets) == 1
             and recipient not in offline.boxes
             and recipient not in offline.held
+            and recipient not in self.pager.on_their_way
+            and recipient not in self.pager.bridged
             and self.parcels.fits(octets, recipient, targets[0])
         )
 

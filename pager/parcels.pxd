@@ -30,6 +30,7 @@ cdef class Parcel:
     cdef public double at
     cdef public list carried
     cdef public int delivered
+    cdef public bint failed
     cdef public long long id
     cdef public list late
     cdef public Notice notice

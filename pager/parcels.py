@@ -23,8 +23,7 @@ from .ports import Settled
 from .shared import Shared
 from .values import LedgerEntry, Notice, Step, StoredMessage, StoreKind, StoreResult
 
-_PATIENCE: Final = 1
-_AGAIN: Final = 2
+_SETTLE: Final = 1
 #: Devices have so long until the copies they did not take are stored. A crash repeats what was
 #: taken meanwhile, so it is short.
 PATIENCE_S: Final = 1.0
@@ -78,9 +77,9 @@ class Parcel:
     """The copies of one batch that are on their way.
 
     id: of the record. ahead: wall time less monotonic time, which step together until it is
-    settled. steps, notice: what the ledger says of every copy so far. open: copies
-    without an answer. unsent: copies that no device could be sent. late: those that were sent in
-    vain, or may have been, when the parcel was settled.
+    settled. steps, notice: what the ledger says of every copy so far. open: copies without an
+    answer. failed: the store could not settle it. unsent: copies that no device could be sent.
+    late: those that were sent in vain, or may have been, when the parcel was settled.
     """
 
     __slots__ = (
@@ -88,6 +87,7 @@ class Parcel:
         "at",
         "carried",
         "delivered",
+        "failed",
         "id",
         "late",
         "notice",
@@ -111,6 +111,7 @@ class Parcel:
         self.size = 0
         self.open = 0
         self.delivered = 0
+        self.failed = False
         self.phase = _SENT
         self.carried: list[Carried] = []
         self.late: list[Carried] = []
@@ -121,12 +122,14 @@ class Parcel:
         parcels = self.parcels
         pager = parcels.pager
         bindings, boxes, carrier = pager.bindings, pager.offline.boxes, pager.offline.carrier
+        on_their_way = pager.on_their_way
         body = copies[0].body
         tail = b"\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
         self.size = len(body)
         self.ahead = pager.clock.wall() - now
         self.open = len(copies) + 1  # so that it is not settled before all are sent
         for copy in copies:
+            on_their_way[copy.recipient] = self
             targets = bindings.targets(copy.recipient, now)
             if (
                 len(targets) == 1
@@ -179,6 +182,7 @@ class Parcel:
     def _delivered(self, one: Carried, now: float) -> None:
         pager = self.parcels.pager
         copy = one.copy
+        pager.on_their_way.pop(copy.recipient, None)
         self.delivered += 1
         pager.stats.delivered += 1
         device = self.parcels.device_of(one.target)
@@ -193,15 +197,14 @@ class Parcel:
             observer.concluded(copy, device, one.status, True, now)
 
     def on_timer(self, kind: int, now: float) -> None:
-        """Give up waiting, or ask the store again."""
-        if kind == _AGAIN:
-            self._ask()
-        elif self.phase == _SENT:
-            self.settle(now)
+        """Give up waiting for devices, or ask the store again."""
+        self.settle(now)
 
     def settle(self, now: float) -> None:
-        """Have the store end it, and keep what no device has taken."""
+        """Have the store end it, and keep what no device has taken; again where that failed."""
         if self.phase != _SENT:
+            if self.failed:
+                self._ask()
             return
         self.phase = _SETTLING
         self.late = [one for one in self.carried if not 200 <= one.status < 300]
@@ -216,6 +219,7 @@ class Parcel:
         return [*[one.copy for one in self.late], *self.unsent]
 
     def _ask(self) -> None:
+        self.failed = False
         settled = Settled(self.id, self.delivered, self._left())
         self.parcels.store.settle(settled, self._settled)
 
@@ -225,13 +229,15 @@ class Parcel:
         now, wall = pager.clock.now(), pager.clock.wall()
         if results is None:
             pager.stats.store_failures += 1
-            self.parcels.timers.schedule(now + _AGAIN_S, self, _AGAIN)
+            self.failed = True
+            self.parcels.timers.schedule(now + _AGAIN_S, self, _SETTLE)
             return
         self.phase = _OVER
         self.parcels.open.pop(self, None)
         left, late = self._left(), self.late
         self.late = []
         for place, (copy, result) in enumerate(zip(left, results, strict=True)):
+            pager.on_their_way.pop(copy.recipient, None)
             if result.kind is not StoreKind.STORED:
                 pager.keeper.uncount(copy.recipient, False)
                 pager.stats.duplicates += 1
@@ -300,11 +306,11 @@ class Parcels:
         """Send the copies of a parcel that has been committed."""
         parcel = Parcel(self, parcel_id, copies[0].received_at, steps, notice)
         self.open[parcel] = None
-        self.timers.schedule(now + PATIENCE_S, parcel, _PATIENCE)
+        self.timers.schedule(now + PATIENCE_S, parcel, _SETTLE)
         parcel.send(copies, now)
 
     def secure(self, now: float, recipient: str = "") -> None:
-        """Settle the parcels with a copy for somebody, or all of them, as they are."""
-        for parcel in list(self.open):
-            if not recipient or any(one.copy.recipient == recipient for one in parcel.carried):
-                parcel.settle(now)
+        """Settle the parcel with a copy for somebody, or all of them, as they are."""
+        one = self.pager.on_their_way.get(recipient)
+        for parcel in list(self.open) if not recipient else [one] if one is not None else []:
+            parcel.settle(now)

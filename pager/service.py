@@ -251,6 +251,7 @@ class Pager(Shared):
             and routed is not None
             and recipient not in self._boxes
             and recipient not in self.bridged
+            and recipient not in self.on_their_way
         ):
             submission.others = self.bindings.absent_devices(recipient, now)
             fork = fork_of(self.proxy, server_tx, request, submission, routed)
@@ -384,7 +385,11 @@ class Pager(Shared):
         recipient = submission.recipient
         devices = list(self.bindings.absent_devices(recipient, now))
         free: list[Target] = []
-        for target in targets:
+        parcel = self.on_their_way.get(recipient)
+        if parcel is not None:
+            # What was kept for them before comes before: their mailbox gets both, in this order.
+            parcel.settle(now)
+        for target in () if parcel is not None else targets:
             lane = self.offline.lane_of(recipient, target)
             if lane is None or not lane.backlog:
                 free.append(target)

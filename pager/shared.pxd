@@ -17,6 +17,7 @@ cdef class Shared:
     cdef public Keeper keeper
     cdef public object ledger
     cdef public tuple observers
+    cdef public dict on_their_way
     cdef public tuple plain_observers
     cdef public object offline
     cdef public Recent recent

@@ -18,6 +18,7 @@ from .settings import PagerSettings
 from .stats import PagerStats
 
 if TYPE_CHECKING:
+    from .parcels import Parcel
     from .submission import Answering, Submission
 
 
@@ -27,7 +28,8 @@ class Shared:
     running: submissions whose sender waits for the devices, by fork, oldest first. observers: who
     hears what becomes of messages; plain_observers: those who hear of the answer to a message
     without a notice too. screen: judges messages to and from the users in ``screened``,
-    which it keeps up itself, and with ``screens_all`` everybody's.
+    which it keeps up itself, and with ``screens_all`` everybody's. on_their_way: by recipient, the
+    parcel with a copy that their device has not answered yet (`pager.parcels`).
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Shared:
         self.stats = stats
         self.recent = Recent(settings.recent_messages)
         self.running: dict[Fork, Submission] = {}
+        self.on_their_way: dict[str, Parcel] = {}
         self.observers: tuple[Observer, ...] = ()
         self.plain_observers: tuple[Observer, ...] = ()
         self.screen: Screen | None = None

@@ -138,8 +138,8 @@ class Jobs:
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
-        """The lanes of the operations."""
-        return (self._begin, self._copies, self._settle)
+        """The lanes of the operations: what parcels leave is older than any batch."""
+        return (self._begin, self._settle, self._copies)
 
     def begin(self, new: Job, done: Callable[[bool], None]) -> None:
         """Keep a job; see the port."""

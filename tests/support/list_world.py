@@ -53,6 +53,7 @@ class ListWorld(World):
         super()._begin()
         endpoint = self.node.endpoint
         fanout = Fanout(self.pager, self.store, lambda aor: "nobody" not in aor, endpoint.ids)
+        self.recall.secure = fanout.parcels.secure
         jobs = Jobs(fanout, self.store, lambda job: (), endpoint.timers, self.pager.clock)
         self.tallies = self.receipts.tallies = Tallies(
             fanout, self.store, self.groups.is_member, self.receipts.party, endpoint.timers,

@@ -535,7 +535,9 @@ class World:
     def restart(self) -> None:
         """End the node without a word and start it again; bindings and store survive."""
         self.store.life += 1
+        failing, self.store.failing = self.store.failing, False
         self.store.recover()
+        self.store.failing = failing
         self.node.restart(self)
         for aor, bound in self.bound.items():
             self.bound[aor] = {phone: self._target(phone) for phone in bound}
