@@ -177,7 +177,7 @@ class Factory:
         parts = [Part(_HISTORY_HEAD, (), build_history(listed))] if listed else []
         for aor, _ in entries:
             if aor != talk.remote:
-                self._inviting.invite(live, aor, _nobody_asks, talk.remote, parts)
+                self._inviting.invite(live, aor, _nobody_asks, live.shown(talk.remote), parts)
 
 
 def _nobody_asks(_status: int) -> None:

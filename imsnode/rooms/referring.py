@@ -152,14 +152,14 @@ class Referring:
     def _bring(self, live: LiveRoom, whom: str, sender: str, told: Callable[[int], None]) -> None:
         """Call somebody in; where members alone may come, they become one first."""
         if live.room.role_of(whom) is not None or live.room.access is Access.OPEN:
-            self._inviting.invite(live, whom, told, sender)
+            self._inviting.invite(live, whom, told, live.shown(sender))
             return
 
         def done(changed: Changed) -> None:
             if changed.refused:
                 told(404)
             else:
-                self._inviting.invite(live, whom, told, sender)
+                self._inviting.invite(live, whom, told, live.shown(sender))
 
         self._keeping.change(live.room.aor, edits.set_members(live.room.aor, [whom]), done, sender)
 

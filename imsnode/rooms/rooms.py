@@ -173,8 +173,8 @@ class Rooms:
         if events is None:
             return Refusal(489, b"Presence is switched off", ())
         hidden = bool(hidden_as(request, aor, str))
-        events.request(request, flow, sender, aor, hidden, now)
-        return None
+        served = events.request(request, flow, sender, aor, hidden, now)
+        return None if served else Refusal(489, None, (b"Allow-Events: conference",))
 
     def _join(
         self, request: Request, flow: Flow, sender: str, live: LiveRoom, now: float

@@ -259,6 +259,11 @@ class LiveRoom:
         """Return the participant others know by a URI; who is anonymous has no other."""
         return self._by_uri.get(uri)
 
+    def shown(self, aor: str) -> str:
+        """Return the URI by which others know somebody."""
+        there = self.participants.get(aor)
+        return aor if there is None else there.uri
+
     def role(self, participant: Participant) -> Role:
         """Return what a participant is here."""
         return self.room.role_of(participant.aor) or Role.VISITOR

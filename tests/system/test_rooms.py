@@ -20,7 +20,7 @@ from tests.support.running import RunningNode
 
 EXTRA = (
     '[msrp]\nlisten = ["tcp:127.0.0.1:0"]\n[rooms]\nparticipants = 3\nuser_sessions = 2\n'
-    '[presence]\nnotify_interval = 0\nstrangers = "allow"\n'
+    '[presence]\nnotify_interval = 0\nforward = ["dialog"]\nstrangers = "allow"\n'
 )
 ALICE, BOB, CAROL = (f"sip:{name}@ims.test" for name in ("alice", "bob", "carol"))
 TEA = Room("sip:tea@ims.test", subject="Tea", access=Access.OPEN,
@@ -151,12 +151,13 @@ def test_the_roster_is_told_at_once_and_as_it_changes(
     server = ("127.0.0.1", node.ports["udp"])
     with Phone(server, "carol") as watcher, RoomPhone(alice, "tea") as one:
 
-        def subscribe(room: str) -> int:
-            lines = ("Event: conference", "Expires: 600", f"Contact: <{watcher.contact}>")
+        def subscribe(room: str, event: str = "conference") -> int:
+            lines = (f"Event: {event}", "Expires: 600", f"Contact: <{watcher.contact}>")
             request = watcher.request("SUBSCRIBE", f"sip:{room}@ims.test", None, lines)
             return watcher.answer_to(request).status
 
         assert subscribe("staff") == 404
+        assert subscribe("tea", "dialog") == 489
         assert subscribe("tea") == 200
         assert roster(watcher) == ("full", {})
         one.join()
@@ -234,6 +235,7 @@ def test_a_room_is_made_its_list_called_and_somebody_sent_away(
         assert one.target != "conference-factory"
         request = two.called()
         assert ";isfocus" in request.get("contact")
+        assert request.get("referred-by") == f"<{ALICE}>"
         assert b"recipient-list-history" in request.body
         assert two.room == f"sip:{one.target}@ims.test"
         two.target = one.target
