@@ -171,20 +171,10 @@ class Deferring:
         rule = rules.NOBODY_THERE if transaction is None else rules.NOBODY_TOOK
         if reachable:
             rule = rules.NO_SESSIONS
-        try:
-            found = file_in(request)
-        except (BadMessage, MediaError) as error:
-            return Refusal(488, b"Session description: " + error.reason.encode(), ())
-        user: Taken | FileTaken = Taken(self, caller, called, _kept(request), rule)
-        wish = MediaWish(types=b"message/cpim *", wrapped=b"*", max_size=self.settings.octets)
-        if found is not None:
-            media, file = found
-            why = self._filing.refusal(caller, file)
-            taker = self._filing.take(self, caller, called, _kept(request), rule, file)
-            if why or taker is None:
-                reason = why or "the beginning of the file is not here"
-                return Refusal(488, b"File not taken: " + reason.encode(), ())
-            user, wish = taker, taker.wish(media)
+        taker = self._taker(request, caller, called, rule)
+        if isinstance(taker, Refusal):
+            return taker
+        user, wish = taker
         talk = self._talks.take(
             user, request, flow, called, caller, self.limits, now, wish, transaction=transaction
         )
@@ -192,11 +182,31 @@ class Deferring:
             return talk
         self.taken += 1
         talk.idle_s = self.settings.idle_s
-        if found is None:
+        if isinstance(user, Taken):
             talk.resume_s = _RESUME_S
             self._open.setdefault((caller, called), set()).add(talk)
         talk.accept()
         return None
+
+    def _taker(
+        self, request: Request, caller: str, called: str, rule: str
+    ) -> tuple[Taken | FileTaken, MediaWish] | Refusal:
+        """Return who takes what an INVITE offers, messages or a file, and what is said of it."""
+        headers = _kept(request)
+        try:
+            found = file_in(request)
+        except (BadMessage, MediaError) as error:
+            return Refusal(488, b"Session description: " + error.reason.encode(), ())
+        if found is None:
+            wish = MediaWish(types=b"message/cpim *", wrapped=b"*", max_size=self.settings.octets)
+            return Taken(self, caller, called, headers, rule), wish
+        media, file = found
+        why = self._filing.refusal(caller, file)
+        taker = None if why else self._filing.take(self, caller, called, headers, rule, file)
+        if taker is None:
+            why = why or "the beginning of the file is not here"
+            return Refusal(488, b"File not taken: " + why.encode(), ())
+        return taker, taker.wish(media)
 
     def behind(self, request: Request, flow: Flow, caller: str, called: str) -> Standby | None:
         """Return who stands by while devices are asked, None when nobody has to."""
