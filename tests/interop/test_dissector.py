@@ -13,6 +13,7 @@ from session_msrp.session import Reported
 from tests.interop.clients import DOMAIN, WAIT_S, Bench, Pjsua, Sipp
 from tests.support.msrp import Dialog, MsrpClient
 from tests.support.phone import Phone
+from tests.support.room_phone import RoomPhone
 from tests.support.running import eventually
 
 User = Callable[[], str]
@@ -35,6 +36,7 @@ def test_nothing_that_leaves_the_node_is_malformed(bench: Bench, user: User) -> 
     if capture.process.poll() is not None:
         pytest.skip(f"dumpcap takes root or the group wireshark: {capture.text()}")
     session(bench, user)
+    room(bench, user)
     traffic(bench, user)
     size = -1
 
@@ -61,7 +63,9 @@ def test_nothing_that_leaves_the_node_is_malformed(bench: Bench, user: User) -> 
     sent = dissect(
         taken, decode, f"msrp && tcp.srcport == {msrp}", "msrp.method", "msrp.status.code"
     )
-    assert {"SEND", "200"} <= {word for line in sent for word in line.replace("\t", ",").split(",")}
+    assert {"SEND", "200", "404"} <= {
+        word for line in sent for word in line.replace("\t", ",").split(",")
+    }
     # What TCP's analysis warns of, such as a reader who lets the window close, is nobody's fault.
     fault = f"(_ws.malformed || (_ws.expert.severity >= {WARNING} && !tcp.analysis.flags))"
     assert dissect(taken, decode, f"msrp && {fault}") == []
@@ -114,6 +118,25 @@ def session(bench: Bench, user: User) -> None:
         assert len(far.messages(2)) == 2
         near.until(Reported)
         dialog.hang_up()
+
+
+def room(bench: Bench, user: User) -> None:
+    """Have two clients talk in a room, one with a nickname."""
+    server = ("127.0.0.1", bench.ports["udp"])
+    bench.node.command("room", "add", "seen", "--open")
+    with (
+        Phone(server, user()) as alice, Phone(server, user()) as bob,
+        RoomPhone(alice, "seen") as one, RoomPhone(bob, "seen") as two,
+    ):  # fmt: skip
+        one.join()
+        two.join()
+        assert one.nickname("Zoë") == 200
+        one.tell(b"hello")
+        assert two.texts(1) == [b"hello"]
+        one.tell(b"x", "sip:nobody@ims.test")
+        assert one.refused() == 404
+        one.leave()
+        two.leave()
 
 
 def dissect(file: object, decode: list[str], wanted: str, *fields: str) -> list[str]:
