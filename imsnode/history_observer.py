@@ -14,6 +14,7 @@ from pager.original import content_type_of
 from pager.replay import shown_sender
 from pager.submission import Submission
 from pager.values import ExpiredMessage, StoredMessage
+from sip import collector
 from sip.privacy import ANONYMOUS, ANONYMOUS_HOST
 
 from .history import Noted
@@ -63,10 +64,11 @@ class HistoryObserver:
                     (_RECIPIENT, submission.id, submission.at, ANONYMOUS, submission.recipient,
                      status, kind, submission.id.encode(), request.body, identity)
                 )  # fmt: skip
-            self._note(
-                (owners, submission.id, submission.at, sender, submission.recipient, status, kind,
-                 submission.call_id, request.body, identity)
+            noted: Noted = (
+                owners, submission.id, submission.at, sender, submission.recipient, status, kind,
+                submission.call_id, request.body, identity,
             )  # fmt: skip
+            self._note(collector.untracked(noted))
 
     def copied(self, copies: Sequence[StoredMessage], parent_id: str, now: float) -> None:
         """Note copies for their recipients; for the sender the message to the list stands there."""

@@ -2,6 +2,7 @@
 
 cimport cython
 
+from sip cimport collector
 from sip.message cimport Request, Response
 from sip.proxy cimport Branch, Fork
 
@@ -63,7 +64,7 @@ cdef class Submission:
     cpdef on_branch(self, Fork fork, Branch branch, double now)
     @cython.locals(pager=Shared)
     cpdef on_final(self, Fork fork, Response response, int status, double now)
-    @cython.locals(pager=Shared, at=double, entry=LedgerEntry)
+    @cython.locals(pager=Shared, at=double, answered=tuple, received=tuple, entry=LedgerEntry)
     cpdef proceed(self, double now)
     @cython.locals(pager=Shared, request=Request, expires_at=double, keeper=Keeper)
     cpdef tuple facts(self, bint accepted)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+from sip import collector
 from sip.message import Request, Response
 from sip.privacy import is_anonymous
 from sip.proxy import Branch, Fork
@@ -234,14 +235,15 @@ class Submission:
         entry.sender = self.sender
         entry.recipient = self.recipient
         entry.size = len(self.request.body)
-        entry.steps = [
-            (at, RECEIVED, "", 0, FORWARDED),
-            (at + now - self.started, ANSWERED, self.device, self.status, DEVICE_ACCEPTED),
-        ]
+        received = (at, RECEIVED, "", 0, FORWARDED)
+        answered = (at + now - self.started, ANSWERED, self.device, self.status, DEVICE_ACCEPTED)
+        entry.steps = collector.untracked(
+            [collector.untracked(received), collector.untracked(answered)]
+        )
         entry.outcome = RELAYED
         entry.final = True
         entry.notice = self.notice
-        pager.ledger.note(entry)
+        pager.ledger.note(collector.untracked(entry))
         heard_by = pager.plain_observers if self.notice is None else pager.observers
         for observer in heard_by:
             observer.answered(self, now)

@@ -425,7 +425,7 @@ class Endpoint:
         elif method == "CANCEL":
             self._on_cancel(request, flow, now)
             return
-        elif self.layer.full or self._user is None:
+        elif self.layer.is_full() or self._user is None:
             stats.shed += 1
             tag = self.to_tag(request)
             wait = _RETRY_MIN_S + int(tag[:4], 16) % _RETRY_SPAN_S

@@ -163,6 +163,10 @@ class Message:
         """Say whether a header of this canonical name is present."""
         return name in self._layout.at
 
+    def is_steered(self) -> bool:
+        """Say whether a header bears on how it is forwarded: Route, Privacy and their like."""
+        return self._layout.steered
+
     def repeats(self, name: str) -> bool:
         """Say whether more than one line has this canonical name."""
         return name in self._layout.repeated

@@ -66,7 +66,7 @@ cdef class Fork:
     )
     @cython.locals(
         branch=Branch, config=_ProxyConfig, count=Py_ssize_t, index=Py_ssize_t, proxy=_Proxy,
-        request=Request, share=int, target=_Target,
+        request=Request, share=int, steered=bint, target=_Target,
     )
     cpdef start(self, object targets, double now)
     @cython.locals(branch=Branch)

@@ -177,8 +177,9 @@ class Fork:
         request = self._received
         if request is not None:
             self._mark = loop_mark(request)
-            self._private = request.has("privacy") and asks_id(request)
-            if count > 1 or request.has("max-breadth"):
+            steered = request.is_steered()
+            self._private = steered and request.has("privacy") and asks_id(request)
+            if count > 1 or (steered and request.has("max-breadth")):
                 shares = share_breadth(request, count, config.max_breadth)
                 if shares is None:
                     return Refusal(440)

@@ -37,4 +37,5 @@ cdef Routed _unrouted(bytes uri)
 cpdef Refusal check(Request request, OwnNames own, object understood=*)
 @cython.locals(mark="unsigned int")
 cpdef bytes loop_mark(Request request)
+cdef unsigned int _WORD
 cdef unsigned int _mixed(unsigned int mark, bytes text) noexcept

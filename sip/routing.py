@@ -115,7 +115,8 @@ def preprocess(
     Refusals: 403 a token that is not ours for this Call-ID, 430 the flow of the token is gone.
     Spec: RFC 3261 16.4; RFC 5626 5.3.
     """
-    if octets.find(request.uri, b";", 0) < 0 and not request.has("route"):
+    has_route = request.is_steered() and request.has("route")
+    if not has_route and octets.find(request.uri, b";", 0) < 0:
         return _unrouted(request.uri)
     popped: list[FlowName] = []
     routed = _take_own(request, flow, own, tokens, popped)
@@ -268,7 +269,7 @@ def check(request: Request, own: OwnNames, understood: Sequence[bytes] = ()) -> 
         return Refusal(416)
     if request.max_forwards <= 0:
         return Refusal(483)
-    if request.has("proxy-require"):
+    if request.is_steered() and request.has("proxy-require"):
         missing = [tag for tag in request.tokens("proxy-require") if tag not in understood]
         if missing:
             return Refusal(420, None, (b"Unsupported: " + b", ".join(missing),))
@@ -292,6 +293,9 @@ def _sent_by(via: bytes) -> bytes:
     return words[-1].lower() if len(words) > 1 else b""
 
 
+_WORD: Final = 0xFFFFFFFF
+
+
 def loop_mark(request: Request) -> bytes:
     """Return the second part of our branches: the same whenever a request comes back unchanged.
 
@@ -302,6 +306,8 @@ def loop_mark(request: Request) -> bytes:
     mark = _mixed(mark, request.call_id)
     mark = _mixed(mark, request.from_tag)
     mark = _mixed(mark, request.to_tag)
+    if not request.is_steered():
+        return b"." + octets.hex8(mark)
     if request.has("route"):
         mark = _mixed(mark, b",".join(request.get_all("route")))
     if request.has("proxy-require"):
@@ -310,4 +316,4 @@ def loop_mark(request: Request) -> bytes:
 
 
 def _mixed(mark: int, text: bytes) -> int:
-    return (mark * 31 + octets.mix(text, 0, len(text))) & 0xFFFFFFFF
+    return (mark * 31 + octets.mix(text, 0, len(text))) & _WORD

@@ -3,6 +3,7 @@
 import cython
 
 from pager.values cimport LedgerEntry
+from sip cimport collector
 
 
 cdef str _readable(str text)

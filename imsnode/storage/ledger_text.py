@@ -24,6 +24,7 @@ import zstandard
 from msgspec import json
 
 from pager.values import LedgerEntry, Step
+from sip import collector
 
 from .cdr import Record
 
@@ -91,13 +92,13 @@ class BlockText:
         ended_ms = begun_ms
         ended = entry.at
         status = 0
-        told = []
+        told: list[_Told] = collector.untracked([])
         steps = entry.steps
         for when, step, device, answer, rule in steps:
             ended = when
             ended_ms = int(when * 1000.0 + 0.5)
             name = device if device.isascii() else _readable(device)
-            told.append((ended_ms - begun_ms, step, answer, rule, name))
+            told.append(collector.untracked((ended_ms - begun_ms, step, answer, rule, name)))
             if answer:
                 status = answer
         begun_text = self._stamp(begun_ms)

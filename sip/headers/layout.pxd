@@ -19,6 +19,7 @@ cdef class Layout:
     cdef public frozenset repeated
     cdef public Py_ssize_t sender
     cdef public tuple starts
+    cdef public bint steered
     cdef public Py_ssize_t target
     cdef public Py_ssize_t via
 

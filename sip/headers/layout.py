@@ -16,6 +16,9 @@ from .names import CHECKED, KNOWN, SINGLE, canonical_name
 _REQUIRED: Final = (("via", "Via"), ("from", "From"), ("to", "To"), ("call-id", "Call-ID"),
                     ("cseq", "CSeq"))  # fmt: skip
 
+# Headers that say how a request is to be forwarded; most requests have none of them.
+_STEERING: Final = frozenset({"max-breadth", "privacy", "proxy-require", "route"})
+
 # Layouts by number of lines, the more often matched ones in front. A flood of odd messages pushes
 # out the rear ones, which costs the next good message of that kind some microseconds.
 _PER_COUNT: Final = 16
@@ -29,12 +32,13 @@ class Layout:
 
     ``starts`` is how each line begins, with its colon and one blank if there is one, ``cuts`` how
     long that is; ``at`` maps a name to its first line, ``repeated`` are the names that have more.
+    ``steered``: some header says how the message is to be forwarded (`_STEERING`).
     Shared between messages and never changed.
     """
 
     __slots__ = ("at", "call_id", "checked", "content_length", "content_type", "cseq", "cuts",
-                 "max_forwards", "more_vias", "names", "repeated", "sender", "starts", "target",
-                 "via")  # fmt: skip
+                 "max_forwards", "more_vias", "names", "repeated", "sender", "starts", "steered",
+                 "target", "via")  # fmt: skip
 
     def __init__(self, starts: tuple[bytes, ...], names: tuple[str, ...]) -> None:
         at: dict[str, int] = {}
@@ -67,6 +71,7 @@ class Layout:
         self.more_vias: tuple[int, ...] = tuple(
             index for index, name in enumerate(names) if name == "via" and index != self.via
         )
+        self.steered: bool = not _STEERING.isdisjoint(names)
         self.checked: tuple[str, ...] = tuple(name for name in at if name in CHECKED)
 
 

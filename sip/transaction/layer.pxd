@@ -29,6 +29,7 @@ cdef class TransactionLayer:
     cdef Request _new
     cdef bytes _new_key
 
+    cpdef bint is_full(self) except -1
     cpdef send(self, Flow flow, bytes data, double now)
     cpdef resend(self, Flow flow, bytes data, double now)
     @cython.locals(done=tuple, home=Flow, server_tx=ServerTransaction)

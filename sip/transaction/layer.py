@@ -33,7 +33,7 @@ class TransactionLayer:
 
     max_transactions bounds the live ones, both sides together; max_completed the non-INVITE server
     transactions that only wait for Timer J and cost about one response each. The layer refuses
-    nothing itself: ``full`` is asked before a new request is let in, work in progress goes on.
+    nothing itself: ``is_full`` is asked before a new request is let in, work in progress goes on.
     """
 
     def __init__(
@@ -90,11 +90,10 @@ class TransactionLayer:
         """Non-INVITE server transactions that only wait for Timer J."""
         return len(self.completed)
 
-    @property
-    def full(self) -> bool:
-        """True when no new request may be let in."""
+    def is_full(self) -> bool:
+        """Say whether no new request may be let in."""
         return (
-            len(self.servers) + self.client_count >= self.max_transactions
+            len(self.servers) + len(self.clients) + len(self.absorbing) >= self.max_transactions
             or len(self.completed) >= self.max_completed
         )
 

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import gc
+
+from pager import submission
 from sip.testing import SimNetwork
 from tests.support.pager_world import World
 
@@ -41,3 +44,15 @@ def test_stored_and_relayed_ones_do_not_mix_up() -> None:
     assert [world.alice.answers[call] for call in away] == [202] * 3
     assert bob.shown == [b"here 0", b"here 1", b"here 2"]
     assert len(world.store.waiting("sip:carol@ims.test")) == 3
+
+
+def test_compiled_what_they_leave_behind_is_kept_from_the_collector() -> None:
+    world = World()
+    bob = world.phone("bob", "198.51.100.2", "<urn:uuid:1>")
+    world.register(bob)
+    world.alice.send(b"hello")
+    world.network.run(1.0)
+    (entry,) = world.ledger.entries
+    interpreted = submission.__file__.endswith(".py")
+    assert gc.is_tracked(entry) is interpreted
+    assert gc.is_tracked(entry.steps) is interpreted

@@ -32,7 +32,7 @@ def test_full_counts_both_sides_and_completed_ones_apart() -> None:
     def full(bench: Bench, live: int, completed: int) -> bool:
         bench.layer.max_transactions = live
         bench.layer.max_completed = completed
-        return bench.layer.full
+        return bench.layer.is_full()
 
     bench = Bench()
     flow = udp_flow()
