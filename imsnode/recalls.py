@@ -21,15 +21,12 @@ from sip.message import Request
 from sip.transaction.server import ServerTransaction
 
 from .storage import Storage, Story, find_copies, find_story
-from .storage.states import State, state_of
+from .storage.recalls import is_taken, recall_told
 
 __all__ = ["RecallResult", "Recalls", "may_be_revoke"]
 
 #: send(sender, recipient, content type, body, now): the node's own message, by the pager.
 Send = Callable[[str, str, bytes, bytes, float], None]
-
-
-_TAKEN = (State.DELIVERED, State.DISPLAYED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +153,7 @@ class Recalls:
     async def _one(self, story: Story, sender: str) -> RecallState:
         answer: asyncio.Future[RecallState] = asyncio.get_running_loop().create_future()
         self.recall.by_id(story.message_id, sender, story.recipient, answer.set_result)
-        state = await answer
-        if state is RecallState.UNKNOWN and state_of(story).state in _TAKEN:
-            return RecallState.TOO_LATE  # it went to a device and was never stored
-        return state
+        return recall_told(story, await answer)
 
     def look_again(self, gone: ExpiredMessage) -> None:
         """Take out of its recipient's history what an earlier recall has settled.
@@ -173,7 +167,7 @@ class Recalls:
     async def _look_again(self, gone: ExpiredMessage) -> None:
         loop = asyncio.get_running_loop()
         found = await loop.run_in_executor(None, find_story, self.database, gone.id, 1)
-        if not any(state_of(story).state in _TAKEN for story in found):
+        if not any(map(is_taken, found)):
             self._taken_back(gone.id, gone.recipient)
 
 

@@ -19,10 +19,11 @@ from .parcels import recover_parcels
 from .schema import COPIES, SETTLED, fate, mailbox, message
 from .settling import Settling
 from .statements import InsertRows, Query
+from .states import State, state_of
 from .stats import StorageStats
 from .story import Story, find_story
 
-__all__ = ["RecallLane", "find_copies", "withdraw_now"]
+__all__ = ["RecallLane", "find_copies", "is_taken", "recall_told", "withdraw_now"]
 
 #: Copies of one message that a recall reaches.
 COPIES_LIMIT = 10_000
@@ -150,6 +151,16 @@ def withdraw_now(
         while ledger.waiting and ledger.step(connection):
             ledger.committed(0.0)
     return [
-        (one.message_id, one.recipient, result.state)
+        (one.message_id, one.recipient, recall_told(one, result.state))
         for one, result in zip(stories, results, strict=True)
     ]
+
+
+def recall_told(story: Story, state: RecallState) -> RecallState:
+    """Return what a recall came to: too late for what a device took and was never stored."""
+    return RecallState.TOO_LATE if state is RecallState.UNKNOWN and is_taken(story) else state
+
+
+def is_taken(story: Story) -> bool:
+    """Say whether a device has taken a message."""
+    return state_of(story).state in (State.DELIVERED, State.DISPLAYED)
