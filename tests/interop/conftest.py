@@ -24,7 +24,8 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
     # Watchers are let in; nobody is there to decide about them.
     habits = (
         '[presence]\nstrangers = "allow"\nnotify_interval = 0\n'
-        '[msrp]\nanchor = "always"\nlisten = ["tcp:127.0.0.1:0"]\n'
+        '[msrp]\nanchor = "always"\nrelay = true\nrelay_plain = true\n'
+        'listen = ["tcp:127.0.0.1:0", "tls:127.0.0.1:0"]\n'
     )
     https = {"IMSNODE_HTTP__TLS_LISTEN": "127.0.0.1:0"}
     with RunningNode(

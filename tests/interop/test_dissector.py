@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable
 
@@ -11,7 +12,7 @@ import pytest
 from session_msrp.media import ACTIVE
 from session_msrp.session import Reported
 from tests.interop.clients import DOMAIN, WAIT_S, Bench, Pjsua, Sipp
-from tests.support.msrp import Dialog, MsrpClient
+from tests.support.msrp import Dialog, MsrpClient, granted
 from tests.support.phone import Phone
 from tests.support.room_phone import RoomPhone
 from tests.support.running import eventually
@@ -37,6 +38,7 @@ def test_nothing_that_leaves_the_node_is_malformed(bench: Bench, user: User) -> 
         pytest.skip(f"dumpcap takes root or the group wireshark: {capture.text()}")
     session(bench, user)
     room(bench, user)
+    relayed(bench, user)
     traffic(bench, user)
     size = -1
 
@@ -63,7 +65,7 @@ def test_nothing_that_leaves_the_node_is_malformed(bench: Bench, user: User) -> 
     sent = dissect(
         taken, decode, f"msrp && tcp.srcport == {msrp}", "msrp.method", "msrp.status.code"
     )
-    assert {"SEND", "200", "404"} <= {
+    assert {"SEND", "REPORT", "200", "401", "404"} <= {
         word for line in sent for word in line.replace("\t", ",").split(",")
     }
     # What TCP's analysis warns of, such as a reader who lets the window close, is nobody's fault.
@@ -137,6 +139,21 @@ def room(bench: Bench, user: User) -> None:
         assert one.refused() == 404
         one.leave()
         two.leave()
+
+
+def relayed(bench: Bench, user: User) -> None:
+    """Have a client talk through the relay: a word with its reports, and a file in chunks."""
+    with MsrpClient() as near, MsrpClient() as far:
+        near.socket = socket.create_connection(("127.0.0.1", bench.node.msrp["msrp"]), WAIT_S)
+        relay = granted(near.socket, user(), near.own.raw)
+        near.through(relay, far.own.raw)
+        far.through(relay, near.own.raw)
+        near.send(b"hello", success_report=True)
+        far.accept()
+        assert far.messages() == [b"hello"]
+        near.until(Reported)
+        far.send(bytes(range(256)) * 200, b"application/octet-stream")
+        assert len(near.messages()) == 1
 
 
 def dissect(file: object, decode: list[str], wanted: str, *fields: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 import shutil
 import socket
 from collections.abc import Iterator
@@ -11,14 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from session_msrp.framer import Framer
-from session_msrp.limits import Limits
-from session_msrp.printing import print_request
-from session_msrp.session import Delivered, Reported, Session
+from session_msrp.session import Delivered, Reported
 from session_msrp.uri import MsrpUri, parse_uri
-from sip.digest import SHA_256, answer, ha1, parse_challenge
 from tests.interop.clients import PEERS, Program, free_port
-from tests.support.msrp import WAIT_S, MsrpClient
+from tests.support.msrp import WAIT_S, MsrpClient, granted
 from tests.support.running import RunningNode, eventually
 
 EXTRA = (
@@ -66,25 +61,6 @@ def kamailio(tmp_path: Path) -> Iterator[MsrpUri]:
     running.end()
 
 
-def granted(link: socket.socket, own: bytes, relay: bytes) -> bytes:
-    """Ask this node for a URI of its relay."""
-    lines: tuple[bytes, ...] = ()
-    framer = Framer(Limits())
-    while True:
-        link.sendall(print_request(secrets.token_hex(8).encode(), b"AUTH", relay, own, lines))
-        while (chunk := framer.next()) is None:
-            framer.feed(link.recv(65536))
-        if chunk.status == 200:
-            return chunk.fields[b"use-path"]
-        assert not lines, chunk.raw
-        asked = [line for line in chunk.lines() if line.startswith(b"WWW-Authenticate: ")]
-        challenge = parse_challenge(asked[0].partition(b": ")[2])
-        assert challenge is not None
-        secret = ha1("alice", challenge.realm, "pw-alice", SHA_256)
-        proof = answer(challenge, "alice", secret, "AUTH", relay, b"cn", 1)
-        lines = (b"Authorization: " + proof,)
-
-
 @pytest.mark.peer("kamailio")
 def test_a_foreign_relay_in_the_path(kamailio: MsrpUri, tmp_path: Path) -> None:
     """Words, files in chunks and reports, both ways."""
@@ -93,23 +69,10 @@ def test_a_foreign_relay_in_the_path(kamailio: MsrpUri, tmp_path: Path) -> None:
         MsrpClient() as near,
         MsrpClient() as far,
     ):
-        relay = ("127.0.0.1", node.msrp["msrp"])
-        near.socket = socket.create_connection(relay, timeout=WAIT_S)
-        ours = granted(
-            near.socket, near.own.raw, b"msrp://alice@%b:%d;tcp" % (b"127.0.0.1", relay[1])
-        )
-        for end, path in (
-            (near, (ours, kamailio.raw, far.own.raw)),
-            (far, (kamailio.raw, ours, near.own.raw)),
-        ):
-            end.session = Session(
-                end.own.raw,
-                b" ".join(path),
-                lambda: secrets.token_hex(8).encode(),
-                Limits(),
-                [b"*"],
-                chunk_bytes=8192,  # Kamailio takes no frame of more than 10240 octets
-            )
+        near.socket = socket.create_connection(("127.0.0.1", node.msrp["msrp"]), timeout=WAIT_S)
+        ours = granted(near.socket, "alice", near.own.raw)
+        near.through(ours, kamailio.raw, far.own.raw)
+        far.through(kamailio.raw, ours, near.own.raw)
         sent = near.send(b"hello", success_report=True)
         far.accept()
         assert far.messages() == [b"hello"]
