@@ -345,8 +345,9 @@ class Talk:
                 endpoint.respond(transaction, 488, now, b"SDP: " + error.reason.encode())
                 return
             description = self.side.description
+            self.connected = self.connected and not moves
             self.renewed(self, moves)
-            if moves:
+            if moves and not self.over:
                 self._connect(now)
         elif request.method == "UPDATE":
             description = b""

@@ -106,6 +106,16 @@ def test_whoever_never_connects_is_hung_up_on(world: TalkWorld) -> None:
     assert ended(world) == [(200, "nobody connected")]
 
 
+def test_whoever_moves_and_never_connects_again_is_hung_up_on(world: TalkWorld) -> None:
+    world.send("INVITE", body=OFFER)
+    world.send("ACK")
+    world.feed(send(b"msrp://192.0.2.1:2855/own1;tcp", b"abcd0001", None))
+    world.send("INVITE", 2, body=OFFER.replace(b"/phone", b"/elsewhere"))
+    world.send("ACK", 2)
+    world.network.run(61.0)
+    assert ended(world) == [(200, "nobody connected")]
+
+
 # --- the node calls
 
 
