@@ -105,6 +105,8 @@ class Attendance:
         room, since = visit.room.room.aor, self._since.pop(visit, 0.0)
         if visit.aor in visit.room.participants or visit.room.member(visit.aor) is None:
             return
+        if visit.behind:
+            return  # what waited for it, on hold or behind the history, was never sent
         if why == HUNG_UP:
             self.reached(room, visit.aor, self.newest(room))
         elif now - since >= _TICK_S:

@@ -199,6 +199,13 @@ class Focus:
             if invitation.live is live:
                 talk.hang_up(why)
 
+    def _go_on(self, visit: Visit) -> None:
+        """Send what waited; who has missed some of that gets it when they come again."""
+        if visit.overflown:
+            self._drop(visit, "too much waited for it")
+        else:
+            visit.catch_up((), 0, ())
+
     def _drop(self, visit: Visit, why: str) -> None:
         self._talks[visit].hang_up(why)
 
@@ -206,8 +213,8 @@ class Focus:
         """Read nothing more from a session while too much of it is being kept."""
         talk = self._talks.get(visit)
         connection = None if talk is None else talk.connection
-        if connection is not None:
-            connection.hold(visit) if held else connection.release(visit)
+        if talk is not None and connection is not None:  # of which its end lets go when it ends
+            connection.hold(talk.end) if held else connection.release(talk.end)
 
     # -- TalkUser --------------------------------------------------------------------------------
 
@@ -215,22 +222,23 @@ class Focus:
         """Let a session hear what is said."""
         visit = self._visits.get(talk)
         if visit is None:
-            invitation = self._calls.pop(talk, None)
+            invitation = self._calls.get(talk)
             if invitation is None or self.refusal(invitation.live, talk.remote) is not None:
                 talk.hang_up("not allowed any more")
                 return
+            del self._calls[talk]
             visit = self._enter(talk, invitation.live, "", invited=True)
             visit.wait()
             invitation.took(talk)
         if visit in self._moving:
             self._moving.discard(visit)
-            visit.catch_up((), 0, ())
-        if visit in self._connected:
+            self._go_on(visit)
+        if visit.left or visit in self._connected:
             return
         self._connected.add(visit)
         for onlooker in self.onlookers:
             onlooker.joined(visit, talk, now)
-        visit.catch_up((), 0, ())
+        self._go_on(visit)
 
     def _renewed(self, talk: Talk, moves: bool) -> None:
         """Take a new offer; what is said while the session is on hold or moves waits."""
@@ -247,7 +255,7 @@ class Focus:
                 visit.wait()
         elif visit in self._on_hold:
             self._on_hold.discard(visit)
-            visit.catch_up((), 0, ())
+            self._go_on(visit)
 
     def chunk(self, talk: Talk, chunk: Chunk, now: float) -> bool:
         """Hand a request to the switch; an answer is to what opened the connection."""

@@ -86,7 +86,7 @@ class Inviting:
                 self._focus.wish(room), headers=headers, parts=parts,
                 contact=b"<" + room.aor.encode() + b">" + FEATURES,
             )  # fmt: skip
-            if talk is not None:
+            if talk is not None and not talk.over:
                 self.called += 1
                 invitation.talks.add(talk)
                 self._focus.called(talk, invitation)

@@ -61,12 +61,13 @@ class Visit:
     paths: the two path lines of what is sent to it. held: the beginning of messages whose wrapper
     is not complete, incoming: messages that are passed on while they come, both by Message-ID.
     said: ids of its messages to all while it waits. refused: transaction id of the last chunk that
-    was. overflown: more waited than may. unkept: octets of messages that are being kept. messages,
-    octets: that came from it. began: wall seconds. invited: the room called it.
+    was. overflown: more waited than may. behind: it left while older messages were on their way to
+    it. unkept: octets of messages that are being kept. messages, octets: that came from it. began:
+    wall seconds. invited: the room called it.
     """
 
-    __slots__ = ("_everything", "_holds", "_types", "began", "floor", "held", "incoming", "invited",
-                 "left", "messages", "nickname", "number", "octets", "overflown", "own",
+    __slots__ = ("_everything", "_holds", "_types", "began", "behind", "floor", "held", "incoming",
+                 "invited", "left", "messages", "nickname", "number", "octets", "overflown", "own",
                  "participant", "paths", "private", "reassembly", "refused", "room", "said",
                  "unkept", "waiting", "waiting_bytes", "write")  # fmt: skip
 
@@ -89,6 +90,7 @@ class Visit:
         self._describe(wire)
         self.nickname = ""
         self.left = False
+        self.behind = False
         self.reassembly = Reassembly(limits)
         self.held: dict[bytes, bytes] = {}
         self.incoming: dict[bytes, Copies] = {}
@@ -246,7 +248,7 @@ class LiveRoom:
         if visit.left:
             return False
         visit.left = True
-        visit.waiting = None
+        visit.behind, visit.waiting = visit.waiting is not None, None
         del self._visits[visit]
         participant = visit.participant
         participant.visits.remove(visit)

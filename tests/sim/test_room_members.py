@@ -67,6 +67,18 @@ def test_who_is_cut_off_while_they_catch_up_gets_it_all_again(house: House) -> N
     assert house.enter("bob").texts == []
 
 
+@pytest.mark.parametrize("why", ["hung up", "connection lost"])
+def test_who_leaves_while_on_hold_is_sent_what_waited(house: House, why: str) -> None:
+    alice, bob = house.enter("alice"), house.enter("bob")
+    house.say(alice, b"one")
+    house.passes(3)
+    bob.visit.wait()
+    house.say(alice, b"two")
+    house.passes(60)
+    house.leave(bob, why)
+    assert house.enter("bob").texts == [b"two"]
+
+
 def test_who_is_there_is_noted_to_have_heard_and_then_nothing_ticks(house: House) -> None:
     house.time = 1000.0
     alice = house.enter("alice")
