@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from .errors import BadChunk
@@ -13,6 +14,7 @@ __all__ = ["DEFAULT_PORT", "MsrpUri", "parse_path", "parse_uri"]
 
 DEFAULT_PORT: Final = 2855
 _MOST_OCTETS = 1024
+_REMEMBERED = 2048  # URIs: those of a session stand in all its chunks
 
 # Authority by RFC 3986, session-id and parameters by RFC 4975 9.
 _URI: Final = re.compile(
@@ -49,6 +51,7 @@ class MsrpUri(NamedTuple):
         return (self.host, self.port or DEFAULT_PORT)
 
 
+@lru_cache(_REMEMBERED)
 def parse_uri(text: bytes) -> MsrpUri:
     """Parse one URI. Raises: BadChunk."""
     found = _URI.fullmatch(text) if len(text) <= _MOST_OCTETS else None
