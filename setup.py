@@ -42,6 +42,7 @@ HOT = (
     "sip/dialog.py",
     "sip/forward.py",
     "sip/proxy.py",
+    "sip/aio/clock.py",
     "sip/aio/ids.py",
     "sip/aio/udp.py",
     "sip/aio/exchange.py",

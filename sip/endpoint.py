@@ -441,6 +441,7 @@ class Endpoint:
         (22.1). The answer is stateless: the same again for a retransmission.
         """
         self.stats.cancels += 1
+        self.catch_up(now)
         meant = self.layer.find_server(cancel)
         if meant is None or meant.flow.remote[0] != flow.remote[0]:
             answered = meant is None and self.layer.has_completed(cancel)

@@ -160,6 +160,17 @@ class TestPutOff:
         assert node.user.put_off == [True] * 3
         assert node.done == ["a1", "b1", "c1", "a2", "b2"]
 
+    def test_a_cancel_overtakes_nothing(self) -> None:
+        node = Node()
+        step = Step(node, "invited")
+        node.user.steps = [step]
+        node.user.on_cancel = lambda *_: node.done.append("cancelled")  # type: ignore[method-assign]
+        flows = [udp_flow()] * 2
+        node.endpoint.receive_datagrams(
+            [request_bytes("INVITE"), request_bytes("CANCEL")], flows, 0.0
+        )
+        assert node.done == ["invited", "cancelled"]
+
     @pytest.mark.parametrize(
         ("fault", "status", "counted"),
         [(RuntimeError(), b"500", 1), (ParseError("Contact", "Bad Contact"), b"400", 0)],
