@@ -19,7 +19,7 @@ cdef class Fanout:
 
     @cython.locals(
         wall=double, storing=bint, by_domain=bint, screened=bint, recipient=str,
-        copies=list, carried=list, direct=list, left_out=list, keeper=Keeper, devices=tuple,
+        copies=list, carried=list, aims=list, direct=list, left_out=list, keeper=Keeper, devices=tuple,
         carrying=bint, at_once=bint, octets=Py_ssize_t, copy=StoredMessage
     )
     cpdef send(
@@ -32,7 +32,7 @@ cdef class Fanout:
         keeper=Keeper, stats=PagerStats, now=double, wall=double, at=double, size=Py_ssize_t,
         steps=list, kept=list, carried=list, reachable=list, copy=StoredMessage, result=StoreResult
     )
-    cpdef kept(self, object original, object copies, object results, long long parcel=*)
+    cpdef kept(self, object original, object copies, object results, long long parcel=*, object aims=*)
     cpdef leave_out(self, object original, str recipient, str rule, bint told=*)
     cpdef send_unstored(self, object original, str recipient, double now)
 
@@ -42,6 +42,7 @@ cdef class _Sending:
     cdef object original
     cdef list copies
     cdef list carried
+    cdef list aims
     cdef list direct
     cdef list left_out
     cdef object done

@@ -93,6 +93,7 @@ class Fanout:
         kind = original.content_type if screened else None
         copies: list[StoredMessage] = []
         carried: list[StoredMessage] = []
+        aims: list[Target] = []
         direct: list[str] = []
         left_out: list[tuple[str, str, bool]] = []
         for recipient in recipients:
@@ -120,6 +121,7 @@ class Fanout:
                 copy = self._copy(original, recipient, devices, wall)
                 if at_once:
                     carried.append(copy)
+                    aims.append(targets[0])
                 else:
                     self.parcels.secure(now, recipient)  # what they get before comes before
                     keeper.count(recipient)
@@ -132,7 +134,7 @@ class Fanout:
                 original.identity, original.sender, original.head, original.body,
                 original.to_each, carried,
             )  # fmt: skip
-        sending = _Sending(self, original, copies, carried, direct, left_out, done)
+        sending = _Sending(self, original, copies, carried, aims, direct, left_out, done)
         self.store.store_copies(copies, advance, sending.committed, bundle)
 
     def _reaches(self, recipient: str, targets: Sequence[Target], octets: int) -> bool:
@@ -192,10 +194,12 @@ class Fanout:
         copies: Sequence[StoredMessage],
         results: Sequence[StoreResult],
         parcel: int = 0,
+        aims: Sequence[Target] = (),
     ) -> None:
         """Tell of the copies that are kept, and send them to whoever can be reached.
 
-        Args: parcel: the record with those that have no number of their own.
+        Args:
+            parcel: the record with those that have no number of their own. aims: their targets.
         """
         pager = self.pager
         note, keeper, stats = pager.ledger.note, pager.keeper, pager.stats
@@ -238,7 +242,7 @@ class Fanout:
         for item in reachable:
             adopt(item, (), now)
         if carried:
-            self.parcels.begin(parcel, carried, steps, notice, now)
+            self.parcels.begin(parcel, carried, aims, steps, notice, now)
 
     def leave_out(self, original: Original, recipient: str, rule: str, told: bool = True) -> None:
         """Tell the ledger that somebody gets no copy; ``told``: the sender may hear of it too."""
@@ -290,7 +294,7 @@ class Fanout:
 class _Sending:
     """Copies on their way to the store."""
 
-    __slots__ = ("carried", "copies", "direct", "done", "fanout", "left_out", "original")
+    __slots__ = ("aims", "carried", "copies", "direct", "done", "fanout", "left_out", "original")
 
     def __init__(
         self,
@@ -298,6 +302,7 @@ class _Sending:
         original: Original,
         copies: list[StoredMessage],
         carried: list[StoredMessage],
+        aims: list[Target],
         direct: list[str],
         left_out: list[tuple[str, str, bool]],
         done: Callable[[CopiesResult], None],
@@ -306,6 +311,7 @@ class _Sending:
         self.original = original
         self.copies = copies
         self.carried = carried
+        self.aims = aims
         self.direct = direct
         self.left_out = left_out
         self.done = done
@@ -322,7 +328,8 @@ class _Sending:
         if not result.parcel:
             for copy in self.carried:
                 keeper.count(copy.recipient)
-        fanout.kept(original, [*self.copies, *self.carried], result.copies, result.parcel)
+        copies = [*self.copies, *self.carried]
+        fanout.kept(original, copies, result.copies, result.parcel, self.aims)
         for recipient, rule, told in self.left_out:
             fanout.leave_out(original, recipient, rule, told)
         now = fanout.pager.clock.now()

@@ -41,12 +41,12 @@ cdef class Parcel:
     cdef public list steps
     cdef public list unsent
 
-    @cython.locals(body=bytes, tail=bytes, copy=StoredMessage, one=Carried, pager=Shared)
-    cpdef send(self, object copies, double now)
+    @cython.locals(body=bytes, tail=bytes, copy=StoredMessage, target=Target, one=Carried, pager=Shared)
+    cpdef send(self, object copies, object targets, double now)
     @cython.locals(target=Target, proxy=Proxy, copy=StoredMessage, flow=Flow, branch=bytes, routes=bytes, data=bytes)
     cdef _send(self, Carried one, bytes tail, double now)
     cpdef ended(self, Carried one, int status, double now)
-    @cython.locals(pager=Shared, copy=StoredMessage)
+    @cython.locals(pager=Shared, copy=StoredMessage, entry=LedgerEntry)
     cdef _delivered(self, Carried one, double now)
     cpdef on_timer(self, int kind, double now)
     cpdef settle(self, double now)
@@ -67,4 +67,4 @@ cdef class Parcels:
 
     @cython.locals(frame=Py_ssize_t)
     cpdef bint fits(self, Py_ssize_t octets, str recipient, Target target) except -1
-    cpdef begin(self, long long parcel_id, object copies, list steps, Notice notice, double now)
+    cpdef begin(self, long long parcel_id, object copies, object targets, list steps, Notice notice, double now)

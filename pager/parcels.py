@@ -117,33 +117,29 @@ class Parcel:
         self.late: list[Carried] = []
         self.unsent: list[StoredMessage] = []
 
-    def send(self, copies: Sequence[StoredMessage], now: float) -> None:
-        """Send every copy to the device that can be reached."""
+    def send(self, copies: Sequence[StoredMessage], targets: Sequence[Target], now: float) -> None:
+        """Send every copy to its target."""
         parcels = self.parcels
         pager = parcels.pager
-        bindings, boxes, carrier = pager.bindings, pager.offline.boxes, pager.offline.carrier
+        boxes, carrier = pager.offline.boxes, pager.offline.carrier
         on_their_way = pager.on_their_way
         body = copies[0].body
         tail = b"\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
         self.size = len(body)
         self.ahead = pager.clock.wall() - now
         self.open = len(copies) + 1  # so that it is not settled before all are sent
-        for copy in copies:
+        for copy, target in zip(copies, targets, strict=True):
             on_their_way[copy.recipient] = self
-            targets = bindings.targets(copy.recipient, now)
-            if (
-                len(targets) == 1
-                and copy.recipient not in boxes
-                and (carrier is None or not carrier.wants(copy, targets[0], now))
+            if copy.recipient in boxes or (
+                carrier is not None and carrier.wants(copy, target, now)
             ):
-                one = Carried(self, copy, targets[0])
-                self.carried.append(one)
-                self._send(one, tail, now)
-            else:
-                # What was one device when the batch was made is none or several now, or takes it in
-                # a session.
+                # Something older waits for the device by now, or it takes this in a session.
                 self.unsent.append(copy)
                 self.open -= 1
+            else:
+                one = Carried(self, copy, target)
+                self.carried.append(one)
+                self._send(one, tail, now)
         pager.stats.attempts += len(self.carried)
         self.open -= 1
         if not self.open:
@@ -187,12 +183,19 @@ class Parcel:
         pager.stats.delivered += 1
         device = self.parcels.device_of(one.target)
         step = (self.ahead + now, rules.ANSWERED, device, one.status, rules.DEVICE_ACCEPTED)
-        pager.ledger.note(
-            LedgerEntry(
-                copy.id, copy.call_id, self.at, copy.sender, copy.recipient, self.size,
-                [*self.steps, step], rules.DELIVERED, True, self.notice,
-            )
-        )  # fmt: skip
+        # Field by field, as `Submission` does: one for every copy.
+        entry = LedgerEntry.__new__(LedgerEntry)
+        entry.message_id = copy.id
+        entry.call_id = copy.call_id
+        entry.at = self.at
+        entry.sender = copy.sender
+        entry.recipient = copy.recipient
+        entry.size = self.size
+        entry.steps = [*self.steps, step]
+        entry.outcome = rules.DELIVERED
+        entry.final = True
+        entry.notice = self.notice
+        pager.ledger.note(entry)
         for observer in pager.observers:
             observer.concluded(copy, device, one.status, True, now)
 
@@ -299,15 +302,16 @@ class Parcels:
         self,
         parcel_id: int,
         copies: Sequence[StoredMessage],
+        targets: Sequence[Target],
         steps: list[Step],
         notice: Notice | None,
         now: float,
     ) -> None:
-        """Send the copies of a parcel that has been committed."""
+        """Send the copies of a parcel that has been committed, each to its target."""
         parcel = Parcel(self, parcel_id, copies[0].received_at, steps, notice)
         self.open[parcel] = None
         self.timers.schedule(now + PATIENCE_S, parcel, _SETTLE)
-        parcel.send(copies, now)
+        parcel.send(copies, targets, now)
 
     def secure(self, now: float, recipient: str = "") -> None:
         """Settle the parcel with a copy for somebody, or all of them, as they are."""
