@@ -16,6 +16,7 @@ from .chunk import ABORTED, CONTINUED, MORE, Body, ByteRange, Chunk
 from .errors import BadChunk
 from .grants import Grants
 from .hops import Hop, Large, Pending, Route
+from .outbox import FAIR_BYTES
 from .printing import print_end, print_head, print_report, response_to
 from .uri import MsrpUri, parse_path
 
@@ -201,7 +202,8 @@ class Relay:
             if large.total is not None and end > large.total:
                 large.total = None  # it said less than it sends
             span = ByteRange(start, end, large.total)
-            self._write_piece(large, tid, span, chunk.piece, CONTINUED if flag is MORE else flag)
+            shown = span if size <= FAIR_BYTES else span._replace(end=None)
+            self._write_piece(large, tid, shown, chunk.piece, CONTINUED if flag is MORE else flag)
             self._sent(tid, large.first, chunk, route, span, now)
             large.following = start + size
         if flag is not MORE:

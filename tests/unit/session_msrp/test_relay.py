@@ -384,7 +384,8 @@ def test_a_large_chunk_goes_on_in_pieces() -> None:
     following = 11
     for piece in sent:
         span = piece.byte_range()
-        assert (span.start, span.end) == (following, following + len(piece.body) - 1)
+        end = following + len(piece.body) - 1 if len(piece.body) <= 2048 else None
+        assert (span.start, span.end) == (following, end)
         assert (span.total, piece.message_id) == (20010, b"big")
         following += len(piece.body)
     assert following == 20011
