@@ -14,7 +14,9 @@ from session_msrp.session import Received, Reported
 from session_msrp.wrapping import fitted
 from sip.bodies.iscomposing import MEDIA_TYPE as COMPOSING
 from sip.bodies.mediatype import media_type
+from sip.errors import ParseError
 from sip.forward import Target
+from sip.headers.address import parse_address
 from sip.timers import TimerQueue
 
 from .capability import Capability, capability_of
@@ -137,7 +139,7 @@ class Carrying:
             now,
             _WISH,
             headers=kept_fields(fields),
-            shown=shown.partition(b">")[0] + b">" if b"<" in shown else b"",
+            shown=named(shown),
         )
         if talk is None or talk.over:
             return None
@@ -246,8 +248,11 @@ class Line(Listener):
         def answered(status: int, _reason: str) -> None:
             talk.settle(received, msrp_status(status))
 
-        if self.way.sender != self._author or media_type(message.content_type) == COMPOSING:
-            talk.settle(received)  # whoever does not want to be known hears no answer
+        if media_type(message.content_type) == COMPOSING:
+            talk.settle(received)
+            return
+        if self.way.sender != self._author:
+            talk.settle(received, 403)  # whoever does not want to be known hears no answer
             return
         identity = f"{talk.call_id.hex()} {message.id.hex()} {self.way.recipient} {self._author}"
         self._carrying.deferring.submit(
@@ -311,6 +316,15 @@ def head_fields(head: bytes) -> list[tuple[bytes, bytes]]:
     """Return the header fields of a stored message."""
     pairs = (line.partition(b":") for line in head.split(b"\r\n"))
     return [(name.strip(b" \t"), value.strip(b" \t")) for name, _, value in pairs]
+
+
+def named(shown: bytes) -> bytes:
+    """Return a From value without its parameters, b"" for one that is a URI alone."""
+    try:
+        address = parse_address(shown, "From")
+    except ParseError:
+        return b""
+    return address.raw[: address.end + 1]  # a display name may have brackets of its own
 
 
 def content_type(head: bytes) -> bytes:

@@ -14,7 +14,8 @@ from pager.values import StoredMessage
 from session_msrp.chunk import ByteRange
 from session_msrp.outbox import Outgoing
 from session_msrp.party import read_offer
-from session_msrp.session import Reported
+from session_msrp.reassembly import Message
+from session_msrp.session import Received, Reported
 from sip.flow import Flow
 from sip.forward import Target
 from sip.registrar import Binding
@@ -51,9 +52,13 @@ class FakeTalk:
     used: float = 0.0
     call_id: bytes = b"talk"
     sent: list[Outgoing] = field(default_factory=list)
+    settled: list[int] = field(default_factory=list)
 
     def send(self, message: Outgoing) -> None:
         self.sent.append(message)
+
+    def settle(self, received: Received, status: int = 200) -> None:
+        self.settled.append(status)
 
     def hang_up(self, why: str) -> None:
         self.over = True
@@ -145,6 +150,22 @@ def test_a_message_in_a_session_and_one_behind_it() -> None:
     assert world.carry(replace(MESSAGE, id="m2"))
     assert [each.id for each in talk.sent] == [b"m1", b"m2"]
     assert len(world.talks) == 1
+
+
+def test_a_name_with_brackets_stays_a_name() -> None:
+    world = World()
+    shown = b'"<sip:boss@ims.test>" <sip:alice@ims.test>'
+    world.carry(replace(MESSAGE, head=b"From: %b;tag=1\r\nContent-Type: text/plain" % shown))
+    assert world.talks[-1].shown == shown
+
+
+def test_words_to_somebody_who_is_not_shown_are_refused_and_not_lost() -> None:
+    world = World()
+    assert world.carry(replace(MESSAGE, head=b"From: <sip:anonymous@anonymous.invalid>;tag=1"))
+    talk = world.talks[-1]
+    for kind in (b"text/plain", b"application/im-iscomposing+xml"):
+        world.user.received(talk, Received(Message(b"m9", kind, b"who?", False)), 2.0)
+    assert talk.settled == [403, 200]
 
 
 def test_behind_a_relay_only_the_device_s_own_word_counts() -> None:
