@@ -179,6 +179,8 @@ class Deferring:
             user, request, flow, called, caller, self.limits, now, wish, transaction=transaction
         )
         if isinstance(talk, Refusal):
+            if isinstance(user, FileTaken):
+                user.wait()
             return talk
         self.taken += 1
         talk.idle_s = self.settings.idle_s

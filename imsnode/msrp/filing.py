@@ -89,6 +89,9 @@ class Filing:
     def wait(self, taken: FileTaken) -> None:
         """Keep what has come of a file for when the rest comes."""
         key = (taken.caller, taken.called, taken.file.key)
+        before = self._unfinished.get(key)
+        if before is not None and before is not taken:
+            before.give_up()
         self._unfinished[key] = taken
 
         def over() -> None:
@@ -238,6 +241,7 @@ class FileTaken(Listener):
         except _Broken:
             self._settle(413)
         except ContentRefused as refused:
+            self._broken = refused.detail  # nobody stores the rest
             self._settle(413)
             if self._talk is not None:
                 self._talk.hang_up(refused.detail)
@@ -271,6 +275,10 @@ class FileTaken(Listener):
     def ended(self, talk: Talk, status: int, reason: str, now: float) -> None:
         """Have it noted; what has come waits for the rest."""
         self._deferring.ended(talk, self, status, reason)
+        self.wait()
+
+    def wait(self) -> None:
+        """Keep what has come for when the rest comes."""
         if self._storing is not None and self.verdict == "file-unfinished" and not self._broken:
             self._filing.wait(self)
 
