@@ -4,8 +4,12 @@ cimport cython
 
 from .identity cimport MessageIds
 from .keeper cimport Keeper
+from .parcels cimport Parcels
 from .stats cimport PagerStats
 from .values cimport LedgerEntry, StoredMessage, StoreResult
+
+
+cdef class _Sending
 
 
 cdef class Fanout:
@@ -14,13 +18,12 @@ cdef class Fanout:
     cdef public object known
     cdef public object ids
     cdef public object unreached
-    cdef public object parcels
+    cdef public Parcels parcels
     cdef MessageIds _ids
 
     @cython.locals(
-        wall=double, storing=bint, by_domain=bint, screened=bint, recipient=str,
-        copies=list, carried=list, aims=list, direct=list, left_out=list, keeper=Keeper, devices=tuple,
-        carrying=bint, at_once=bint, octets=Py_ssize_t, copy=StoredMessage
+        wall=double, storing=bint, by_domain=bint, screened=bint, recipient=str, left_out=list,
+        keeper=Keeper, sending=_Sending
     )
     cpdef send(
         self, object original, object recipients, double now, object done, object advance=*
@@ -40,6 +43,8 @@ cdef class Fanout:
 cdef class _Sending:
     cdef Fanout fanout
     cdef object original
+    cdef bint carrying
+    cdef Py_ssize_t octets
     cdef list copies
     cdef list carried
     cdef list aims
@@ -47,6 +52,8 @@ cdef class _Sending:
     cdef list left_out
     cdef object done
 
+    @cython.locals(fanout=Fanout, devices=tuple, at_once=bint, copy=StoredMessage, keeper=Keeper)
+    cdef take(self, str recipient, double now, double wall)
     cpdef committed(self, object result)
 
 

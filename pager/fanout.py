@@ -79,23 +79,14 @@ class Fanout:
         Args: advance: goes into the same transaction, which does not happen when it cannot.
         """
         pager = self.pager
-        keeper, bindings, settings = pager.keeper, pager.bindings, pager.settings
-        known, targets_of, absent = self.known, bindings.targets, bindings.absent_devices
+        keeper, settings, known = pager.keeper, pager.settings, self.known
         wall = pager.clock.wall()
-        # Of a private message each hop decides what it may show, as a fork does.
-        carrying = not (
-            isinstance(advance, Told) or original.added or _PRIVACY in original.head.lower()
-        )
-        octets = len(original.head) + len(original.body)
         storing = original.lasting and settings.mode_for(original.address) is not StoreMode.OFF
         by_domain = settings.domain_modes
         screened = pager.screen is not None and not original.own
         kind = original.content_type if screened else None
-        copies: list[StoredMessage] = []
-        carried: list[StoredMessage] = []
-        aims: list[Target] = []
-        direct: list[str] = []
-        left_out: list[tuple[str, str, bool]] = []
+        sending = _Sending(self, original, isinstance(advance, Told), done)
+        left_out = sending.left_out
         for recipient in recipients:
             if not known(recipient):
                 left_out.append((recipient, rules.NO_SUCH_USER, True))
@@ -108,34 +99,20 @@ class Fanout:
             if by_domain:
                 storing = original.lasting and settings.mode_for(recipient) is not StoreMode.OFF
             if not storing:
-                direct.append(recipient)
+                sending.direct.append(recipient)
             elif keeper.full(recipient, False):
                 left_out.append((recipient, rules.MAILBOX_FULL, True))
             else:
-                targets = targets_of(recipient, now)
-                devices = absent(recipient, now)
-                at_once = carrying and not devices and self._reaches(recipient, targets, octets)
-                if targets:
-                    here = [bindings.device_of(target) for target in targets]
-                    devices = (*devices, *[device for device in here if device])
-                copy = self._copy(original, recipient, devices, wall)
-                if at_once:
-                    carried.append(copy)
-                    aims.append(targets[0])
-                else:
-                    self.parcels.secure(now, recipient)  # what they get before comes before
-                    keeper.count(recipient)
-                    copies.append(copy)
+                sending.take(recipient, now, wall)
         bundle = None
         if advance is not None:
-            advance.skipped = len(left_out)
+            advance.skipped = len(sending.left_out)
         if not isinstance(advance, Told):
             bundle = Bundle(
                 original.identity, original.sender, original.head, original.body,
-                original.to_each, carried,
+                original.to_each, sending.carried,
             )  # fmt: skip
-        sending = _Sending(self, original, copies, carried, aims, direct, left_out, done)
-        self.store.store_copies(copies, advance, sending.committed, bundle)
+        self.store.store_copies(sending.copies, advance, sending.committed, bundle)
 
     def _reaches(self, recipient: str, targets: Sequence[Target], octets: int) -> bool:
         """Say whether a copy can go to the one device of somebody, who has nothing to get before.
@@ -292,29 +269,63 @@ class Fanout:
 
 
 class _Sending:
-    """Copies on their way to the store."""
+    """Copies on their way to the store.
 
-    __slots__ = ("aims", "carried", "copies", "direct", "done", "fanout", "left_out", "original")
+    copies: to be stored. carried: to be kept together, and sent to ``aims``. direct: who gets a
+    copy that is never stored. left_out: who gets none, by which rule, and whether the sender may
+    hear of it.
+    """
+
+    __slots__ = (
+        "aims",
+        "carried",
+        "carrying",
+        "copies",
+        "direct",
+        "done",
+        "fanout",
+        "left_out",
+        "octets",
+        "original",
+    )
 
     def __init__(
         self,
         fanout: Fanout,
         original: Original,
-        copies: list[StoredMessage],
-        carried: list[StoredMessage],
-        aims: list[Target],
-        direct: list[str],
-        left_out: list[tuple[str, str, bool]],
+        single: bool,
         done: Callable[[CopiesResult], None],
     ) -> None:
         self.fanout = fanout
         self.original = original
-        self.copies = copies
-        self.carried = carried
-        self.aims = aims
-        self.direct = direct
-        self.left_out = left_out
         self.done = done
+        # Of a private message each hop decides what it may show, as a fork does.
+        self.carrying = not (single or original.added or _PRIVACY in original.head.lower())
+        self.octets = len(original.head) + len(original.body)
+        self.copies: list[StoredMessage] = []
+        self.carried: list[StoredMessage] = []
+        self.aims: list[Target] = []
+        self.direct: list[str] = []
+        self.left_out: list[tuple[str, str, bool]] = []
+
+    def take(self, recipient: str, now: float, wall: float) -> None:
+        """Make the copy of somebody, to be stored or to be sent at once."""
+        fanout = self.fanout
+        bindings = fanout.pager.bindings
+        targets = bindings.targets(recipient, now)
+        devices = bindings.absent_devices(recipient, now)
+        at_once = self.carrying and not devices and fanout._reaches(recipient, targets, self.octets)
+        if targets:
+            here = [bindings.device_of(target) for target in targets]
+            devices = (*devices, *[device for device in here if device])
+        copy = fanout._copy(self.original, recipient, devices, wall)
+        if at_once:
+            self.carried.append(copy)
+            self.aims.append(targets[0])
+        else:
+            fanout.parcels.secure(now, recipient)  # what they get before comes before
+            fanout.pager.keeper.count(recipient)
+            self.copies.append(copy)
 
     def committed(self, result: CopiesResult) -> None:
         """Answer first, then send."""

@@ -8,57 +8,28 @@ messages of a batch lie close together; they are kept, and tell later what becam
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pager.jobs import Job, JobKind, JobState
 from pager.original import Original
 from pager.ports import Advance, Bundle, CopiesResult, Settled, Told
-from pager.values import MarkState, StoredMessage, StoreKind, StoreResult
+from pager.values import StoredMessage, StoreKind, StoreResult
 
 from .database import Database
-from .entries import STATE
 from .errors import JobRefused
+from .job_report import JobReport, outcomes_of, report_of
 from .lanes import Lane, Submit
 from .mailboxes import StoreLane
 from .parcels import Parcels, SettleLane, note_batch
-from .schema import COPIES, OPEN, fate, job, job_batch, mailbox, message, parcel
+from .schema import job, job_batch
 from .tallies import mark_told
 
 __all__ = ["JobReport", "JobTable", "Jobs"]
 
 _RUNNING = JobState.RUNNING.value
-
-
-@dataclass(frozen=True, slots=True)
-class JobReport:
-    """A job and what became of its copies until now.
-
-    left: recipients not taken up yet. skipped: got no copy. waiting: nobody has taken it yet.
-    delivered, refused, expired: settled so, as far as it is still remembered; ``forgotten`` is
-    the rest.
-    """
-
-    id: str
-    kind: str
-    state: str
-    sender: str
-    address: str
-    rate: float
-    created_at: float
-    ended_at: float | None
-    total: int
-    left: int
-    stored: int
-    skipped: int
-    waiting: int = 0
-    delivered: int = 0
-    refused: int = 0
-    expired: int = 0
-    forgotten: int = 0
 
 
 class JobTable:
@@ -108,7 +79,7 @@ class JobTable:
             row = connection.execute(select(job).where(job.c.id == job_id)).first()
             if row is None:
                 return None
-            return _report(row, **_outcomes(connection, row))
+            return report_of(row, **outcomes_of(connection, row))
 
     def reports(self, limit: int, kinds: Collection[JobKind] = tuple(JobKind)) -> list[JobReport]:
         """Return the newest jobs, newest first, without what became of their copies."""
@@ -119,7 +90,7 @@ class JobTable:
             .limit(limit)
         )
         with self._database.reading() as connection:
-            return [_report(row) for row in connection.execute(newest)]
+            return [report_of(row) for row in connection.execute(newest)]
 
 
 _Batch = tuple[Sequence[StoredMessage], Advance | Told | None, Bundle | None]
@@ -365,58 +336,3 @@ def _job(row: Any) -> Job:  # a result row has no static type
         JobKind(row.kind) is JobKind.BROADCAST,
     )
     return Job(original, JobKind(row.kind), row.rate, row.total, row.cursor)
-
-
-def _report(row: Any, **outcomes: int) -> JobReport:  # a result row has no static type
-    left = max(0, row.total - row.stored - row.skipped) if row.state == _RUNNING else 0
-    return JobReport(
-        row.id,
-        row.kind,
-        row.state,
-        row.sender,
-        row.address,
-        row.rate,
-        row.created_at,
-        row.ended_at,
-        row.total,
-        left,
-        row.stored,
-        row.skipped,
-        **outcomes,
-    )
-
-
-def _outcomes(connection: Connection, row: Any) -> dict[str, int]:
-    """Count the copies of a job by what became of them."""
-
-    def decided(state: MarkState) -> Any:
-        return exists().where(fate.c.seq == message.c.seq, fate.c.state == state.value)
-
-    outcome = case(
-        (STATE == OPEN, "waiting"),
-        (STATE == COPIES, "delivered"),
-        (decided(MarkState.ACCEPTED), "delivered"),
-        (decided(MarkState.REFUSED), "refused"),
-        else_="expired",
-    )
-    counts = (
-        select(outcome, func.count())
-        .select_from(job_batch)
-        .join(message, message.c.seq.between(job_batch.c.first, job_batch.c.last))
-        .outerjoin(
-            mailbox,
-            (mailbox.c.recipient == message.c.recipient) & (mailbox.c.key == message.c.key),
-        )
-        .where(job_batch.c.job == row.id, message.c.call_id == row.call_id)
-        .group_by(outcome)
-    )
-    found = {word: int(count) for word, count in connection.execute(counts)}
-    # Copies of a parcel that was settled and were not taken at once are messages by then.
-    at_once = select(
-        func.coalesce(func.sum(parcel.c.delivered), 0),
-        func.coalesce(func.sum(case((parcel.c.settled_at.is_(None), parcel.c.total), else_=0)), 0),
-    ).where(parcel.c.identity == row.identity, parcel.c.sender == row.sender)
-    delivered, on_their_way = connection.execute(at_once).one()
-    found["delivered"] = found.get("delivered", 0) + int(delivered)
-    found["waiting"] = found.get("waiting", 0) + int(on_their_way)
-    return {**found, "forgotten": row.stored - sum(found.values())}
