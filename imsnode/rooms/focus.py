@@ -323,6 +323,7 @@ def _wire_of(talk: Talk) -> Wire:
         talk.write,
         talk.peer.wrapped,
         b"private-messages" in tokens,
+        lambda: talk.connection is not None and not talk.connection.choked_since,
     )
 
 

@@ -53,7 +53,8 @@ class Upkeep:
         self.returns = Returns(
             rooms, self._store, change, self.attendance, self.feeds, invite, app.location.targets
         )
-        self._replays = Replays(self._store, switch, self.attendance)
+        timers = app.edge.endpoint.timers
+        self._replays = Replays(self._store, switch, self.attendance, timers, app.clock)
         self.door = Door(
             app.edge.endpoint,
             switch,

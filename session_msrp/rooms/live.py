@@ -45,7 +45,8 @@ class Wire:
     """A session as its SDP has it, and how to send to it.
 
     own: the URI of the switch for it. path: of the device. types: of wrapped content it takes,
-    empty where it does not say. private: whether it knows private messages.
+    empty where it does not say. private: whether it knows private messages. free: says
+    whether its reader keeps up.
     """
 
     own: bytes
@@ -53,6 +54,7 @@ class Wire:
     write: Callable[[bytes], None]
     types: Collection[bytes] = ()
     private: bool = False
+    free: Callable[[], bool] = lambda: True
 
 
 class Visit:
@@ -66,10 +68,10 @@ class Visit:
     wall seconds. invited: the room called it.
     """
 
-    __slots__ = ("_everything", "_holds", "_types", "began", "behind", "floor", "held", "incoming",
-                 "invited", "left", "messages", "nickname", "number", "octets", "overflown", "own",
-                 "participant", "paths", "private", "reassembly", "refused", "room", "said",
-                 "unkept", "waiting", "waiting_bytes", "write")  # fmt: skip
+    __slots__ = ("_everything", "_holds", "_types", "began", "behind", "floor", "free", "held",
+                 "incoming", "invited", "left", "messages", "nickname", "number", "octets",
+                 "overflown", "own", "participant", "paths", "private", "reassembly", "refused",
+                 "room", "said", "unkept", "waiting", "waiting_bytes", "write")  # fmt: skip
 
     def __init__(
         self,
@@ -109,6 +111,7 @@ class Visit:
         self.own = wire.own
         self.paths = b"To-Path: %b\r\nFrom-Path: %b\r\n" % (wire.path, wire.own)
         self.private = wire.private
+        self.free = wire.free
         self._types = frozenset(kind.lower() for kind in wire.types)
         self._everything = not wire.types or b"*" in self._types
 

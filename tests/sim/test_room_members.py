@@ -53,6 +53,25 @@ def test_who_hangs_up_has_it_all_who_is_cut_off_gets_the_last_again(house: House
     assert house.enter("bob").texts == [b"three"]
 
 
+def test_much_history_comes_as_fast_as_it_is_read(house: House) -> None:
+    """All at once it would be more than a connection may have unread."""
+    alice = house.enter("alice")
+    said = [b"%d" % number + bytes(15_000) for number in range(8)]
+    for text in said:
+        house.say(alice, text)
+    bob = house.enter("bob")
+    assert bob.texts == said[:5]
+    house.say(alice, b"last")
+    bob.visit.free = lambda: False
+    house.passes(3)
+    assert bob.texts == said[:5]
+    bob.visit.free = lambda: True
+    house.passes(1)
+    assert bob.texts == [*said, b"last"]
+    house.passes(3)
+    assert house.timers.next_deadline() is None
+
+
 def test_who_is_cut_off_while_they_catch_up_gets_it_all_again(house: House) -> None:
     alice = house.enter("alice")
     house.say(alice, b"one")

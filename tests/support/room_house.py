@@ -125,7 +125,7 @@ class House:
             rooms, self.store, self.store.change, self.attendance, self.feeds, self.invite,
             self.targets,
         )  # fmt: skip
-        self.replays = Replays(self.store, self.world.switch, self.attendance)
+        self.replays = Replays(self.store, self.world.switch, self.attendance, self.timers, self)
         self.endpoint = Endpoint()
         self.door = Door(
             self.endpoint, self.world.switch, self.returns, self, lambda uri: uri.aor,  # type: ignore[arg-type]
