@@ -50,7 +50,7 @@ class Rooms(Table):
         20, "Such rooms that one user may have at a time; one more is 403.", ge=1, le=100_000
     )
     factory_idle: Seconds = restart(
-        DAY, "How long such a room goes on with nobody in it.", ge=0, le=365 * DAY
+        DAY, "How long such a room goes on with nobody in it.", ge=MINUTE, le=365 * DAY
     )
     factory_history: int = restart(
         100, "Messages that such a room keeps for who was away.", ge=0, le=100_000

@@ -6,6 +6,7 @@ RFC 4579 5.4 (a room by a URI that stands for none), RFC 5366 (the list of recip
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
@@ -71,6 +72,7 @@ class Factory:
         wake: Callable[[], None],
     ) -> None:
         self.made = 0
+        self._coming: Counter[str] = Counter()  # rooms that are being made, by their makers
         self._settings = settings
         self._endpoint = endpoint
         self._talks = talks
@@ -95,7 +97,7 @@ class Factory:
             refusal = Refusal(481, None, ())
         elif not sender:
             refusal = Refusal(403, None, ())
-        elif self._keeping.owned(sender) >= self._settings.user_rooms:
+        elif self._keeping.owned(sender) + self._coming[sender] >= self._settings.user_rooms:
             refusal = Refusal(403, b"You have too many rooms", ())
         if refusal is None:
             refusal = self._make(request, flow, sender, aor.rpartition("@")[2], now)
@@ -121,6 +123,9 @@ class Factory:
         hidden = hidden_as(request, room.aor, self._new_name)
 
         def made(changed: Changed) -> None:
+            self._coming[sender] -= 1
+            if not self._coming[sender]:
+                del self._coming[sender]
             if changed.room is None:
                 talk.refuse(503, changed.refused.encode())
             else:
@@ -128,6 +133,7 @@ class Factory:
                 self._call(talk, entries)
             self._wake()
 
+        self._coming[sender] += 1
         self._store.change(room.aor, edits.create(room), made, sender)
         return None
 
