@@ -22,6 +22,7 @@ __all__ = ["Connection"]
 
 _OUTPUT_HIGH = 64 * 1024
 _OUTPUT_LOW = 16 * 1024
+_IDLE_S = 300  # without a word after which a peer is asked whether it is there
 _JOINED_BYTES = 4096  # parts that are smaller on average are cheaper in one piece
 _HASHES = {b"sha-256": hashlib.sha256, b"sha-384": hashlib.sha384, b"sha-512": hashlib.sha512}
 
@@ -78,7 +79,7 @@ class Connection(asyncio.Protocol):
         raw: socket.socket = stream.get_extra_info("socket")
         local = stream.get_extra_info("sockname")
         self.local = (str(local[0]).partition("%")[0], int(local[1]))
-        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _prepare(raw, self._table.limits.stall_s)
         stream.set_write_buffer_limits(_OUTPUT_HIGH, _OUTPUT_LOW)
         self.opened = self.last = self._table.now()
         if self.held:
@@ -231,6 +232,14 @@ class Connection(asyncio.Protocol):
             self._table.lost(self, self.reason)
         else:
             self._transport.abort()
+
+
+def _prepare(opened: socket.socket, patience_s: float) -> None:
+    """Have nothing delayed, and whoever vanished noticed: sessions may be silent for hours."""
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _IDLE_S)
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(patience_s * 1000))
 
 
 def _certificate(transport: asyncio.Transport) -> bytes:
