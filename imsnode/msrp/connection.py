@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import hmac
 import socket
+import sys
+import termios
 from typing import TYPE_CHECKING, cast
 
 from session_msrp.anchor import Leg
@@ -178,6 +181,16 @@ class Connection(asyncio.Protocol):
     def mid_chunk(self) -> bool:
         """True while a chunk has begun and is not complete."""
         return self._framer.mid_chunk
+
+    @property
+    def unacknowledged(self) -> bool:
+        """True while the peer's TCP has not confirmed all that was written, or there is no peer."""
+        transport = self._transport
+        if transport is None or transport.is_closing() or self._out:
+            return True
+        raw: socket.socket = transport.get_extra_info("socket")
+        queued = fcntl.ioctl(raw.fileno(), termios.TIOCOUTQ, bytes(4))
+        return bool(transport.get_write_buffer_size() or int.from_bytes(queued, sys.byteorder))
 
     def write(self, data: Body) -> None:
         """Send with everything else that is written in this wake-up."""

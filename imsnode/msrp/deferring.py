@@ -67,9 +67,9 @@ _ENDS: Final = (
     ("nothing passed", rules.SESSION_IDLE),
     ("the node stops", rules.NODE_STOPPED),
 )
+_MEDIA: Final = re.compile(rb"^m=([a-z]+) [1-9]", re.MULTILINE)
 #: Final answers after which no device can take the session for the moment, and those after which
 #: it may be taken by other means.
-_MEDIA: Final = re.compile(rb"^m=([a-z]+) [1-9]", re.MULTILINE)
 _AWAY: Final = frozenset((404, 408, 410, 430, 480, 500, 503))
 UNABLE: Final = frozenset((405, 406, 415, 420, 488, 501, 606))
 

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who has got which messages of rooms, so that members who were away get what they missed.
 
-Who hangs up has all that was sent before. Who is cut off may have lost the last of it on the way:
-those get it again (with the same content, so that a client which looks at ids shows it once).
+Who hangs up has all that was sent before. Who is cut off may have lost what their TCP had not
+confirmed: those get it again (with the same content, so that a client which looks at ids shows it
+once).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from session_msrp.rooms.live import LiveRoom, Participant, Visit
@@ -18,16 +19,22 @@ from sip.timers import TimerQueue
 __all__ = ["Attendance"]
 
 _TICK: Final = 1
-_TICK_S: Final = 1.0  # what was sent so long ago has arrived
+_TICK_S: Final = 1.0  # between two looks at what has arrived
 HUNG_UP: Final = "hung up"
 
 
 class Attendance:
-    """Keeps, by room and member, the number of the newest message that has reached them."""
+    """Keeps, by room and member, the number of the newest message that has reached them.
 
-    def __init__(self, store: RoomStore, timers: TimerQueue) -> None:
+    Args: is_through: says whether all that was sent to a session has arrived at its device.
+    """
+
+    def __init__(
+        self, store: RoomStore, timers: TimerQueue, is_through: Callable[[Visit], bool]
+    ) -> None:
         self._store = store
         self._timers = timers
+        self._is_through = is_through
         self._newest: dict[str, int] = {}
         self._settled: dict[str, int] = {}
         self._active: dict[str, LiveRoom] = {}
@@ -102,15 +109,14 @@ class Attendance:
 
     def left(self, visit: Visit, why: str, now: float) -> None:
         """Take note that a session of somebody ended."""
-        room, since = visit.room.room.aor, self._since.pop(visit, 0.0)
+        room = visit.room.room.aor
+        self._since.pop(visit, None)
         if visit.aor in visit.room.participants or visit.room.member(visit.aor) is None:
             return
         if visit.behind:
             return  # what waited for it, on hold or behind the history, was never sent
         if why == HUNG_UP:
             self.reached(room, visit.aor, self.newest(room))
-        elif now - since >= _TICK_S:
-            self.reached(room, visit.aor, self._settled.get(room, 0))
 
     def reached(self, room: str, aor: str, number: int) -> None:
         """Note that a member has got all messages up to a number."""
@@ -148,8 +154,10 @@ class Attendance:
             self._timers.schedule(now + _TICK_S, self, _TICK)
 
     def _has_heard(self, participant: Participant, now: float) -> bool:
-        """Say whether what was sent to a participant a while ago left, and had time to arrive."""
+        """Say whether what was sent to a participant a while ago has arrived."""
         return any(
-            visit.waiting is None and now - self._since.get(visit, 0.0) >= _TICK_S
+            visit.waiting is None
+            and now - self._since.get(visit, 0.0) >= _TICK_S
+            and self._is_through(visit)
             for visit in participant.visits
         )

@@ -30,7 +30,6 @@ _STRANGER: Final = Refusal(403, b"Not a member of this room", ())
 _SILENT: Final = Refusal(403, b"Not one who may speak in this room", ())
 _HIDDEN: Final = Refusal(403, b"Nobody speaks here without a name", ())
 _LARGE: Final = Refusal(413, b"The message is too large", ())
-#: Told about messages, and of no use to a room.
 
 
 class Door:

@@ -36,11 +36,12 @@ class Upkeep:
         self._app = app
         self._store = app.storage.rooms
         self._records = Records(self._store, app.storage.ledger, app.clock.wall)
+        self._talks: dict[Visit, Talk] = {}
         ids = MessageIds(app.ids.token(5))
         self.keeper = RoomKeeper(
             self._store, app.storage.ledger, ids, app.clock, self._records.call_of, self._judge
         )
-        self.attendance = Attendance(self._store, app.edge.endpoint.timers)
+        self.attendance = Attendance(self._store, app.edge.endpoint.timers, self._is_through)
 
     def open(
         self, rooms: Mapping[str, LiveRoom], switch: Switch, invite: Invite, change: Change
@@ -71,8 +72,14 @@ class Upkeep:
                     self.feeds.catch_up(live.room, member.aor)
         self._look_again(now)
 
+    def _is_through(self, visit: Visit) -> bool:
+        talk = self._talks.get(visit)
+        connection = None if talk is None else talk.connection
+        return connection is not None and not connection.unacknowledged
+
     def joined(self, visit: Visit, talk: Talk, now: float) -> None:
         """Take note that a session with a room stands, before anything is sent to it."""
+        self._talks[visit] = talk
         self._records.joined(visit, talk, now)
         self._replays.joined(visit, talk.invite)
         self.attendance.joined(visit, now)
@@ -80,6 +87,7 @@ class Upkeep:
 
     def left(self, visit: Visit, talk: Talk, why: str, now: float) -> None:
         """Take note that one ended."""
+        self._talks.pop(visit, None)
         self.attendance.left(visit, why, now)
         self.returns.left(visit, why)
         self._records.left(visit, talk, why, now)

@@ -53,6 +53,20 @@ def test_who_hangs_up_has_it_all_who_is_cut_off_gets_the_last_again(house: House
     assert house.enter("bob").texts == [b"three"]
 
 
+def test_what_no_device_confirmed_is_not_taken_for_heard(house: House) -> None:
+    """A connection that died silently swallows what is written to it for a while."""
+    alice, bob = house.enter("alice"), house.enter("bob")
+    house.say(alice, b"one")
+    house.passes(3)
+    house.stuck.add(BOB)
+    house.say(alice, b"two")
+    house.passes(30)
+    assert house.store.marks[ROOM, BOB] == 1
+    house.leave(bob, "connection lost")
+    house.stuck.clear()
+    assert house.enter("bob").texts == [b"two"]
+
+
 def test_much_history_comes_as_fast_as_it_is_read(house: House) -> None:
     """All at once it would be more than a connection may have unread."""
     alice = house.enter("alice")

@@ -114,7 +114,10 @@ class House:
         self.forbidden = b"no such word"
         keeper = RoomKeeper(self.store, self, ids, self, self.records.call_of, self.judge)
         self.world.switch._keeper = keeper
-        self.attendance = Attendance(self.store, self.timers)
+        self.stuck: set[str] = set()  # whose TCP confirms nothing
+        self.attendance = Attendance(
+            self.store, self.timers, lambda visit: visit.aor not in self.stuck
+        )
         self.sent: list[tuple[str, bytes, Callable[[int, str], None]]] = []
         self.feeds = Feeds(self.store, self.attendance, self.send)
         keeper.onlookers += [self.feeds, self.attendance]
