@@ -5,79 +5,184 @@ anybody who asks another."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from errno import ENOENT
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from secrets import randbelow
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from sip.locating import Answer, Naptr, Question, Srv, in_order
+from sip.quarantine import Quarantine
 
 if TYPE_CHECKING:
-    import dns.asyncresolver
+    import dns.message
+    import dns.name
 
-__all__ = ["Resolver"]
+__all__ = ["UNKNOWN", "Resolver"]
 
 _HOSTS = Path("/etc/hosts")
+_PORT: Final = 53
+_MOST_ANSWERS: Final = 4096
+_MOST_ASKING: Final = 512
+# Seconds: less would ask for every message of a domain, more would outlive a change of it.
+_SHORTEST: Final = 5.0
+_LONGEST: Final = 3600.0
+_LONGEST_NEGATIVE: Final = 300.0
+_SILENCE_KEPT: Final = 10.0
+_SERVER_REST: Final = 30.0
+# Shares of a question's time that the rounds through the servers get.
+_ROUNDS: Final = (1 / 3, 2 / 3)
+
+
+class _Unknown:
+    """Stands for an answer that has to be asked for."""
+
+
+UNKNOWN: Final = _Unknown()
+_Told: TypeAlias = tuple[float, Answer]  # seconds that it is good for
 
 
 class Resolver:
     """Asks name servers, after the hosts file as every program does.
 
+    Answers are kept for as long as their owner says, also that there is none (RFC 2308). What many
+    want to know at a time is asked once. A name server that said nothing is asked after the others
+    for a while.
+
     Args: servers: (address, port) of those to ask, by default the system's. lifetime_s: of one
-        question, with every server that is asked.
+        question, with every server that is asked. now: monotonic seconds.
     """
 
-    def __init__(self, servers: Sequence[tuple[str, int]] = (), lifetime_s: float = 4.0) -> None:
-        self._servers = servers
+    def __init__(
+        self,
+        servers: Sequence[tuple[str, int]] = (),
+        lifetime_s: float = 3.0,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._configured = tuple(servers)
         self._lifetime_s = lifetime_s
+        self._now = now
+        self._answers: dict[Question, tuple[float, Answer]] = {}
+        self._asking: dict[Question, asyncio.Task[Answer]] = {}
+        self._quarantine = Quarantine(_SERVER_REST)
+        #: Counters: questions put to servers, those without any answer, answers from memory.
+        self.asked = self.silent = self.remembered = 0
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    # -- what others ask -------------------------------------------------------------------------
 
     async def addresses(self, name: str) -> list[str]:
         """Return the addresses of a name, those of IPv6 first; there is at least one.
 
         Raises: OSError.
         """
-        known = self._hosts.get(name.rstrip(".").lower())
-        if known is not None:
-            return known
-        found = await asyncio.gather(self._ask(name, "AAAA"), self._ask(name, "A"))
-        addresses = [record.address for records in found for record in records]
-        if not addresses:
+        answers = await asyncio.gather(*(self.ask(Question(name, kind)) for kind in ("AAAA", "A")))
+        found = [each for answer in answers for each in answer or () if isinstance(each, str)]
+        if not found:
             raise OSError(ENOENT, "name not found")
-        return addresses
+        return found
 
     async def services(self, service: str, name: str) -> list[tuple[str, int]]:
         """Return host and port of each that offers a service, as RFC 2782 wants them tried.
 
         Args: service: with its transport, as in "_msrps._tcp".
         """
-        return [
-            (record.target.to_text(omit_final_dot=True).lower(), record.port)
-            for record in await self._ask(f"{service}.{name}", "SRV")
-            if record.target.labels != (b"",)  # "." says that there is no such service
-        ]
+        answer = await self.ask(Question(f"{service}.{name}", "SRV"))
+        records = [each for each in answer or () if isinstance(each, Srv)]
+        return [(each.target, each.port) for each in in_order(records, randbelow) if each.target]
 
-    async def _ask(self, name: str, kind: str) -> Sequence[Any]:
-        """Return records of a kind in the order to try them, none where nobody tells any."""
+    def known(self, question: Question) -> Answer | _Unknown:
+        """Return an answer that need not be asked for, else UNKNOWN."""
+        name = question.name.rstrip(".").lower()
+        if question.kind in ("A", "AAAA"):
+            listed = self._hosts.get(name)
+            if listed is not None:
+                return [each for each in listed if (":" in each) is (question.kind == "AAAA")]
+        kept = self._answers.get(Question(name, question.kind))
+        if kept is None:
+            return UNKNOWN
+        until, answer = kept
+        if until <= self._now():
+            return UNKNOWN
+        self.remembered += 1
+        return answer
+
+    async def ask(self, question: Question) -> Answer:
+        """Return the answer to a question; None when nobody gave any."""
+        known = self.known(question)
+        if not isinstance(known, _Unknown):
+            return known
+        question = Question(question.name.rstrip(".").lower(), question.kind)
+        task = self._asking.get(question)
+        if task is None:
+            if len(self._asking) >= _MOST_ASKING:
+                return None
+            task = self._asking[question] = asyncio.get_running_loop().create_task(
+                self._find_out(question)
+            )
+            task.add_done_callback(lambda _: self._asking.pop(question, None))
+        # Whoever loses patience leaves the answer to the others.
+        return await asyncio.shield(task)
+
+    def load(self) -> None:
+        """Load the library now; else the first question does, while everybody waits."""
+        _ = self._servers
+
+    # -- name servers ----------------------------------------------------------------------------
+
+    async def _find_out(self, question: Question) -> Answer:
+        self.asked += 1
+        seconds, answer = await self._from_servers(question)
+        if answer is None:
+            self.silent += 1
+        if len(self._answers) >= _MOST_ANSWERS:
+            del self._answers[next(iter(self._answers))]
+        self._answers[question] = (self._now() + seconds, answer)
+        return answer
+
+    async def _from_servers(self, question: Question) -> _Told:
+        import dns.asyncquery
         import dns.exception
+        import dns.message
+        import dns.rcode
 
+        servers = self._servers
         try:
-            answer = await self._dns.resolve(name, kind, raise_on_no_answer=False, search=False)
-        except dns.exception.DNSException:
-            return []
-        return () if answer.rrset is None else answer.rrset.processing_order()
+            query = dns.message.make_query(question.name, question.kind)
+        except (dns.exception.DNSException, UnicodeError):
+            return _LONGEST_NEGATIVE, ()  # no name of DNS
+        for share in _ROUNDS:
+            for server in self._quarantine.ordered(servers, self._now()):
+                limit = self._lifetime_s * share / len(servers)
+                try:
+                    response, _ = await dns.asyncquery.udp_with_fallback(
+                        query, server[0], limit, server[1]
+                    )
+                except (dns.exception.DNSException, OSError, EOFError):
+                    self._quarantine.add(server, self._now())
+                    continue
+                if response.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+                    self._quarantine.release(server)
+                    return _read(response)
+        return _SILENCE_KEPT, None
 
     @cached_property
-    def _dns(self) -> dns.asyncresolver.Resolver:
+    def _servers(self) -> tuple[tuple[str, int], ...]:
         # Loaded by the first who names a name: most nodes never do.
-        import dns.asyncresolver
-        import dns.nameserver
+        import dns.asyncquery
+        import dns.resolver
 
-        resolver = dns.asyncresolver.Resolver(configure=not self._servers)
-        if self._servers:
-            resolver.nameservers = [
-                dns.nameserver.Do53Nameserver(host, port) for host, port in self._servers
-            ]
-        resolver.lifetime = self._lifetime_s
-        return resolver
+        if self._configured:
+            return self._configured
+        try:
+            system = dns.resolver.Resolver()
+        except dns.resolver.NoResolverConfiguration:
+            return ()
+        return tuple((str(each), _PORT) for each in system.nameservers)
 
     @cached_property
     def _hosts(self) -> dict[str, list[str]]:
@@ -92,3 +197,34 @@ class Resolver:
             for name in names:
                 found.setdefault(name.lower(), []).append(address)
         return found
+
+
+def _read(response: dns.message.Message) -> _Told:
+    """Return what a response says, along its CNAMEs (RFC 2308 5 for what it denies)."""
+    import dns.exception
+    import dns.message
+
+    assert isinstance(response, dns.message.QueryMessage)
+    try:
+        chain = response.resolve_chaining()
+    except dns.exception.DNSException:
+        return _SILENCE_KEPT, ()
+    seconds = max(float(chain.minimum_ttl), _SHORTEST)
+    if chain.answer is None:
+        return min(seconds, _LONGEST_NEGATIVE), ()
+    return min(seconds, _LONGEST), [_record(each) for each in chain.answer]
+
+
+def _record(found: Any) -> Any:  # a record of whatever kind was asked for, in both forms
+    """Return a record of the library as `sip.locating` has it."""
+    kind = found.rdtype.name
+    if kind == "SRV":
+        return Srv(found.priority, found.weight, found.port, _text(found.target))
+    if kind == "NAPTR":
+        flags, service = (each.decode("ascii", "replace") for each in (found.flags, found.service))
+        return Naptr(found.order, found.preference, flags, service, _text(found.replacement))
+    return found.address
+
+
+def _text(name: dns.name.Name) -> str:
+    return name.to_text(omit_final_dot=True).lower() if name.labels != (b"",) else ""

@@ -7,6 +7,7 @@ cdef class Flow:
     cdef public bint closed
     cdef public str key
     cdef public tuple local
+    cdef public frozenset names
     cdef public dict pending
     cdef public bint reliable
     cdef public tuple remote

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Flow"]
 
 _SECURE = frozenset({"TLS", "WSS"})
+_NO_NAMES: frozenset[str] = frozenset()
 
 
 def _host_port(address: tuple[str, int]) -> str:
@@ -29,8 +30,9 @@ class Flow:
     unless given. closed: set by the transport once no request can be sent any more; a peer that
     only closed its sending side is still sent answers. broken: set by the endpoint when a stream is
     out of step and the transport must close it. pending: client transactions that must hear of a
-    failure; belongs to the transaction layer. vetted: so many of our own addresses the endpoint has
-    held the peer against; belongs to it.
+    failure; belongs to the transaction layer. names: domains that the peer has proven to speak for
+    (RFC 5922), in lower case; set by the transport. vetted: so many of our own addresses the
+    endpoint has held the peer against; belongs to it.
     """
 
     __slots__ = (
@@ -40,6 +42,7 @@ class Flow:
         "closed",
         "key",
         "local",
+        "names",
         "pending",
         "reliable",
         "remote",
@@ -70,6 +73,7 @@ class Flow:
         self.key = key or f"{transport.lower()}|{_host_port(local)}|{_host_port(remote)}"
         self.sent_by = (sent_by or _host_port(local).encode("ascii")).lower()
         self.vetted = -1
+        self.names = _NO_NAMES
         self.pending: dict[ClientTransaction, None] | None = None
         self._via_prefix = (
             b"Via: SIP/2.0/" + transport.encode("ascii") + b" " + self.sent_by + b";rport;branch="

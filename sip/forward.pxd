@@ -18,6 +18,7 @@ cdef class Target:
     cdef public Flow flow
     cdef public int q
     cdef public object routes
+    cdef public object spares
     cdef public bytes uri
 
 

@@ -22,6 +22,7 @@ from .headers.address import STAR, parse_address
 from .ids import MAGIC_COOKIE
 from .message import Request, build_request, forward_request
 from .nexthop import Hop, next_hop
+from .ports import Spares
 from .privacy import shown
 from .routing import (
     OwnNames,
@@ -56,11 +57,11 @@ class Target:
     it. routes: Route values to print, None to leave those of the request. q: preference, 0 to
     1000. binding: whatever the caller wants to find again. bound: the client is reached by this
     flow and no other (NAT, or a connection it opened): its Record-Route names the flow, and no TCP
-    connection is tried for size.
+    connection is tried for size. spares: further servers where this one is of no use.
     Raises: ParseError for a URI with headers that cannot be read.
     """
 
-    __slots__ = ("binding", "bound", "flow", "q", "routes", "uri")
+    __slots__ = ("binding", "bound", "flow", "q", "routes", "spares", "uri")
 
     def __init__(
         self,
@@ -70,6 +71,7 @@ class Target:
         q: int = 1000,
         binding: object | None = None,
         bound: bool = False,
+        spares: Spares | None = None,
     ) -> None:
         if b"?" in uri or b";method=" in uri.lower():
             uri = as_request_uri(uri)
@@ -79,6 +81,7 @@ class Target:
         self.q = q
         self.binding = binding
         self.bound = bound
+        self.spares = spares
 
 
 class Draft:

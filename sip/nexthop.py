@@ -51,8 +51,13 @@ def next_hop(uri: Uri, secure: bool = False) -> Hop | None:
         return None
     port = uri.port
     if port is None:
-        port = _PORTS.get(transport, 5060)
+        port = default_port(transport)
     return Hop(transport, maddr_of(uri) or uri.host, port, secure or transport in ("TLS", "WSS"))
+
+
+def default_port(transport: str) -> int:
+    """Return the port of a transport that a URI without one means (RFC 3261 19.1.2)."""
+    return _PORTS.get(transport, 5060)
 
 
 def maddr_of(uri: Uri) -> str:

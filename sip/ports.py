@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .transaction.client import ClientTransaction
     from .transaction.server import ServerTransaction
 
-__all__ = ["Admit", "ClientUser", "OnFault", "RequestUser", "Trace", "Transport", "Work"]
+__all__ = ["Admit", "ClientUser", "OnFault", "RequestUser", "Spares", "Trace", "Transport", "Work"]
 
 
 class Transport(Protocol):
@@ -58,6 +58,18 @@ class ClientUser(Protocol):
 
     def on_failure(self, tx: ClientTransaction, kind: int, now: float) -> None:
         """TIMEOUT or TRANSPORT in place of a final response; at most once, never after one."""
+
+
+class Spares(Protocol):
+    """The servers that one request may still try, after the one it was sent to (RFC 3263 4.3).
+
+    patience: seconds that a server may say nothing at all.
+    """
+
+    patience: float
+
+    def next(self, now: float) -> Flow | None:
+        """Return the way to the next one, None when none is left; the one before did not serve."""
 
 
 class Trace(Protocol):

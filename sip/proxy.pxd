@@ -21,6 +21,7 @@ cdef class Branch:
     cdef public Fork fork
     cdef public bytes id
     cdef public double limit
+    cdef public double patient
     cdef public bint provisional
     cdef public Response response
     cdef public int share
@@ -78,6 +79,8 @@ cdef class Fork:
     cpdef on_response(self, ClientTransaction tx, Response response, double now)
     @cython.locals(data=bytes, proxy=_Proxy, stream=Flow)
     cdef _send(self, Branch branch, Flow flow, double now)
+    cdef bint _counts(self, Branch branch, ClientTransaction tx, int status, double now) except -1
+    cdef bint _next(self, Branch branch, double now) except -1
     cdef _transact(self, Branch branch, bytes data, Flow flow, double now)
     @cython.locals(proxy=_Proxy, request=Request, target=_Target)
     cdef bytes _build(self, Branch branch, Flow flow)

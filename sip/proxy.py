@@ -44,6 +44,7 @@ __all__ = [
 ]
 
 _TIMER_C: Final = 1
+_PATIENCE: Final = 2
 
 # 16.7 item 6: preferred within its class, because it tells the client how to try again.
 _HELPFUL: Final = {401: 0, 407: 0, 415: 1, 420: 1, 484: 1, 488: 2, 413: 2, 416: 2, 421: 2, 423: 2}
@@ -56,17 +57,18 @@ class Branch:
 
     status: the final status, 0 while there is none; response is None where it is our own: 408
     (silence), 487 (given up), 500 (unusable response), 503 (could not be sent). provisional: some
-    1xx came. id: the branch of our Via in what was built last.
+    1xx came. id: the branch of our Via in what was built last. limit, patient: until when an INVITE
+    may ring, and a server of several may say nothing.
     """
 
-    __slots__ = ("fallback", "fork", "id", "limit", "provisional", "response", "share", "status",
-                 "target", "tx")  # fmt: skip
+    __slots__ = ("fallback", "fork", "id", "limit", "patient", "provisional", "response", "share",
+                 "status", "target", "tx")  # fmt: skip
 
     def __init__(self, target: Target, share: int) -> None:
         self._begin(target, share)
 
     def _begin(self, target: Target, share: int) -> None:
-        self.fork: Fork | None = None  # while timer C runs
+        self.fork: Fork | None = None  # while one of our timers runs
         self.target = target
         self.share = share
         self.id = b""
@@ -76,12 +78,17 @@ class Branch:
         self.tx: ClientTransaction | None = None
         self.fallback: Flow | None = None
         self.limit = 0.0
+        self.patient = 0.0
 
     def on_timer(self, kind: int, now: float) -> None:
-        """Timer C: give up on an INVITE that rings for too long (RFC 3261 16.8)."""
+        """Give up on an INVITE that rings for too long (RFC 3261 16.8), or on a silent server."""
         fork = self.fork
-        if fork is not None:
+        if fork is None:
+            return
+        if kind == _TIMER_C:
             fork.on_timer_c(self, now)
+        else:
+            fork.on_patience(self, now)
 
 
 class ForkOwner(Protocol):
@@ -278,6 +285,8 @@ class Fork:
             if whole:
                 self._on_provisional(branch, response, now)
         elif branch.status == 0:
+            if branch.target.spares is not None and not self._counts(branch, tx, status, now):
+                return
             if not self.invite or status >= 300:
                 tx.context = None  # it absorbs repetitions by itself and lives longer than we do
             if whole:
@@ -294,10 +303,13 @@ class Fork:
         branch = tx.context
         assert isinstance(branch, Branch)
         fallback = branch.fallback
+        if branch.target.spares is not None and (branch.status or tx is not branch.tx):
+            return  # a server that was given up before
         if kind == TIMEOUT:
             self._ended(branch, 408, now)
         elif fallback is None or branch.provisional or not self.proxy.has_no_tcp(tx.flow):
-            self._ended(branch, 503, now)
+            if not self._next(branch, now):
+                self._ended(branch, 503, now)
         elif self.invite and (self.cancelled or self._final):
             self._ended(branch, 487, now)
         else:
@@ -311,6 +323,39 @@ class Fork:
             self.proxy.endpoint.timers.schedule(branch.limit, branch, _TIMER_C)
         elif branch.tx is not None:
             branch.tx.cancel(now)
+
+    def on_patience(self, branch: Branch, now: float) -> None:
+        """Try another server than the one of `branch` that has said nothing so far."""
+        if now >= branch.patient and not branch.provisional:
+            self._next(branch, now)
+
+    def _counts(self, branch: Branch, tx: ClientTransaction, status: int, now: float) -> bool:
+        """Tell whether a final response decides about a branch that has several servers.
+
+        A 503 does not while there is another one to try (RFC 3263 4.3). Of a server that was given
+        up only a 2xx counts: what it did is done.
+        """
+        if tx is branch.tx:
+            return status != 503 or not self._next(branch, now)
+        if status >= 300:
+            return False
+        if branch.tx is not None:
+            branch.tx.cancel(now)
+        return True
+
+    def _next(self, branch: Branch, now: float) -> bool:
+        """Send to the next server of `branch`, in a transaction of its own; False without any."""
+        spares = branch.target.spares
+        if spares is None or branch.status or self.cancelled or self._final:
+            return False
+        flow = spares.next(now)
+        if flow is None:
+            return False
+        if branch.tx is not None:
+            branch.tx.cancel(now)  # an INVITE that is still answered must not ring twice
+        branch.fallback = None
+        self._send(branch, flow, now)
+        return True
 
     def _send(self, branch: Branch, flow: Flow, now: float) -> None:
         """Start a branch on `flow`, or by TCP when it is too large for UDP (18.1.1)."""
@@ -331,6 +376,11 @@ class Fork:
             branch.fork = self
             branch.limit = now + timer_c.delay
             timer_c.push(now, branch, _TIMER_C)
+        spares = branch.target.spares
+        if spares is not None:
+            branch.fork = self
+            branch.patient = now + spares.patience
+            self.proxy.endpoint.timers.schedule(branch.patient, branch, _PATIENCE)
         tx = self.proxy.endpoint.create_client(
             data, self._method, branch.id, flow, self, now, branch
         )

@@ -75,7 +75,7 @@ class Connections:
         self._live: set[StreamConnection] = set()
         self._lingering: set[StreamConnection] = set()
         self._per_source: dict[str, int] = {}
-        self._opened_by_us: dict[tuple[str, str, int], StreamConnection] = {}
+        self._opened_by_us: dict[tuple[str, str, int, str], StreamConnection] = {}
         shortest = min(limits.partial_s, limits.first_message_s, limits.idle_s, limits.linger_s)
         self._sweep_s = min(1.0, shortest / 4)
         self._sweeper: asyncio.TimerHandle | None = None
@@ -130,13 +130,18 @@ class Connections:
         self.stats.connections = len(self._live)
         if not connection.inbound:
             flow = connection.flow
-            self._opened_by_us[(flow.transport, *flow.remote)] = connection
+            self._opened_by_us[(flow.transport, *flow.remote, connection.server_name)] = connection
         if self._sweeper is None:
             self._sweeper = self.loop.call_later(self._sweep_s, self._sweep)
 
-    def opened_by_us(self, transport: str, host: str, port: int) -> StreamConnection | None:
-        """Return the live connection this node opened to an address."""
-        return self._opened_by_us.get((transport, host, port))
+    def opened_by_us(
+        self, transport: str, host: str, port: int, server_name: str
+    ) -> StreamConnection | None:
+        """Return the live connection this node opened to an address.
+
+        What was proven for one name is no proof for another at the same address (RFC 5922 7.3).
+        """
+        return self._opened_by_us.get((transport, host, port, server_name))
 
     def lost(self, connection: StreamConnection, reason: str) -> None:
         """Forget a connection and report its flow; a second call does nothing."""
@@ -151,7 +156,7 @@ class Connections:
         if connection.inbound and not reported:
             self.release(connection.source)
         if not connection.inbound:
-            key = (flow.transport, *flow.remote)
+            key = (flow.transport, *flow.remote, connection.server_name)
             if self._opened_by_us.get(key) is connection:
                 del self._opened_by_us[key]
         if not reported:

@@ -77,6 +77,10 @@ class Driver(Exchange):
         self._timer_at = 0.0
         self.endpoint = endpoint_factory(self)
 
+    def trust(self, client_tls: ssl.SSLContext) -> None:
+        """Open TLS connections with another context from now on."""
+        self._routes.client_tls = client_tls
+
     # -- listeners -----------------------------------------------------------------------------
 
     @property
@@ -175,7 +179,8 @@ class Driver(Exchange):
     ) -> Flow | None:
         """Return a flow to an address: a known one, or a new one that may still be connecting.
 
-        Args:   host: IP literal or "localhost"; server_name: the name its certificate must carry.
+        Args:   host: IP literal or "localhost"; server_name: the domain its certificate must name,
+                that of the URI the address was found for (RFC 5922 7.3); without one the address.
         Returns: None when there is no listener of that transport and family, when nothing can
                 be sent to that address, or when a limit is reached.
         """

@@ -31,16 +31,17 @@ class Routes:
 
     A connection is used again only when this node opened it to the very address asked for; what a
     peer opened is reached over its flow alone, because nothing proves who listens at its port.
+    client_tls: of connections opened from now on.
     """
 
-    __slots__ = ("_client_tls", "_driver", "_table", "_targets")
+    __slots__ = ("_driver", "_table", "_targets", "client_tls")
 
     def __init__(
         self, driver: Driver, table: Connections, client_tls: ssl.SSLContext | None
     ) -> None:
         self._driver = driver
         self._table = table
-        self._client_tls = client_tls
+        self.client_tls = client_tls
         self._targets: dict[tuple[str, int], UdpFlow] = {}
 
     def flow_to(
@@ -59,10 +60,11 @@ class Routes:
             return None  # no listener, or our own one
         if transport == "UDP":
             return self._datagrams(host, address, port, bound)
-        connection = self._table.opened_by_us(transport, address, port)
+        name = (server_name or address).lower() if transport == "TLS" else ""
+        connection = self._table.opened_by_us(transport, address, port, name)
         if connection is not None and not connection.flow.closed:
             return connection.flow
-        return self._open(bound, address, port, now, server_name or address)
+        return self._open(bound, address, port, now, name)
 
     def _datagrams(self, host: str, address: str, port: int, bound: Bound) -> UdpFlow:
         channel: UdpSocket = self._driver.udp_socket(bound)
@@ -78,16 +80,17 @@ class Routes:
         if len(table) >= table.limits.connections:
             table.stats.refused_total += 1
             return None
-        context = self._client_tls if bound.transport == "TLS" else None
+        context = self.client_tls if bound.transport == "TLS" else None
         if bound.transport == "TLS" and context is None:
             return None  # never without checking whom we talk to (rule H4)
         connection = StreamConnection(
             table, bound.transport, local_address(bound, host), (host, port),
             inbound=False, source=source_of(host), now=now, sent_by=self._driver.advertised(bound),
+            server_name=server_name,
         )  # fmt: skip
         table.add(connection)
         table.stats.connects += 1
-        self._driver.spawn(connect(self._driver, table, connection, bound, context, server_name))
+        self._driver.spawn(connect(self._driver, table, connection, bound, context))
         return connection.flow
 
     def _nearest(self, transport: str, remote: str) -> Bound | None:

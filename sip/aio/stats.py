@@ -15,7 +15,7 @@ class DriverStats:
     __slots__ = (
         "accepted", "banned", "closed_idle", "closed_output", "closed_partial", "connect_failed",
         "connections", "connects", "faults", "framing_errors", "handshake_failed", "handshaking",
-        "pings", "refused_handshakes", "refused_source", "refused_total", "stream_in",
+        "misnamed", "pings", "refused_handshakes", "refused_source", "refused_total", "stream_in",
         "stream_out", "udp_dropped", "udp_errors", "udp_in", "udp_out", "udp_send_full",
         "udp_wakeups",
     )  # fmt: skip
@@ -33,6 +33,7 @@ class DriverStats:
         self.framing_errors = 0
         self.handshake_failed = 0
         self.handshaking = 0
+        self.misnamed = 0
         self.pings = 0
         self.refused_handshakes = 0
         self.refused_source = 0

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from ..certificates import names_server, sip_domains
 from ..errors import BadMessage
 from ..flow import Flow
 from ..framer import PING, StreamFramer
@@ -72,14 +73,15 @@ class StreamFlow(Flow):
 class StreamConnection(asyncio.Protocol):
     """The protocol object of one connection, inbound or opened by us.
 
-    apart: the transport keeps messages apart, each write and what it hands over is one. Before an
-    outgoing connection stands, output is kept here, within `output_bytes`.
+    apart: the transport keeps messages apart, each write and what it hands over is one.
+    server_name: what the certificate of the far end has to name before anything is said to it.
+    Before an outgoing connection stands, output is kept here, within `output_bytes`.
     """
 
     __slots__ = (
         "_choked", "_closing", "_eof_at", "_framer", "_last", "_opened", "_partial_since",
         "_paused", "_seen", "_table", "_transport", "_waiting", "_waiting_bytes", "flow",
-        "inbound", "reason", "source",
+        "inbound", "reason", "server_name", "source",
     )  # fmt: skip
 
     def __init__(
@@ -94,11 +96,13 @@ class StreamConnection(asyncio.Protocol):
         now: float,
         sent_by: bytes,
         apart: bool = False,
+        server_name: str = "",
     ) -> None:
         self.flow = StreamFlow(self, transport, local, remote, sent_by)
         self.inbound = inbound
         self.source = source
         self.reason = ""
+        self.server_name = server_name
         self._table = table
         self._framer: StreamFramer | MessageFramer = (
             MessageFramer(table.message_limits) if apart else StreamFramer(table.message_limits)
@@ -136,6 +140,9 @@ class StreamConnection(asyncio.Protocol):
             return
         _prepare(stream.get_extra_info("socket"))
         stream.set_write_buffer_limits(_OUTPUT_HIGH, _OUTPUT_LOW)
+        if self.flow.secure and not self._knows_peer(stream):
+            self.abort("tls")
+            return
         self._last = self._opened = self._table.now()
         waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
         if waiting:
@@ -173,6 +180,23 @@ class StreamConnection(asyncio.Protocol):
         self._closing = True
         reason = self.reason or ("closed" if exc is None else "reset")
         self._table.lost(self, reason)
+
+    def _knows_peer(self, stream: asyncio.Transport) -> bool:
+        """Note whom the peer has proven to speak for; False when it is not whom we wanted.
+
+        Spec: RFC 5922 7.3, 7.4.
+        """
+        certificate = stream.get_extra_info("peercert")
+        if certificate:
+            self.flow.names = sip_domains(certificate)
+        if not self.server_name or names_server(certificate or {}, self.server_name):
+            return True
+        _log.warning(
+            "the certificate of %s does not name %s", self.flow.remote[0], self.server_name,
+            extra={"source": self.flow.remote[0]},
+        )  # fmt: skip
+        self._table.stats.misnamed += 1
+        return False
 
     # -- in ------------------------------------------------------------------------------------
 

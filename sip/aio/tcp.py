@@ -126,7 +126,6 @@ async def connect(
     connection: StreamConnection,
     bound: Bound,
     context: ssl.SSLContext | None,
-    server_name: str,
 ) -> None:
     """Open a connection from the address of `bound`; its failure is reported through its flow."""
     host, port = connection.flow.remote
@@ -147,7 +146,7 @@ async def connect(
                     port,
                     local_addr=local,
                     ssl=context,
-                    server_hostname=server_name,
+                    server_hostname=connection.server_name,
                     ssl_handshake_timeout=limits.handshake_s,
                 )
     except ConnectionRefusedError:
