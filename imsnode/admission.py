@@ -35,7 +35,7 @@ class Admission:
         self, config: Config, accounts: Iterable[Account], edge: Edge, ban: OnBan, now: float
     ) -> None:
         self.directory = Directory(accounts)
-        self.peers = PeerTable(settings_of.peers(config))
+        self.peers = PeerTable()
         rates = settings_of.rates(config)
         self.sources = SourceLimiter(rates, self.peers, ban)
         self.users = UserLimiter(rates)

@@ -34,6 +34,7 @@ from .msrp import Sessions
 from .msrp.filegate import FileGate
 from .node import Node
 from .node_metrics import node_metrics
+from .peers.peering import Peering
 from .presence import Presence
 from .registration import Registrar
 from .rooms.rooms import Rooms
@@ -91,6 +92,7 @@ class App:
             if self.sessions is not None:
                 self.sessions.start()
             self.edge.driver.start()
+            self.peering.health.start()
         except BaseException:
             await self.stop()
             raise
@@ -149,6 +151,8 @@ class App:
         endpoint = self.edge.endpoint
         accounts = storage.accounts.load_all()
         self.admission = Admission(config, accounts, self.edge, self._ban, self.clock.now())
+        self.peering = Peering(self, self.admission.peers)
+        self.peering.take_stored(storage.peers.load_all())
         self.location = Location(
             self.edge.driver,
             endpoint.timers,
@@ -193,7 +197,8 @@ class App:
             self.messaging.recalls,
             self.messaging.reporting,
             self.clock,
-            settings_of.routes(config),
+            self.peering.interconnect,
+            self.peering.dial,
             self.retry_after,
             self._learn_address,
         )
@@ -290,6 +295,7 @@ class App:
             self.readiness.set("listeners", "stopping")
             self.messaging.stop()
             self.edge.driver.stop_accepting()
+            self.peering.health.stop()
             deadline = self.clock.now() + DRAIN_S
             layer = self.edge.endpoint.layer
             while layer.server_count and self.clock.now() < deadline:  # noqa: ASYNC110  # a count

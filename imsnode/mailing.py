@@ -307,11 +307,7 @@ class Mailing:
 
     def elsewhere(self, aor: str, now: float) -> Sequence[Target]:
         """Find the way to a user of another domain, where there is one now."""
-        route = self.app.node.routes.get(aor.rpartition("@")[2])
-        if route is None:
-            return ()
-        transport, host, port = route
-        flow = self.app.edge.endpoint.transport.flow_to(transport, host, port, now)
+        flow = self.app.node.way_to(aor.rpartition("@")[2], now)
         return () if flow is None else (Target(aor.encode(), flow),)
 
     def on_timer(self, kind: int, now: float) -> None:
@@ -327,4 +323,4 @@ class Mailing:
             self.app.edge.endpoint.timers.schedule(now + _FOREIGN_S, self, _FOREIGN)
 
     def _is_foreign(self, aor: str) -> bool:
-        return aor.rpartition("@")[2] in self.app.node.routes
+        return self.app.node.interconnect.takes_domain(aor.rpartition("@")[2])

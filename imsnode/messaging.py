@@ -300,9 +300,8 @@ class Messaging:
         self.submit(sender, recipient, content_type, body, _nobody_asks)
 
     def _way_to(self, host: str, now: float) -> Flow | None:
-        """Return a flow to the next hop that is configured for a foreign domain."""
-        route = self._app.node.routes.get(host)
-        return None if route is None else self._app.edge.driver.flow_to(*route, now)
+        """Return a flow to whoever takes requests for a foreign domain."""
+        return self._app.node.way_to(host, now)
 
 
 def _nobody_asks(_status: int, _reason: str) -> None:

@@ -46,7 +46,7 @@ cdef class Node:
     cdef public object reporting
     cdef public Registrar registrar
     cdef public object retry_after
-    cdef public object routes
+    cdef public object dial, interconnect
     cdef public dict services
     cdef public NodeStats stats
     cdef public UserLimiter users

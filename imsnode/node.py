@@ -8,7 +8,7 @@ refusal names its reason; what outsiders may not learn is the same for known and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from pager.service import Pager
@@ -35,6 +35,8 @@ from .msrp.taken import Standby
 from .msrp.talk import Talk
 from .msrp.talks import Talks
 from .oversize import Oversize
+from .peers import Failover, Interconnect
+from .peers.failover import Dial
 from .privacy import Privacy, limit_identities
 from .recalls import Recalls, may_be_revoke
 from .registration import Clock, Registrar
@@ -107,7 +109,8 @@ class Node:
     """The transaction user of the endpoint (`sip.ports.RequestUser`).
 
     Args:
-        routes: foreign domain to (transport, host, port), the only ones requests leave for (R1).
+        interconnect: who takes what is not for users of ours; requests leave for nobody else (R1).
+        dial: makes a target of the way to one of them.
         retry_after: header lines for a 503.
         learn: told an address of ours that no listener named (it listens on all of them).
     """
@@ -128,7 +131,8 @@ class Node:
         recalls: Recalls,
         reporting: Reporting,
         clock: Clock,
-        routes: Mapping[str, tuple[str, str, int]],
+        interconnect: Interconnect,
+        dial: Dial,
         retry_after: Callable[[], tuple[bytes, ...]],
         learn: Callable[[tuple[str, int]], None],
     ) -> None:
@@ -147,7 +151,8 @@ class Node:
         self.reporting = reporting
         self.clock = clock
         self.privacy = Privacy(endpoint, proxy, peers)
-        self.routes = routes
+        self.interconnect = interconnect
+        self.dial = dial
         self.retry_after = retry_after
         self.learn = learn
         # Set while some domain does not let large messages pass.
@@ -389,6 +394,9 @@ class Node:
         ):
             return
         account = self.directory.get(aor)
+        if account is None and self._leads_away(uri, principal):
+            self._onward(request, shown, flow, routed, uri, principal, now, wall)
+            return
         if account is None or not account.enabled:
             self.stats.not_found += 1
             self._refuse(request, flow, NOT_FOUND, now)
@@ -456,7 +464,8 @@ class Node:
         now: float,
         wall: float,
     ) -> None:
-        """Requests inside a dialog that this node recorded, and for domains with a route (R1)."""
+        """Requests inside a dialog that this node recorded, and for what a peer takes (R1)."""
+        failover: Failover | None = None
         if routed.dialog_proven:
             target = self.proxy.predetermined(request, routed, now)
             if target is None:
@@ -465,7 +474,8 @@ class Node:
         elif routed.routes or routed.flow is not None:
             target = LOOPED_ROUTE
         else:
-            target = self._route(routed, uri, principal, now)
+            failover = self._ways(request, flow, routed, uri, principal, now)
+            target = FOREIGN if failover is None else self._first(failover, now)
         if isinstance(target, Refusal):
             self.stats.foreign += 1
             self._refuse(request, flow, target, now)
@@ -484,7 +494,7 @@ class Node:
             self.privacy.relay(transaction, shown, target, now)
             return
         extra = self.privacy.asserted(principal, target)
-        self._forward(request, flow, routed, (target,), now, extra)
+        self._forward(request, flow, routed, (target,), now, extra, failover or PLAIN)
 
     def _limited(
         self, request: Request, flow: Flow, sender: str, aor: str, now: float, wall: float
@@ -501,18 +511,74 @@ class Node:
         pager.turn_away(transaction, request, sender, aor, verdict, now, wall)
         return True
 
-    def _route(
-        self, routed: Routed, uri: Uri, principal: Principal | None, now: float
-    ) -> Target | Refusal:
-        """Find the configured way to a foreign domain, for those who may use it."""
-        route = self.routes.get(uri.host)
-        if route is None or principal is None or not self._may_relay(principal):
-            return FOREIGN
-        transport, host, port = route
-        flow = self.endpoint.transport.flow_to(transport, host, port, now)
-        if flow is None:
+    def way_to(self, host: str, now: float) -> Flow | None:
+        """Return a flow to whoever takes requests for a foreign domain, None without one."""
+        uri = parse_uri(b"sip:" + host.encode())
+        for way in self.interconnect.ways(uri, uri.raw, now):
+            target = self.dial(way, now)
+            if target is not None:
+                return target.flow
+        return None
+
+    def _leads_away(self, uri: Uri, principal: Principal | None) -> bool:
+        """Tell whether a number that nobody has here is another's, and the sender may reach it."""
+        return (
+            self.interconnect.takes_number(uri)
+            and principal is not None
+            and self._may_relay(principal)
+        )
+
+    def _ways(
+        self,
+        request: Request,
+        flow: Flow,
+        routed: Routed,
+        uri: Uri,
+        principal: Principal | None,
+        now: float,
+    ) -> Failover | None:
+        """Find the ways to another domain or number, for those who may use them."""
+        if principal is None or not self.interconnect.takes(uri):
+            return None
+        if not self._may_relay(principal):
+            return None
+        source = self.peers.match(flow)
+        name = "" if source is None else source.name
+        ways = self.interconnect.ways(uri, routed.uri, now, name)
+        return Failover(
+            self.interconnect,
+            ways,
+            self.dial,
+            lambda fork, target, owner: self._again(
+                fork, request, routed, principal, target, owner
+            ),
+        )
+
+    def _first(self, failover: Failover, now: float) -> Target | Refusal:
+        target = failover.next_target(now)
+        if target is None:
             return Refusal(503, b"Next hop cannot be reached", self.retry_after())
-        return Target(routed.uri, flow)
+        return target
+
+    def _again(
+        self,
+        failed: Fork,
+        request: Request,
+        routed: Routed,
+        principal: Principal,
+        target: Target,
+        owner: Failover,
+    ) -> Fork:
+        """Return a fork of a request to the next way, after one that led nowhere."""
+        return Fork(
+            self.proxy,
+            failed.server_tx,
+            request,
+            owner,
+            routed,
+            extra=self.privacy.asserted(principal, target),
+            from_peer=bool(principal.peer),
+        )
 
     def _may_relay(self, principal: Principal) -> bool:
         if principal.how == "digest":
@@ -545,6 +611,8 @@ class Node:
             )
         else:
             fork = exchange.fork(self.proxy, transaction, request, routed, extra, from_peer, owner)
+        if isinstance(owner, Failover):
+            owner.sends(again=exchange is None)
         refusal = fork.start(targets, now)
         if isinstance(owner, Standby):
             owner.watch(fork, now)

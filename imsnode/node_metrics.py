@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sip.reasons import REASONS
 
 from .metrics import Metrics
+from .peers.metrics import peer_metrics
 from .rooms.metrics import room_metrics
 
 if TYPE_CHECKING:
@@ -189,6 +190,7 @@ def node_metrics(metrics: Metrics, app: App) -> None:
         _own_sessions(metrics, sessions)
         metrics.labelled("msrp_ended", "Sessions that ended.", "rule", lambda: sessions.calls.ended)
     room_metrics(metrics, app)
+    peer_metrics(metrics, app.peering.interconnect)
     layer = app.edge.endpoint.layer
     metrics.gauge("transactions_server", "Live server transactions.", lambda: layer.server_count)
     metrics.gauge("transactions_client", "Live client transactions.", lambda: layer.client_count)

@@ -35,7 +35,7 @@ from .history import HistorySettings, Keep, parse_keep
 from .http.api import TokenLimits
 from .http.limits import HttpLimits
 from .http.origins import Origins
-from .identity import AuthSettings, Peer, Rate, RateSettings, ThrottleSettings
+from .identity import AuthSettings, Rate, RateSettings, ThrottleSettings
 from .mailroom import Retry
 from .msrp.calls import CallSettings
 from .msrp.connections import ConnectionLimits
@@ -241,28 +241,6 @@ def registrar_limits(config: Config) -> RegistrarLimits:
         default_s=int(registrar.default_expires),
         max_bindings=registrar.max_bindings,
     )
-
-
-def peers(config: Config) -> list[Peer]:
-    """Trusted peers."""
-    return [
-        Peer(
-            name=peer.name,
-            address=str(peer.address),
-            trust=peer.trust,
-            transport="" if peer.transport == "any" else peer.transport.upper(),
-            relay=peer.relay,
-        )
-        for peer in config.peer
-    ]
-
-
-def routes(config: Config) -> dict[str, tuple[str, str, int]]:
-    """Foreign domain to next hop."""
-    return {
-        route.domain: (route.next_hop.transport, route.next_hop.host, route.next_hop.port)
-        for route in config.route
-    }
 
 
 def rates(config: Config) -> RateSettings:

@@ -17,6 +17,7 @@ from . import (
     groups,
     messages,
     nodecmd,
+    peers,
     policy,
     presence,
     reports,
@@ -78,6 +79,7 @@ app.add_typer(tokens.app, name="token")
 app.add_typer(services.app, name="service")
 app.add_typer(broadcasts.app, name="broadcast")
 app.add_typer(policy.app, name="policy")
+app.add_typer(peers.app, name="peer")
 app.add_typer(presence.app, name="presence")
 app.add_typer(reports.app, name="report")
 app.add_typer(xcap.app, name="xcap")

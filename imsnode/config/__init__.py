@@ -7,7 +7,8 @@ from .change import Change, changes
 from .errors import ConfigError, Problem
 from .loader import Config, load
 from .model import Settings
-from .others import Domain, Peer, Route
+from .others import Domain
+from .peers import Peer, Route
 from .types import HostPort, Listener
 
 __all__ = [

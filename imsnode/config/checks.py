@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .errors import Problem
+from .peers import unfinished
 
 if TYPE_CHECKING:
     from .loader import Config
@@ -26,6 +28,7 @@ def cross_check(settings: Settings) -> list[Problem]:
         *_orders(settings),
         *_files(settings),
         *_indirect(settings),
+        *_peers(settings),
     ]
 
 
@@ -171,6 +174,15 @@ def _indirect(settings: Settings) -> Iterator[Problem]:
             key = "pager.large" if large is None else f"domain[{number}].large"
             remedy = f'add "{name}" to content.domains'
             yield Problem(key, '"indirect"', f"needs files of users in {name}", remedy)
+
+
+def _peers(settings: Settings) -> Iterator[Problem]:
+    for number, peer in enumerate(settings.peer):
+        for problem in unfinished(peer):
+            yield replace(problem, key=f"peer[{number}].{problem.key}")
+        for domain in set(peer.domains) & set(settings.domains):
+            key, value = f"peer[{number}].domains", f'"{domain}"'
+            yield Problem(key, value, "is served here", "remove it here or from domains")
 
 
 def _files(settings: Settings) -> Iterator[Problem]:

@@ -13,7 +13,8 @@ from .events import Presence, Xcap
 from .http import Api, Content, Http, Webhook
 from .messages import Lists, Pager, Policy, Rule
 from .network import Limits, NetworkPolicy, Timers, Tls
-from .others import Domain, ListenerSettings, Peer, Route
+from .others import Domain, ListenerSettings
+from .peers import Peer, Route
 from .records import Cdr, History, Ledger, Log, Storage
 from .rooms import Rooms
 from .sessions import Msrp

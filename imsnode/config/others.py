@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings that stand once for each: domains, listeners, peers, routes."""
+"""Settings that stand once for each: domains, listeners."""
 
 from __future__ import annotations
-
-from typing import Literal
 
 from .events import Standing
 from .messages import BlockAnswer, Large, StoreMode, Strangers
@@ -13,15 +11,12 @@ from .types import (
     DomainName,
     ListenAddress,
     MediaType,
-    NextHop,
     Octets,
-    PeerAddress,
-    PeerName,
     Retention,
     RuleName,
 )
 
-__all__ = ["Domain", "ListenerSettings", "Peer", "Route"]
+__all__ = ["Domain", "ListenerSettings"]
 
 
 class Domain(Table):
@@ -62,30 +57,3 @@ class ListenerSettings(Table):
     algorithms: tuple[Algorithm, ...] = live(
         ..., "As auth.algorithms, for requests that arrive here.", min_length=1
     )
-
-
-class Peer(Table):
-    """Another server that hands requests in."""
-
-    name: PeerName = live(..., "Name in logs, metrics and the ledger.")
-    address: PeerAddress = live(
-        ..., "Address, address and port, or network that the requests come from."
-    )
-    transport: Literal["any", "udp", "tcp", "tls"] = live(
-        "any", "Transport its requests must come over."
-    )
-    trust: Literal["asserted", "none"] = live(
-        "none",
-        "asserted: its requests need no digest, and the sender is who P-Asserted-Identity or else "
-        "From says; none: it is treated like any client, except that its rate is not limited.",
-    )
-    relay: bool = live(
-        False, "Whether it may address domains that are not served here but have a route."
-    )
-
-
-class Route(Table):
-    """Where requests for another domain go."""
-
-    domain: DomainName = live(..., "The other domain.")
-    next_hop: NextHop = live(..., "Transport, host and port of the server that takes them.")

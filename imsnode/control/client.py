@@ -86,6 +86,14 @@ class ControlClient:
         """Tell that tokens of the HTTP API changed in the database."""
         self._call("POST", "/tokens/changed", {})
 
+    def peers_changed(self) -> None:
+        """Tell that peers changed in the database."""
+        self._call("POST", "/peers/changed", {})
+
+    def peers(self) -> list[Answer]:
+        """Ask how the addresses of peers do."""
+        return list(self._call("GET", "/peers")["peers"])
+
     def services_changed(self) -> None:
         """Tell that service accounts changed in the database."""
         self._call("POST", "/services/changed", {})

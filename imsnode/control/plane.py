@@ -81,7 +81,6 @@ class Plane:
         app = self.app
         old = app.config
         # Everything is made of the new settings before the first of them counts.
-        peers, routes = settings_of.peers(config), settings_of.routes(config)
         auth, throttle = settings_of.auth_settings(config), settings_of.throttle(config)
         rates, limits = settings_of.rates(config), settings_of.registrar_limits(config)
         proxy, pager = settings_of.proxy_config(config), settings_of.pager_settings(config)
@@ -91,10 +90,9 @@ class Plane:
         oversize = settings_of.oversize_settings(config)
         events = settings_of.event_settings(config)
         next_hops, contacts = app.edge.next_hops(config), app.edge.contact_policy(config)
-        app.admission.peers.configure(peers)  # refuses a bad table as a whole
+        app.peering.configure(config)  # refuses a bad table as a whole
         app.config = config
         configure(config.log.level, config.log.format, lines_per_source=config.limits.log_lines)
-        app.node.routes = routes
         app.admission.authenticator.configure(auth)
         # These forget what they have counted: not for a change of something else.
         if rates != settings_of.rates(old):
@@ -205,6 +203,18 @@ class Plane:
             await app.loop.run_in_executor(None, app.storage.tokens.load_all)
         )
         return len(app.web.tokens)
+
+    async def peers_changed(self) -> int:
+        """Read the stored peers again; returns how many peers there are now."""
+        app = self.app
+        stored = await app.loop.run_in_executor(None, app.storage.peers.load_all)
+        app.peering.take_stored(stored)
+        app.admission.sources.configure(settings_of.rates(app.config))
+        return len(app.peering.interconnect.partners)
+
+    def peers(self) -> list[dict[str, object]]:
+        """Say how the addresses of all peers do."""
+        return self.app.peering.report()
 
     async def services_changed(self) -> int:
         """Read the service accounts again; returns how many there are."""

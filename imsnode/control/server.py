@@ -95,6 +95,12 @@ class ControlPlane(Protocol):
     async def tokens_changed(self) -> int:
         """Read the tokens of the HTTP API again; returns how many there are."""
 
+    async def peers_changed(self) -> int:
+        """Read the stored peers again; returns how many peers take requests."""
+
+    def peers(self) -> Sequence[Mapping[str, object]]:
+        """Say how the addresses of all peers do."""
+
     async def services_changed(self) -> int:
         """Read the service accounts again; returns how many there are."""
 
@@ -172,6 +178,12 @@ def make_control_app(plane: ControlPlane, trace: TraceHub) -> Starlette:
 
     async def tokens_changed(_request: Request) -> Response:
         return JSONResponse({"count": await plane.tokens_changed()})
+
+    async def peers_changed(_request: Request) -> Response:
+        return JSONResponse({"count": await plane.peers_changed()})
+
+    async def peers(_request: Request) -> Response:
+        return JSONResponse({"peers": plane.peers()})
 
     async def services_changed(_request: Request) -> Response:
         return JSONResponse({"count": await plane.services_changed()})
@@ -268,6 +280,8 @@ def make_control_app(plane: ControlPlane, trace: TraceHub) -> Starlette:
             Route("/users/changed", _guarded(users_changed), methods=["POST"]),
             Route("/users/erased", _guarded(user_erased), methods=["POST"]),
             Route("/tokens/changed", _guarded(tokens_changed), methods=["POST"]),
+            Route("/peers/changed", _guarded(peers_changed), methods=["POST"]),
+            Route("/peers", _guarded(peers)),
             Route("/services/changed", _guarded(services_changed), methods=["POST"]),
             Route("/groups/changed", _guarded(groups_changed), methods=["POST"]),
             Route("/rooms/changed", _guarded(rooms_changed), methods=["POST"]),

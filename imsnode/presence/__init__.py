@@ -177,9 +177,8 @@ class Presence:
         return self.lists.is_member(owner, reference, watcher)
 
     def _way_to(self, host: str, now: float) -> Flow | None:
-        """Return a flow to the next hop that is configured for a foreign domain."""
-        route = self._app.node.routes.get(host)
-        return None if route is None else self._app.edge.driver.flow_to(*route, now)
+        """Return a flow to whoever takes requests for a foreign domain."""
+        return self._app.node.way_to(host, now)
 
     def ended_by_operator(self, aor: str) -> None:
         """Take note that the next change of a user's bindings is an operator's."""

@@ -286,12 +286,11 @@ class Rooms:
         host = aor.rpartition("@")[2]
         if self._app.edge.names.is_local(host):
             return self._app.admission.is_user(aor)
-        return host in self._app.node.routes
+        return self._app.node.interconnect.takes_domain(host)
 
     def _way_to(self, host: str, now: float) -> Flow | None:
-        """Return a flow to the next hop that is configured for a foreign domain."""
-        route = self._app.node.routes.get(host)
-        return None if route is None else self._app.edge.driver.flow_to(*route, now)
+        """Return a flow to whoever takes requests for a foreign domain."""
+        return self._app.node.way_to(host, now)
 
 
 def _new_name() -> str:

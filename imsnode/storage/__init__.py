@@ -32,6 +32,7 @@ from .jobs import JobReport, JobTable
 from .listing import MessageRow, list_messages, show_message
 from .locations import Locations, read_locations, remove_bindings
 from .parcels import recover_parcels
+from .peers import StoredPeers
 from .policies import UserPolicies
 from .recalls import find_copies, withdraw_now
 from .reports import Report, Reports, make_report
@@ -89,6 +90,7 @@ __all__ = [
     "StorageSettings",
     "StorageUnavailable",
     "StoreDamaged",
+    "StoredPeers",
     "Story",
     "Tokens",
     "UserPolicies",

@@ -55,6 +55,7 @@ __all__ = [
     "message",
     "metadata",
     "parcel",
+    "peer",
     "publication_journal",
     "recipient_group",
     "room",
@@ -82,6 +83,7 @@ KNOWN_REVISIONS = (
     "0011",
     "0012",
     "0013",
+    "0014",
 )
 REVISION = KNOWN_REVISIONS[-1]
 
@@ -310,6 +312,15 @@ api_request = Table(
     Column("at", Double, nullable=False),
     Column("answer", Text, nullable=False),
     Index("api_request_at", "at"),
+    sqlite_with_rowid=False,
+)
+
+# Other servers that commands made known. settings: those of a [[peer]] table, as JSON.
+peer = Table(
+    "peer",
+    metadata,
+    Column("name", _Exact, primary_key=True),
+    Column("settings", Text, nullable=False),
     sqlite_with_rowid=False,
 )
 

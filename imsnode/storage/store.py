@@ -26,6 +26,7 @@ from .locations import BindingLane, Locations
 from .messages import Messages
 from .pace import Defer
 from .parcels import ParcelRecovery, ParcelRetention, Parcels, SettleLane, recover_parcels
+from .peers import StoredPeers
 from .policies import UserPolicies
 from .publications import Publications
 from .reports import ReportRetention, Reports
@@ -101,6 +102,7 @@ class Storage:
         self.tallies = Tallies(database, self.submit)
         self.locations = Locations(database, bindings, self.submit)
         self.tokens = Tokens(database)
+        self.peers = StoredPeers(database)
         self.services = ServiceAccounts(database)
         self.requests = Requests(dialect, self.submit)
         self._requests = RequestRetention(wall, settings.duplicate_memory_s)

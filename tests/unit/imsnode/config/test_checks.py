@@ -34,6 +34,18 @@ import pytest
             'route[0].domain = "ims.test": is served here; remove the route or the domain',
         ),
         (
+            '[[peer]]\nname = "a"',
+            "peer[0].address: is not set, and neither are targets; set one of them",
+        ),
+        (
+            '[[peer]]\nname = "a"\naddress = "192.0.2.7"\nnumbers = ["+49 30"]',
+            'peer[0].numbers = ["+4930"]: leads nowhere; add targets = ["udp:HOST:PORT"]',
+        ),
+        (
+            '[[peer]]\nname = "a"\ntargets = ["udp:192.0.2.7:5060"]\ndomains = ["ims.test"]',
+            'peer[0].domains = "ims.test": is served here; remove it here or from domains',
+        ),
+        (
             '[msrp]\nlisten = ["udp:127.0.0.1:2855"]',
             'msrp.listen = "udp:127.0.0.1:2855": is not for MSRP; write tcp: or tls:',
         ),

@@ -57,7 +57,7 @@ def test_values_say_where_they_come_from(
     assert found["pager.defer_after"] == ('"2s"', "file")
     assert found["log.level"] == ('"debug"', "IMSNODE_LOG__LEVEL")
     assert found["pager.retry_min"] == ('"5s"', "default")
-    assert found["peer[0].address"] == ('"192.0.2.7"', "file")
+    assert found["peer[0].address"] == ('["192.0.2.7"]', "file")
 
 
 def test_the_nearest_key() -> None:

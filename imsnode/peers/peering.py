@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node's peers: those of the configuration and those that commands made, in force together."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from imsnode.config import Config
+from imsnode.config.peers import Peer as PeerSettings
+from imsnode.config.types import Listener
+from imsnode.identity.peers import Peer, PeerTable, parse_peer_address
+from sip.forward import Target
+
+from .health import Health
+from .interconnect import Interconnect, Way
+from .partner import Hop, Partner
+
+if TYPE_CHECKING:
+    from imsnode.app import App
+
+__all__ = ["Peering", "all_peers"]
+
+_log = logging.getLogger(__name__)
+
+Stored = Mapping[str, Mapping[str, object]]
+
+
+class Peering:
+    """Who hands requests in and who takes them; hears of changes of either source.
+
+    Args: table: tells by its flow who hands a request in; kept up from here.
+    """
+
+    def __init__(self, app: App, table: PeerTable) -> None:
+        self._app = app
+        self._table = table
+        self._stored: Stored = {}
+        self.interconnect = Interconnect()
+        edge = app.edge
+        self.health = Health(
+            edge.proxy,
+            app.ids,
+            app.config.domains[0],
+            self._options_to,
+            app.clock.now,
+            edge.driver.wake,
+        )
+
+    def configure(self, config: Config) -> None:
+        """Put the peers of a configuration in force, with those that are stored.
+
+        Raises: ValueError, and then nothing is changed.
+        """
+        peers = all_peers(config, self._stored)
+        sources = [source for peer in peers for source in _sources(peer)]
+        self._table.configure(sources)
+        partners = [_partner(peer) for peer in peers if peer.targets]
+        partners += [_routed(route.domain, route.next_hop) for route in config.route]
+        self.interconnect.configure(partners)
+        self.health.configure(partners)
+
+    def take_stored(self, stored: Stored) -> None:
+        """Put the peers that commands made in force."""
+        self._stored = stored
+        self.configure(self._app.config)
+
+    def report(self) -> list[dict[str, object]]:
+        """Say how every address of every peer does, and what was sent to the peer."""
+        return [
+            {
+                "name": partner.name,
+                "target": str(hop),
+                "state": ("up" if state.up else "down") if state.asked else "not asked",
+                "reason": state.reason,
+                "rtt_ms": round(state.rtt_s * 1000, 1),
+                "waiting": partner.waiting,
+                "requests": partner.stats.requests,
+                "failed": partner.stats.failed,
+            }
+            for partner in self.interconnect.partners.values()
+            for hop, state in partner.states.items()
+        ]
+
+    def dial(self, way: Way, now: float) -> Target | None:
+        """Return a way as a target, None when it cannot be gone."""
+        return self._target(way.hop, way.uri, now)
+
+    def _options_to(self, hop: Hop, now: float) -> Target | None:
+        host = f"[{hop.host}]" if ":" in hop.host else hop.host
+        return self._target(hop, f"sip:{host}:{hop.port}".encode(), now)
+
+    def _target(self, hop: Hop, uri: bytes, now: float) -> Target | None:
+        flow = self._app.edge.driver.flow_to(
+            hop.transport, hop.host, hop.port, now, hop.server_name or hop.host
+        )
+        return None if flow is None else Target(uri, flow)
+
+
+def all_peers(config: Config, stored: Stored) -> list[PeerSettings]:
+    """Return the peers of the configuration, then those that are stored.
+
+    A stored one of the same name as one that is configured, or that this release cannot read, is
+    left out and said so in the log.
+    """
+    configured = {peer.name for peer in config.peer}
+    peers = list(config.peer)
+    for name, settings in stored.items():
+        if name in configured:
+            _log.warning("peer of the configuration hides a stored one", extra={"peer": name})
+            continue
+        try:
+            peers.append(PeerSettings.model_validate({**settings, "name": name}))
+        except ValidationError:
+            _log.error("stored peer cannot be read", extra={"peer": name})
+    return peers
+
+
+def _sources(peer: PeerSettings) -> Iterable[Peer]:
+    """Give the peer once for each address its requests come from."""
+    for address in peer.address or {hop.host for hop in peer.targets}:
+        source = Peer(
+            name=peer.name,
+            address=address,
+            trust=peer.trust,
+            transport="" if peer.transport == "any" else peer.transport.upper(),
+            relay=peer.relay,
+        )
+        if not peer.address and not _is_literal(source):
+            continue  # whatever a name stands for, it is no proof of where requests come from
+        yield source
+
+
+def _is_literal(source: Peer) -> bool:
+    try:
+        parse_peer_address(source)
+    except ValueError:
+        return False
+    return True
+
+
+def _partner(peer: PeerSettings) -> Partner:
+    hops = tuple(
+        Hop(hop.transport, hop.host, hop.port, peer.tls_name or "") for hop in peer.targets
+    )
+    return Partner(
+        peer.name,
+        hops,
+        peer.domains,
+        peer.numbers,
+        peer.priority,
+        peer.weight,
+        peer.rate,
+        peer.concurrent,
+        peer.ping,
+    )
+
+
+def _routed(domain: str, hop: Listener) -> Partner:
+    return Partner(domain, (Hop(hop.transport, hop.host, hop.port),), (domain,))
