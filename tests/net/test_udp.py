@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import socket
 import time
@@ -23,6 +24,8 @@ MODES = [
     ),
     False,
 ]
+
+SO_NO_CHECK = 11  # Linux; the socket module does not name it
 
 
 @pytest.fixture(params=MODES, ids=["batched", "single"])
@@ -215,8 +218,8 @@ async def test_wildcard_listener_answers_from_the_address_that_was_asked(
     asked = ["127.0.0.1", "127.0.0.2", "127.0.0.1", "127.0.0.3"]
     for host in asked:
         peer.sendto(host.encode(), (host, port))
-    for host in asked:
-        assert await receive_from(peer) == (host.encode(), (host, port))
+    answers = [await receive_from(peer) for _ in asked]
+    assert sorted(answers) == sorted((host.encode(), (host, port)) for host in asked)
     flows = [flow for _, flow in node.endpoint.received]
     assert [flow.local for flow in flows] == [(host, port) for host in asked]
     assert flows[0] is flows[2]
@@ -398,3 +401,39 @@ async def test_broken_hook_and_broken_tap_stop_nothing(
     peer.sendto(b"hello", ("127.0.0.1", port))
     assert await receive(peer) == b"hello"
     assert node.driver.stats.faults >= 3
+
+
+# Sizes of datagrams to one destination: runs of one length, shorter and longer ones between them,
+# empty ones, and some that an Ethernet would fragment.
+SIZES = [900, 900, 900, 300, 900, 900, 0, 1400, 1400, 1500, 1500, 3000, 1, 2, 2, *[700] * 150]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+@pytest.mark.parametrize("takes_segments", [True, False])
+async def test_output_to_several_peers_arrives_in_the_order_of_each(
+    make_node: MakeNode, options: UdpOptions, host: str, takes_segments: bool
+) -> None:
+    node, port = serve(make_node, options, host)
+    if not takes_segments:  # udp(7): there are none without checksums
+        node.driver._udp[0]._socket.setsockopt(socket.SOL_SOCKET, SO_NO_CHECK, 1)
+    with contextlib.ExitStack() as opened:
+        peers = []
+        for _ in range(3):
+            peer = opened.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            peer.bind(("127.0.0.1", 0))
+            peers.append(peer)
+        sent: list[list[bytes]] = [[] for _ in peers]
+        ports = [peer.getsockname()[1] for peer in peers]
+        flows = [node.driver.flow_to("UDP", "127.0.0.1", known, 0.0) for known in ports]
+        for number, size in enumerate(SIZES):
+            which = number % 2 + (number % 5 == 4)
+            sent[which].append(bytes([number]) * size)
+            flow = flows[which]
+            assert flow is not None
+            node.driver.send(flow, sent[which][-1])
+        node.driver.finish(0.0)
+        for peer, expected in zip(peers, sent, strict=True):
+            for datagram in expected:
+                got, (source, source_port) = await receive_from(peer)
+                assert got == datagram
+                assert (source, source_port) == ("127.0.0.1", port)
