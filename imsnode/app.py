@@ -25,6 +25,7 @@ from .config import Config
 from .documents import Documents
 from .edge import Edge
 from .garbage import Garbage
+from .held import Held
 from .http.app import Readiness
 from .http.xcap import PATH as XCAP_PATH
 from .location import Location
@@ -40,6 +41,7 @@ from .registration import Registrar
 from .rooms.rooms import Rooms
 from .services import Services
 from .storage import AorState, CdrSettings, Storage, StorageSettings, open_storage
+from .ways import Ways
 from .web import Web
 
 __all__ = ["App"]
@@ -182,6 +184,14 @@ class App:
             self.messaging.pager.registered,
             self.retry_after,
         )
+        self.ways = Ways(
+            self.edge.driver,
+            self.edge.resolver,
+            self.edge.outgoing,
+            lambda host, port: self.edge.proxy.may_send_to(host, port),
+            self.clock.now,
+        )
+        self.ways.configure(settings_of.way_settings(config))
         self.node = Node(
             endpoint,
             self.edge.proxy,
@@ -199,6 +209,8 @@ class App:
             self.clock,
             self.peering.interconnect,
             self.peering.dial,
+            self.ways,
+            Held(endpoint, config.interconnect.waiting, self.edge.driver.wake),
             self.retry_after,
             self._learn_address,
         )

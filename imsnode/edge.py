@@ -8,6 +8,7 @@ import contextlib
 import logging
 import os
 import secrets
+from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from . import settings as settings_of
 from .addresses import listens_on_loopback, own_addresses
 from .config import Config
 from .identity import LocalNames
+from .resolver import Resolver
 from .tls import client_context, self_signed, server_context
 
 __all__ = ["Edge", "node_secret"]
@@ -74,8 +76,14 @@ class Edge:
             self.next_hops(config),
             settings_of.proxy_config(config),
         )
+        self.resolver = Resolver([(each.host, each.port) for each in config.network.name_servers])
         self.own_hosts = {host for host, _ in own}
         self.names = LocalNames(config.domains, self.own_hosts)
+
+    def outgoing(self) -> Sequence[str]:
+        """Return the transports that requests can leave by, those we prefer first."""
+        bound = {each.transport for each in self.bound}
+        return [each for each in ("TLS", "TCP", "UDP") if each in bound]
 
     def key_for(self, purpose: bytes) -> bytes:
         """Return a key of the node for one purpose, the same after a restart."""

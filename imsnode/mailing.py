@@ -323,4 +323,4 @@ class Mailing:
             self.app.edge.endpoint.timers.schedule(now + _FOREIGN_S, self, _FOREIGN)
 
     def _is_foreign(self, aor: str) -> bool:
-        return self.app.node.interconnect.takes_domain(aor.rpartition("@")[2])
+        return self.app.node.knows(aor.rpartition("@")[2])

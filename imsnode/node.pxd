@@ -31,6 +31,7 @@ cdef class Node:
     cdef public object clock
     cdef public Directory directory
     cdef public bint draining
+    cdef public object held, ways
     cdef public Endpoint endpoint
     cdef public object events
     cdef public object deferring, files, sessions, talks

@@ -21,6 +21,7 @@ from sip.routing import Refusal, Routed
 from sip.transaction.server import ServerTransaction
 from sip.uri import Uri, parse_uri
 
+from .held import Held
 from .identity.accounts import Directory, LocalNames
 from .identity.authenticator import Authenticator
 from .identity.peers import ASSERTED, Peer, PeerTable
@@ -42,6 +43,7 @@ from .recalls import Recalls, may_be_revoke
 from .registration import Clock, Registrar
 from .reporting import Reporting, may_be_report
 from .services import Services
+from .ways import Search, Way, Ways
 
 #: What the node serves or passes on; unknown methods pass too.
 ALLOW = (
@@ -109,8 +111,10 @@ class Node:
     """The transaction user of the endpoint (`sip.ports.RequestUser`).
 
     Args:
-        interconnect: who takes what is not for users of ours; requests leave for nobody else (R1).
+        interconnect: who takes what is not for users of ours; requests leave for nobody else, and
+            for the domains that `ways` finds (R1).
         dial: makes a target of the way to one of them.
+        held: requests that wait for the way to a domain.
         retry_after: header lines for a 503.
         learn: told an address of ours that no listener named (it listens on all of them).
     """
@@ -133,6 +137,8 @@ class Node:
         clock: Clock,
         interconnect: Interconnect,
         dial: Dial,
+        ways: Ways,
+        held: Held,
         retry_after: Callable[[], tuple[bytes, ...]],
         learn: Callable[[tuple[str, int]], None],
     ) -> None:
@@ -153,6 +159,8 @@ class Node:
         self.privacy = Privacy(endpoint, proxy, peers)
         self.interconnect = interconnect
         self.dial = dial
+        self.ways = ways
+        self.held = held
         self.retry_after = retry_after
         self.learn = learn
         # Set while some domain does not let large messages pass.
@@ -181,6 +189,8 @@ class Node:
             self._acknowledge(request, flow, routed, now)
             return
         if request.to_tag and self.talks is not None and self.talks.request(request, flow, now):
+            return
+        if self.held and self.held.has(request):
             return
         if self.draining and not routed.dialog_proven:
             self.stats.draining += 1
@@ -463,10 +473,17 @@ class Node:
         principal: Principal | None,
         now: float,
         wall: float,
+        way: Way | None = None,
     ) -> None:
-        """Requests inside a dialog that this node recorded, and for what a peer takes (R1)."""
+        """Requests inside a dialog that this node recorded, and for what others take (R1).
+
+        Args: way: the one that was looked up meanwhile.
+        """
         failover: Failover | None = None
-        if routed.dialog_proven:
+        target: Target | Refusal | Search | None
+        if way is not None:
+            target = way.target(routed.uri, now)
+        elif routed.dialog_proven:
             target = self.proxy.predetermined(request, routed, now)
             if target is None:
                 self._to_user(request, shown, flow, routed, uri, principal, now, wall)
@@ -475,7 +492,18 @@ class Node:
             target = LOOPED_ROUTE
         else:
             failover = self._ways(request, flow, routed, uri, principal, now)
-            target = FOREIGN if failover is None else self._first(failover, now)
+            if failover is None:
+                target = self._abroad(routed, uri, principal, now)
+            else:
+                target = self._first(failover, now)
+        if isinstance(target, Search):
+
+            def go(found: Way, now: float) -> None:
+                self._onward(request, shown, flow, routed, uri, principal, now, wall, found)
+
+            if self.held.hold(request, flow, target, go):
+                return
+            target = Refusal(503, b"Too many names are looked up", self.retry_after())
         if isinstance(target, Refusal):
             self.stats.foreign += 1
             self._refuse(request, flow, target, now)
@@ -518,7 +546,11 @@ class Node:
             target = self.dial(way, now)
             if target is not None:
                 return target.flow
-        return None
+        return self.ways.flow_abroad(host, now)
+
+    def knows(self, host: str) -> bool:
+        """Tell whether there may be a way to a foreign domain."""
+        return self.interconnect.takes_domain(host) or self.ways.finds(host)
 
     def _leads_away(self, uri: Uri, principal: Principal | None) -> bool:
         """Tell whether a number that nobody has here is another's, and the sender may reach it."""
@@ -579,6 +611,17 @@ class Node:
             extra=self.privacy.asserted(principal, target),
             from_peer=bool(principal.peer),
         )
+
+    def _abroad(
+        self, routed: Routed, uri: Uri, principal: Principal | None, now: float
+    ) -> Target | Refusal | Search:
+        """Find the way to a domain by DNS, for those who may use it and where that may be asked."""
+        if principal is None or not self._may_relay(principal):
+            return FOREIGN
+        way = self.ways.abroad(uri, now)
+        if way is None:
+            return FOREIGN
+        return way.target(routed.uri, now) if isinstance(way, Way) else way
 
     def _may_relay(self, principal: Principal) -> bool:
         if principal.how == "digest":

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import dns.message
     import dns.name
 
-__all__ = ["UNKNOWN", "Resolver"]
+__all__ = ["Resolver", "Unknown"]
 
 _HOSTS = Path("/etc/hosts")
 _PORT: Final = 53
@@ -36,11 +36,11 @@ _SERVER_REST: Final = 30.0
 _ROUNDS: Final = (1 / 3, 2 / 3)
 
 
-class _Unknown:
+class Unknown:
     """Stands for an answer that has to be asked for."""
 
 
-UNKNOWN: Final = _Unknown()
+_UNKNOWN: Final = Unknown()
 _Told: TypeAlias = tuple[float, Answer]  # seconds that it is good for
 
 
@@ -95,8 +95,8 @@ class Resolver:
         records = [each for each in answer or () if isinstance(each, Srv)]
         return [(each.target, each.port) for each in in_order(records, randbelow) if each.target]
 
-    def known(self, question: Question) -> Answer | _Unknown:
-        """Return an answer that need not be asked for, else UNKNOWN."""
+    def known(self, question: Question) -> Answer | Unknown:
+        """Return an answer that need not be asked for, else what stands for that."""
         name = question.name.rstrip(".").lower()
         if question.kind in ("A", "AAAA"):
             listed = self._hosts.get(name)
@@ -104,17 +104,17 @@ class Resolver:
                 return [each for each in listed if (":" in each) is (question.kind == "AAAA")]
         kept = self._answers.get(Question(name, question.kind))
         if kept is None:
-            return UNKNOWN
+            return _UNKNOWN
         until, answer = kept
         if until <= self._now():
-            return UNKNOWN
+            return _UNKNOWN
         self.remembered += 1
         return answer
 
     async def ask(self, question: Question) -> Answer:
         """Return the answer to a question; None when nobody gave any."""
         known = self.known(question)
-        if not isinstance(known, _Unknown):
+        if not isinstance(known, Unknown):
             return known
         question = Question(question.name.rstrip(".").lower(), question.kind)
         task = self._asking.get(question)

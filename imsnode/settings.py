@@ -46,6 +46,7 @@ from .presence.service import EventSettings
 from .rooms.bounds import FactorySettings, RoomLimits
 from .screening import ContentRules, RuleError, RuleSettings, load_rules
 from .screening.policies import PolicySettings
+from .ways import WaySettings
 from .webhook import Policy
 
 _T = TypeVar("_T")
@@ -241,6 +242,12 @@ def registrar_limits(config: Config) -> RegistrarLimits:
         default_s=int(registrar.default_expires),
         max_bindings=registrar.max_bindings,
     )
+
+
+def way_settings(config: Config) -> WaySettings:
+    """Which domains are found by DNS, and how their servers are tried."""
+    table = config.interconnect
+    return WaySettings(frozenset(table.find), table.patience, table.rest)
 
 
 def rates(config: Config) -> RateSettings:

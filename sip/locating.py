@@ -25,7 +25,9 @@ __all__ = [
     "Question",
     "Server",
     "Srv",
+    "Steps",
     "in_order",
+    "is_literal",
     "locate",
 ]
 
@@ -77,7 +79,8 @@ class Server(NamedTuple):
 Answer: TypeAlias = Sequence[Srv] | Sequence[Naptr] | Sequence[str] | None
 #: Returns a whole number from 0 up to, not including, the one it is given.
 Below: TypeAlias = Callable[[int], int]
-_Steps: TypeAlias = Generator[tuple[Question, ...], Sequence[Answer], list[Server]]
+#: A search, step by step.
+Steps: TypeAlias = Generator[tuple[Question, ...], Sequence[Answer], list[Server]]
 
 
 class NotLocated(SipError):
@@ -91,7 +94,7 @@ class NotLocated(SipError):
 def locate(
     host: str, port: int | None, transport: str | None, secure: bool, usable: Sequence[str],
     below: Below,
-) -> _Steps:  # fmt: skip
+) -> Steps:  # fmt: skip
     """Find the servers of `host`, all of one transport: which one is the domain's choice.
 
     Args:   port, transport: as the URI names them; transport "TLS" for a sips URI with TCP.
@@ -106,7 +109,7 @@ def locate(
         raise NotLocated(silent=False)
     # 4.1: UDP for sip where nothing says otherwise.
     wanted = "UDP" if "UDP" in ours else ours[0]
-    if _is_literal(host):
+    if is_literal(host):
         return [Server(wanted, host, port or default_port(wanted))]
     if port is not None:
         found = yield from search.addresses(wanted, [(host, port)])
@@ -130,7 +133,7 @@ class _Search:
         self.silent = False
         self.decided = False
 
-    def domain(self, host: str, ours: Sequence[str]) -> _Steps:
+    def domain(self, host: str, ours: Sequence[str]) -> Steps:
         """Let the domain choose the transport by NAPTR, else see which services it has (4.1)."""
         offers = [
             each
@@ -150,7 +153,7 @@ class _Search:
                     return found
         return []
 
-    def services(self, host: str, transports: Sequence[str]) -> _Steps:
+    def services(self, host: str, transports: Sequence[str]) -> Steps:
         """Take the first of these transports that the domain has a service for."""
         names = [f"{_SERVICES[each]}.{host}" for each in transports]
         for transport, records in zip(transports, (yield from self._ask_srv(names)), strict=True):
@@ -159,19 +162,19 @@ class _Search:
                 return found
         return []
 
-    def addresses(self, transport: str, servers: Sequence[tuple[str, int]]) -> _Steps:
+    def addresses(self, transport: str, servers: Sequence[tuple[str, int]]) -> Steps:
         """Look up the addresses of servers, keeping the servers' order; of each, IPv6 first."""
         servers = servers[:_MOST_SERVERS]
         questions = tuple(
             Question(name, kind)
             for name, _ in servers
-            if not _is_literal(name)
+            if not is_literal(name)
             for kind in ("AAAA", "A")
         )
         answers = dict(zip(questions, (yield questions) if questions else (), strict=True))
         found: dict[Server, None] = {}
         for name, port in servers:
-            if _is_literal(name):
+            if is_literal(name):
                 found[Server(transport, name, port)] = None
                 continue
             for kind in ("AAAA", "A"):
@@ -180,7 +183,7 @@ class _Search:
                     found[Server(transport, address, port)] = None
         return list(found)[:_MOST_ADDRESSES]
 
-    def _of_service(self, transport: str, records: Sequence[Srv]) -> _Steps:
+    def _of_service(self, transport: str, records: Sequence[Srv]) -> Steps:
         if not records:
             return []
         self.decided = True
@@ -235,7 +238,8 @@ def in_order(records: Iterable[Srv], below: Below) -> list[Srv]:
     return ordered
 
 
-def _is_literal(host: str) -> bool:
+def is_literal(host: str) -> bool:
+    """Tell whether a host is an IP address and not a name."""
     try:
         ip_address(host)
     except ValueError:

@@ -354,6 +354,8 @@ class Fork:
         if branch.tx is not None:
             branch.tx.cancel(now)  # an INVITE that is still answered must not ring twice
         branch.fallback = None
+        if self._extra and not self.proxy.trusts(flow):
+            self._extra = ()  # said to whom we trust, and to nobody else
         self._send(branch, flow, now)
         return True
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from .access import Auth, Control, Registrar
 from .events import Presence, Xcap
 from .http import Api, Content, Http, Webhook
+from .interconnect import Interconnect
 from .messages import Lists, Pager, Policy, Rule
 from .network import Limits, NetworkPolicy, Timers, Tls
 from .others import Domain, ListenerSettings
@@ -62,6 +63,7 @@ class Settings(Table):
     limits: Limits = Limits()
     timers: Timers = Timers()
     network: NetworkPolicy = NetworkPolicy()
+    interconnect: Interconnect = Interconnect()
     ledger: Ledger = Ledger()
     history: History = History()
     cdr: Cdr = Cdr()

@@ -123,7 +123,8 @@ class NetworkPolicy(Table):
     name_servers: tuple[HttpAddress, ...] = restart(
         (),
         "Name servers to ask, each as address:port; the system's when there are none. Names stand "
-        "in MSRP paths; their addresses are held against allow like any other.",
+        "in MSRP paths and in addresses of other domains; what they stand for is held against "
+        "allow like any other address.",
     )
     allow: tuple[Network, ...] = live(
         (),

@@ -18,6 +18,7 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 __all__ = [
     "Algorithm",
     "DomainName",
+    "DomainPattern",
     "EventName",
     "FileName",
     "HostName",
@@ -41,6 +42,7 @@ __all__ = [
     "Unit",
     "duration_text",
     "parse_domain",
+    "parse_domain_pattern",
     "parse_duration",
     "parse_event_name",
     "parse_host",
@@ -230,6 +232,11 @@ def parse_domain(value: object) -> str:
     return text
 
 
+def parse_domain_pattern(value: object) -> str:
+    """Read a domain, or "*" for every domain."""
+    return "*" if value == "*" else parse_domain(value)
+
+
 def parse_peer_name(value: object) -> str:
     """Read a name that is safe in logs and metrics."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", str(value), re.ASCII):
@@ -353,6 +360,9 @@ Octets = Annotated[
     int, BeforeValidator(parse_size), Unit("octets"), WithJsonSchema({"type": "size"})
 ]
 DomainName = Annotated[str, BeforeValidator(parse_domain), WithJsonSchema({"type": "domain"})]
+DomainPattern = Annotated[
+    str, BeforeValidator(parse_domain_pattern), WithJsonSchema({"type": 'domain | "*"'})
+]
 ListenAddress = Annotated[
     Listener,
     BeforeValidator(parse_listener),

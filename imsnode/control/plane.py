@@ -81,6 +81,7 @@ class Plane:
         app = self.app
         old = app.config
         # Everything is made of the new settings before the first of them counts.
+        ways = settings_of.way_settings(config)
         auth, throttle = settings_of.auth_settings(config), settings_of.throttle(config)
         rates, limits = settings_of.rates(config), settings_of.registrar_limits(config)
         proxy, pager = settings_of.proxy_config(config), settings_of.pager_settings(config)
@@ -93,6 +94,8 @@ class Plane:
         app.peering.configure(config)  # refuses a bad table as a whole
         app.config = config
         configure(config.log.level, config.log.format, lines_per_source=config.limits.log_lines)
+        app.ways.configure(ways)
+        app.node.held.most = config.interconnect.waiting
         app.admission.authenticator.configure(auth)
         # These forget what they have counted: not for a change of something else.
         if rates != settings_of.rates(old):

@@ -22,7 +22,6 @@ from sip.flow import Flow
 from .. import settings as settings_of
 from ..http.api.files import link_to
 from ..identity import Account, Verifier
-from ..resolver import Resolver
 from ..tls import client_context, server_context
 from .calls import Call, Calls
 from .carrying import Carrying
@@ -62,7 +61,7 @@ class Sessions:
             client_context(),
             self._may_connect,
             self._lost,
-            Resolver([(each.host, each.port) for each in config.network.name_servers]),
+            app.edge.resolver,
         )
         self.calls = Calls(
             self.connections,

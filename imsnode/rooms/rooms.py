@@ -286,7 +286,7 @@ class Rooms:
         host = aor.rpartition("@")[2]
         if self._app.edge.names.is_local(host):
             return self._app.admission.is_user(aor)
-        return self._app.node.interconnect.takes_domain(host)
+        return self._app.node.knows(host)
 
     def _way_to(self, host: str, now: float) -> Flow | None:
         """Return a flow to whoever takes requests for a foreign domain."""
