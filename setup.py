@@ -46,6 +46,7 @@ HOT = (
     "sip/aio/ids.py",
     "sip/aio/udp.py",
     "sip/aio/exchange.py",
+    "sip/contact_policy.py",
     "sip/registrar.py",
     "sip/digest/fields.py",
     "sip/digest/credentials.py",

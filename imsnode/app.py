@@ -17,10 +17,12 @@ from collections.abc import Callable, Iterable, Iterator
 from presence.xcap import Server, all_usages
 from sip.aio.clock import SystemClock
 from sip.aio.ids import SystemIds
+from sip.gruu import Gruus
 
 from . import settings as settings_of
 from .addresses import own_addresses
 from .admission import Admission
+from .aiming import Aiming
 from .config import Config
 from .documents import Documents
 from .edge import Edge
@@ -39,6 +41,7 @@ from .peers.peering import Peering
 from .presence import Presence
 from .registration import Registrar
 from .rooms.rooms import Rooms
+from .seal import Seal
 from .services import Services
 from .storage import AorState, CdrSettings, Storage, StorageSettings, open_storage
 from .ways import Ways
@@ -175,6 +178,7 @@ class App:
             self._is_used,
         )
         self.messaging = Messaging(self, self.content_rules)
+        self.gruus = Gruus(Seal(self.edge.key_for(b"gruu")))
         self.registrar = Registrar(
             endpoint,
             self.location,
@@ -184,6 +188,7 @@ class App:
             self.messaging.pager.registered,
             self.retry_after,
         )
+        self.registrar.words = settings_of.registrar_words(config, self.gruus)
         self.ways = Ways(
             self.edge.driver,
             self.edge.resolver,
@@ -211,6 +216,7 @@ class App:
             self.peering.dial,
             self.ways,
             Held(endpoint, config.interconnect.waiting, self.edge.driver.wake),
+            Aiming(self.gruus, self.edge.names, self.location),
             self.retry_after,
             self._learn_address,
         )

@@ -13,13 +13,13 @@ from hashlib import blake2b
 from pathlib import Path
 
 from sip.aio.driver import Bound, Driver, UdpOptions
+from sip.contact_policy import ContactPolicy
 from sip.endpoint import Endpoint
 from sip.flow import Flow
 from sip.ids import IdSource
 from sip.nexthop import NextHopPolicy
 from sip.ports import Transport
 from sip.proxy import Proxy
-from sip.registrar import ContactPolicy
 from sip.routing import OwnNames
 from sip.timers import TimerConfig
 from sip.tokens import FlowTokens

@@ -303,19 +303,24 @@ class Location:
                 del hosts[binding.received[1]]
 
     def _build_targets(self, record: AorRecord, now: float) -> list[Target]:
-        """One target per device, best q first, newest registration first among equals."""
+        """One target per device, best q first, newest registration first among equals.
+
+        Behind it, by `Target.instead`, stand the other ways to the same device (RFC 5626 7).
+        """
         targets: list[Target] = []
-        seen: set[str] = set()
-        ordered = sorted(record.bindings, key=_preference)
-        for binding in ordered:
-            if binding.expires_at <= now or (binding.instance and binding.instance in seen):
+        last: dict[str, Target] = {}
+        for binding in sorted(record.bindings, key=_preference):
+            if binding.expires_at <= now:
                 continue
             target = self._target(binding, now)
             if target is None:
                 continue
+            if binding.instance in last:
+                last[binding.instance].instead = target
+            else:
+                targets.append(target)
             if binding.instance:
-                seen.add(binding.instance)
-            targets.append(target)
+                last[binding.instance] = target
         return targets
 
     def _target(self, binding: Binding, now: float) -> Target | None:

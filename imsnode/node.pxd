@@ -27,6 +27,7 @@ cdef class NodeStats:
 
 
 cdef class Node:
+    cdef public object aiming
     cdef public Authenticator authenticator
     cdef public object clock
     cdef public Directory directory

@@ -21,6 +21,7 @@ from sip.routing import Refusal, Routed
 from sip.transaction.server import ServerTransaction
 from sip.uri import Uri, parse_uri
 
+from .aiming import Aiming
 from .held import Held
 from .identity.accounts import Directory, LocalNames
 from .identity.authenticator import Authenticator
@@ -50,12 +51,12 @@ ALLOW = (
     b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, MESSAGE, REGISTER, SUBSCRIBE, NOTIFY, REFER, INFO,"
     b" UPDATE, PRACK, PUBLISH"
 )
-OPTIONS_LINES = (ALLOW, b"Accept: */*", b"Supported: path")
+OPTIONS_LINES = (ALLOW, b"Accept: */*", b"Supported: path, outbound, gruu")
 EVENT_OPTIONS_LINES = (
     *OPTIONS_LINES[:2],
-    b"Supported: path, eventlist, recipient-list-subscribe",
+    OPTIONS_LINES[2] + b", eventlist, recipient-list-subscribe",
 )
-SUPPORTED = frozenset({b"path"})
+SUPPORTED = frozenset({b"path", b"outbound", b"gruu"})
 #: Methods of an established dialog, which a Route of ours lets pass.
 IN_DIALOG = frozenset(
     {"ACK", "BYE", "CANCEL", "INFO", "INVITE", "NOTIFY", "OPTIONS", "PRACK", "REFER", "SUBSCRIBE",
@@ -115,6 +116,7 @@ class Node:
             for the domains that `ways` finds (R1).
         dial: makes a target of the way to one of them.
         held: requests that wait for the way to a domain.
+        aiming: finds the device behind a GRUU.
         retry_after: header lines for a 503.
         learn: told an address of ours that no listener named (it listens on all of them).
     """
@@ -139,6 +141,7 @@ class Node:
         dial: Dial,
         ways: Ways,
         held: Held,
+        aiming: Aiming,
         retry_after: Callable[[], tuple[bytes, ...]],
         learn: Callable[[tuple[str, int]], None],
     ) -> None:
@@ -156,6 +159,7 @@ class Node:
         self.recalls = recalls
         self.reporting = reporting
         self.clock = clock
+        self.aiming = aiming
         self.privacy = Privacy(endpoint, proxy, peers)
         self.interconnect = interconnect
         self.dial = dial
@@ -185,6 +189,9 @@ class Node:
         if request.method != "MESSAGE":
             self.endpoint.catch_up(now)
         routed = self.proxy.preprocess(request, flow, now)
+        uri = request.ruri() if routed.uri is request.uri else parse_uri(routed.uri)
+        if uri.params and "gr" in uri.params:
+            uri = self.aiming.aim(request, routed, uri, now)
         if request.method == "ACK":
             self._acknowledge(request, flow, routed, now)
             return
@@ -201,7 +208,6 @@ class Node:
             return
         if flow.local not in self.endpoint.own:
             self.learn(flow.local)
-        uri = request.ruri() if routed.uri is request.uri else parse_uri(routed.uri)
         local = not routed.routes and routed.flow is None and self._is_local(uri)
         served = local and (request.method == "REGISTER" or not uri.user)
         refusal = _require(request) if served else self.proxy.check(request)
@@ -398,6 +404,7 @@ class Node:
         if (
             events is not None
             and request.method in EVENT_METHODS
+            and not routed.device
             and events.request(
                 request, flow, sender, aor, self.privacy.hides(request, principal), now
             )
@@ -414,22 +421,31 @@ class Node:
         if uri.scheme == "sips" and not self._all_secure(aor, now):
             self._refuse(request, flow, INSECURE, now)
             return
+        device = routed.device
+        targets: Sequence[Target] | None = None
+        if device:
+            targets = self.aiming.targets(aor, device, now)
+        if targets is not None and not targets:
+            self._refuse(request, flow, self.aiming.refusal(aor, device, now), now)
+            return
         if request.method == "MESSAGE":
-            oversize = self.oversize
+            oversize = None if device else self.oversize
             if oversize is not None and oversize.take(request, shown, flow, sender, aor, None, now):
                 return
             if not request.is_text and self._about_another(request, flow, sender, aor, now):
                 return
             transaction = self.endpoint.accept(request, flow, now)
             way = routed if shown is request else None
-            self.pager.take(transaction, shown, way, sender, aor, now, wall)
+            self.pager.take(transaction, shown, way, sender, aor, now, wall, device)
             return
         if request.method == "PUBLISH":
             # Event state is the node's to keep, not a device's, and it keeps none (RFC 3903 6).
             self._refuse(request, flow, Refusal(405, b"No event state is kept", (ALLOW,)), now)
             return
-        targets = self.location.targets(aor, now)
-        deferring = self.deferring if request.method == "INVITE" else None
+        deferring = None
+        if targets is None:
+            targets = self.location.targets(aor, now)
+            deferring = self.deferring if request.method == "INVITE" else None
         if deferring is not None and self.privacy.hides(request, principal):
             deferring = None  # its messages would be told to be the caller's
         if deferring is not None and deferring.wants(request, aor, targets):

@@ -23,6 +23,7 @@ ENDPOINT = {
     "stray_responses": "Responses without a transaction, dropped.",
     "resent": "Requests and responses sent again by a timer.",
     "ignored": "Datagrams that are not SIP, dropped.",
+    "stun": "STUN keep-alives answered.",
     "refused_source": "Datagrams from ports and addresses that are never answered, dropped.",
     "silent_replies": "Answers not sent: larger than the request allows, or forbidden.",
     "shed": "Requests refused because the transaction table was full.",

@@ -10,10 +10,19 @@ from sip.registrar cimport (
     Registration,
     plan_register,
     register_response_lines,
+    supports,
 )
 from sip.transaction.server cimport ServerTransaction
 
 from .location cimport AorRecord, Location
+
+
+cdef class Words:
+    cdef public object gruus
+    cdef bytes _route
+    cdef bytes _timer
+
+    cpdef list lines(self, Request request, Registration plan, double now, double wall)
 
 
 cdef class Registrar:
@@ -27,6 +36,7 @@ cdef class Registrar:
     cdef public long long refused
     cdef public object registered
     cdef public object retry_after
+    cdef public Words words
 
     cpdef register(
         self, Request request, Flow flow, str aor, bint trusted, double now, double wall
@@ -49,4 +59,5 @@ cdef class Change:
     cpdef begin(self, double now, double wall)
     @cython.locals(registrar=Registrar, record=AorRecord, plan=Registration, now=double, wall=double)
     cpdef committed(self, bint durable)
+    @cython.locals(registrar=Registrar)
     cpdef answer(self, Registration plan, double planned_at, double now, double wall)

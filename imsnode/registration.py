@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from sip.endpoint import Endpoint
 from sip.flow import Flow
+from sip.gruu import Gruus
 from sip.message import Request
 from sip.registrar import (
     RegisterRefused,
@@ -15,6 +16,7 @@ from sip.registrar import (
     Registration,
     plan_register,
     register_response_lines,
+    supports,
 )
 from sip.transaction.server import ServerTransaction
 from sip.uri import Uri
@@ -22,6 +24,35 @@ from sip.uri import Uri
 from .location import AorRecord, Location
 
 CHANGES_WAITING = 16  # REGISTER requests of one AoR behind the one being committed
+
+
+class Words:
+    """What a 200 says besides the bindings.
+
+    service_route: URIs in their order (RFC 3608), each in brackets. flow_timer: seconds between a
+    device's keep-alives (RFC 5626 5.4), 0 to say nothing. gruus: gives devices theirs, where set.
+    """
+
+    def __init__(
+        self, service_route: Sequence[bytes] = (), flow_timer: int = 0, gruus: Gruus | None = None
+    ) -> None:
+        self.gruus = gruus
+        self._route = b"Service-Route: " + b", ".join(service_route) if service_route else b""
+        self._timer = b"Flow-Timer: %d" % flow_timer if flow_timer else b""
+
+    def lines(self, request: Request, plan: Registration, now: float, wall: float) -> list[bytes]:
+        """Return the header lines of a 200."""
+        lines = register_response_lines(plan, now, wall)
+        if self._timer and plan.outbound and request.via_count == 1:
+            lines.append(self._timer)
+        if self._route and plan.bindings:
+            lines.append(self._route)
+        gruus = self.gruus
+        if gruus is not None and supports(request, b"gruu"):
+            for at, binding in enumerate(plan.bindings):  # their lines are the first
+                if binding.instance:
+                    lines[at] += gruus.params(binding)
+        return lines
 
 
 class Clock(Protocol):
@@ -56,6 +87,7 @@ class Registrar:
         self.contact_allowed = contact_allowed
         self.registered = registered
         self.retry_after = retry_after
+        self.words = Words()
         self.accepted = 0
         self.refused = 0
         self.failed = 0
@@ -183,7 +215,7 @@ class Change:
 
     def answer(self, plan: Registration, planned_at: float, now: float, wall: float) -> None:
         """Send the 200 with every binding, its lifetime counted from the REGISTER's arrival."""
-        self.registrar.accepted += 1
-        self.registrar.endpoint.answer(
-            self.transaction, 200, now, None, register_response_lines(plan, planned_at, wall)
-        )
+        registrar = self.registrar
+        registrar.accepted += 1
+        lines = registrar.words.lines(self.request, plan, planned_at, wall)
+        registrar.endpoint.answer(self.transaction, 200, now, None, lines)

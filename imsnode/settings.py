@@ -22,6 +22,7 @@ from session_msrp.files import FilePolicy
 from session_msrp.limits import Limits as MsrpLimits
 from session_msrp.rooms.values import Access
 from sip.aio.driver import StreamLimits
+from sip.gruu import Gruus
 from sip.limits import Limits
 from sip.proxy import ProxyConfig
 from sip.registrar import RegistrarLimits
@@ -43,6 +44,7 @@ from .msrp.deferring import DeferringSettings
 from .oversize import Large, OversizeSettings
 from .presence.lists import ListSettings
 from .presence.service import EventSettings
+from .registration import Words
 from .rooms.bounds import FactorySettings, RoomLimits
 from .screening import ContentRules, RuleError, RuleSettings, load_rules
 from .screening.policies import PolicySettings
@@ -248,6 +250,14 @@ def way_settings(config: Config) -> WaySettings:
     """Which domains are found by DNS, and how their servers are tried."""
     table = config.interconnect
     return WaySettings(frozenset(table.find), table.patience, table.rest)
+def registrar_words(config: Config, gruus: Gruus) -> Words:
+    """What the answer to a REGISTER says besides the bindings."""
+    registrar = config.registrar
+    return Words(
+        [b"<%b>" % uri.encode() for uri in registrar.service_route],
+        int(registrar.flow_timer),
+        gruus if registrar.gruu else None,
+    )
 
 
 def rates(config: Config) -> RateSettings:

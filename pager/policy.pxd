@@ -5,6 +5,7 @@ cdef class Storable:
     cdef public bint composing
     cdef public bint expired
     cdef public bint full
+    cdef public bint aimed
 
 
 cpdef int class_of(int status) except -1

@@ -83,6 +83,7 @@ class Decision:
 FORWARD: Final = Decision(Act.FORWARD, rules.FORWARDED)
 TOO_LARGE: Final = Decision(Act.REFUSE, rules.BODY_TOO_LARGE, 413)
 OFF: Final = Decision(Act.REFUSE, rules.STORE_OFF, 480)
+AWAY: Final = Decision(Act.REFUSE, rules.ONE_DEVICE, 480)
 COMPOSING: Final = Decision(Act.REFUSE, rules.NOT_STORABLE, 480)
 LATE: Final = Decision(Act.REFUSE, rules.ALREADY_EXPIRED, 480)
 # 480 and not 486 or 503: the recipient is what is unavailable, and only for a while; a proxy
@@ -108,7 +109,9 @@ _STORE: Final = {
         rules.MUTED,
     )
 }
-_WAIT: Final = {refusal.rule: Decision(Act.WAIT, refusal.rule) for refusal in (OFF, LATE, FULL)}
+_WAIT: Final = {
+    refusal.rule: Decision(Act.WAIT, refusal.rule) for refusal in (AWAY, OFF, LATE, FULL)
+}
 
 
 @dataclass
@@ -116,17 +119,20 @@ class Storable:
     """The facts that decide whether a message may be stored. Made for every message, not changed.
 
     composing: an is-composing notice (RFC 3994). expired: its deadline has passed.
-    full: the recipient's mailbox has no room.
+    full: the recipient's mailbox has no room. aimed: it is for one device alone (RFC 5627).
     """
 
     mode: StoreMode
     composing: bool
     expired: bool
     full: bool
+    aimed: bool = False
 
 
 def keep(facts: Storable, rule: str) -> Decision:
     """Decide whether a message may be stored for the reason ``rule``: STORE or REFUSE."""
+    if facts.aimed:
+        return AWAY
     if facts.mode is _OFF:
         return OFF
     if facts.composing:

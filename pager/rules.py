@@ -60,6 +60,7 @@ DEVICE_REFUSED: Final = "device-refused"
 USER_DECLINED: Final = "user-declined"
 TRY_AGAIN: Final = "try-again"
 STORE_OFF: Final = "store-off"
+ONE_DEVICE: Final = "one-device"
 NOT_STORABLE: Final = "not-storable"
 ALREADY_EXPIRED: Final = "already-expired"
 MAILBOX_FULL: Final = "mailbox-full"
@@ -159,6 +160,7 @@ RULES: Final[dict[str, str]] = {
     USER_DECLINED: "delivered but refused (6xx): tried nowhere again",
     TRY_AGAIN: "the device failed for the moment: tried again later and when it registers",
     STORE_OFF: "storing is off for the recipient's domain",
+    ONE_DEVICE: "it was for one device alone (GRUU): never stored",
     NOT_STORABLE: "an is-composing notice is worth nothing later: never stored",
     ALREADY_EXPIRED: "the deadline (Date and Expires) had passed: not stored",
     MAILBOX_FULL: "as many messages wait for the recipient as may wait: refused",

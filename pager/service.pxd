@@ -18,6 +18,7 @@ from .values cimport LedgerEntry
 
 
 cdef class Arrival:
+    cdef str device
     cdef Pager pager
     cdef str recipient
     cdef Request request
@@ -51,6 +52,7 @@ cdef class Pager(Shared):
         str recipient,
         double now,
         double wall,
+        str device=*,
     )
     @cython.locals(submission=Submission, fork=Fork, message_id=str)
     cpdef str submit(
@@ -62,6 +64,7 @@ cdef class Pager(Shared):
         str recipient,
         double now,
         double wall,
+        str device=*,
     )
     cdef _forward(self, Submission submission, Fork fork, object targets, double now)
     @cython.locals(recipient=str, devices=list, free=list, facts=Storable, expires_at=double)

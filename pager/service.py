@@ -46,8 +46,9 @@ _REPEATS_S: Final = 64.0
 class Arrival:
     """A MESSAGE on its way to ``Pager.submit``, see there."""
 
-    __slots__ = ("pager", "recipient", "request", "routed", "sender", "server_tx", "wall")
+    __slots__ = ("device", "pager", "recipient", "request", "routed", "sender", "server_tx", "wall")
 
+    device: str
     pager: Pager
     recipient: str
     request: Request
@@ -59,8 +60,9 @@ class Arrival:
     def proceed(self, now: float) -> None:
         """Submit it."""
         self.pager.submit(
-            self.server_tx, self.request, self.routed, self.sender, self.recipient, now, self.wall
-        )
+            self.server_tx, self.request, self.routed, self.sender, self.recipient, now, self.wall,
+            self.device,
+        )  # fmt: skip
 
 
 class Pager(Shared):
@@ -186,9 +188,11 @@ class Pager(Shared):
         recipient: str,
         now: float,
         wall: float,
+        device: str = "",
     ) -> None:
         """Take a MESSAGE as ``submit`` does, once all that came with it have been judged."""
         arrival = Arrival.__new__(Arrival)
+        arrival.device = device
         arrival.pager = self
         arrival.server_tx = server_tx
         arrival.request = request
@@ -208,6 +212,7 @@ class Pager(Shared):
         recipient: str,
         now: float,
         wall: float,
+        device: str = "",
     ) -> str:
         """Take a MESSAGE from an authenticated sender to a known local user.
 
@@ -217,7 +222,8 @@ class Pager(Shared):
         Args:
             request: what goes on. routed: None when it leaves as one of this node's own, because
             the sender is not to be found out by it. sender, recipient: canonical AoRs.
-            now: monotonic. wall: epoch seconds.
+            now: monotonic. wall: epoch seconds. device: the only one that may get it, by instance
+            id (RFC 5627); it is never stored then. "": all of them.
         Returns: the message id; for a repeat, that of the first submission when it is known.
         """
         self.stats.submitted += 1
@@ -245,7 +251,9 @@ class Pager(Shared):
         ) and self._screened_out(submission, now):
             return message_id
         targets = self.bindings.targets(recipient, now)
-        if (
+        if device:
+            self._aim(submission, routed, device, targets, now)
+        elif (
             targets
             and self._direct
             and routed is not None
@@ -416,14 +424,31 @@ class Pager(Shared):
             submission.commit(None, decision.rule, tuple(devices), expires_at)
             return
         submission.others = devices
+        self._forward(submission, self._fork(submission, routed), chosen, now)
+
+    def _aim(
+        self,
+        submission: Submission,
+        routed: Routed | None,
+        device: str,
+        targets: Sequence[Target],
+        now: float,
+    ) -> None:
+        """Forward a message to one device of its recipient, or refuse it (RFC 5627 6.1)."""
+        submission.aimed = True
+        chosen = [target for target in targets if self.bindings.device_of(target) == device]
+        if chosen:
+            self._forward(submission, self._fork(submission, routed), chosen, now)
+        else:
+            submission.refuse(None, policy.AWAY, now)
+
+    def _fork(self, submission: Submission, routed: Routed | None) -> Fork:
         request = submission.request
         if submission.local:
-            fork = Fork(self.proxy, None, online_draft(request), submission)
-        else:
-            server_tx = submission.answering
-            assert isinstance(server_tx, ServerTransaction)
-            fork = Fork(self.proxy, server_tx, request, submission, routed)
-        self._forward(submission, fork, chosen, now)
+            return Fork(self.proxy, None, online_draft(request), submission)
+        server_tx = submission.answering
+        assert isinstance(server_tx, ServerTransaction)
+        return Fork(self.proxy, server_tx, request, submission, routed)
 
     def _screened_out(self, submission: Submission, now: float) -> bool:
         """Let the screen judge a message; True when that decided what becomes of it."""

@@ -25,6 +25,7 @@ cdef class Keeping:
 
 
 cdef class Submission:
+    cdef public bint aimed
     cdef public object answering
     cdef public double at
     cdef public bint begun

@@ -104,10 +104,12 @@ class Submission:
     times: when each of several devices answered, None once the ledger knows. begun: the ledger
     knows of the receipt. device: the one that has taken it. notice: for contents that the node
     reads. claimed: it is the one message a stranger may send. dropped: turned away, though the
-    sender was told what it would be told if it waited for the recipient.
+    sender was told what it would be told if it waited for the recipient. aimed: it is for one
+    device alone.
     """
 
     __slots__ = (
+        "aimed",
         "answering",
         "at",
         "begun",
@@ -181,6 +183,7 @@ class Submission:
         self.notice: Notice | None = None
         self.claimed = False
         self.dropped = False
+        self.aimed = False
         self.device = ""
 
     # --- the fork
@@ -329,6 +332,7 @@ class Submission:
             is_composing(request) or (self.notice is not None and self.notice.kind == COMPOSING),
             expires_at <= self.wall(pager.clock.now()),
             pager.keeper.full(self.recipient, accepted),
+            self.aimed,
         )
         return facts, expires_at
 

@@ -12,6 +12,7 @@ from .limits import Limits
 from .message import Request, Response, build_error, build_response, shorten_response
 from .parser import parse_message
 from .stats import Stats
+from .stun import answer as answer_stun
 from .timers import TimerConfig, TimerQueue
 from .transaction.layer import TransactionLayer
 
@@ -135,7 +136,7 @@ class Endpoint:
                 self._waiting = None
 
     def receive_datagram(self, data: bytes, flow: Flow, now: float) -> None:
-        """Take one datagram; what is not SIP (keep-alives, STUN, NUL) is ignored silently."""
+        """Take one datagram; what is neither SIP nor STUN (keep-alives, NUL) is ignored."""
         message = self._read_datagram(data, flow, now)
         if message is not None:
             self._act(message, len(data), flow, now)
@@ -143,9 +144,11 @@ class Endpoint:
     def _read_datagram(
         self, data: bytes, flow: Flow, now: float
     ) -> Request | Response | Exception | None:
-        # SIP starts with a letter or, at worst, with empty lines; RFC 5626 asks for no answer to
-        # CRLF over UDP, and its STUN is not offered here.
+        # SIP starts with a letter or, at worst, with empty lines; STUN with an octet below those.
+        # RFC 5626 asks for no answer to CRLF over UDP.
         if len(data) < 12 or not 0x20 < data[0] < 0x7F:
+            if self._keep_alive(data, flow):
+                return None
             data = data.lstrip(b"\r\n")
             if len(data) < 12 or not 0x20 < data[0] < 0x7F:
                 self.stats.ignored += 1
@@ -154,6 +157,17 @@ class Endpoint:
             self.stats.refused_source += 1
             return None
         return self._read(data, flow, now, False)
+
+    def _keep_alive(self, data: bytes, flow: Flow) -> bool:
+        """Answer a STUN Binding Request (RFC 5626 section 8); False for anything else."""
+        if flow.vetted != len(self.own) and self._is_refused(flow):
+            return False
+        response = answer_stun(data, flow.remote)
+        if response is None:
+            return False
+        self.stats.stun += 1
+        self.transport.send(flow, response)
+        return True
 
     def _is_refused(self, flow: Flow) -> bool:
         """Say whether a source is us, or one that must not be answered."""

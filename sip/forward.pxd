@@ -16,6 +16,7 @@ cdef class Target:
     cdef public object binding
     cdef public bint bound
     cdef public Flow flow
+    cdef public Target instead
     cdef public int q
     cdef public object routes
     cdef public object spares

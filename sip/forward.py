@@ -57,11 +57,12 @@ class Target:
     it. routes: Route values to print, None to leave those of the request. q: preference, 0 to
     1000. binding: whatever the caller wants to find again. bound: the client is reached by this
     flow and no other (NAT, or a connection it opened): its Record-Route names the flow, and no TCP
-    connection is tried for size. spares: further servers where this one is of no use.
+    connection is tried for size. instead: the next way to the same device, which is taken when this
+    one fails (RFC 5626 7). spares: further servers where this one is of no use.
     Raises: ParseError for a URI with headers that cannot be read.
     """
 
-    __slots__ = ("binding", "bound", "flow", "q", "routes", "spares", "uri")
+    __slots__ = ("binding", "bound", "flow", "instead", "q", "routes", "spares", "uri")
 
     def __init__(
         self,
@@ -82,6 +83,7 @@ class Target:
         self.binding = binding
         self.bound = bound
         self.spares = spares
+        self.instead: Target | None = None
 
 
 class Draft:

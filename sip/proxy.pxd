@@ -46,6 +46,7 @@ cdef class Fork:
     cdef public bint answered
     cdef public list branches
     cdef public bint cancelled
+    cdef public int expected
     cdef public bint invite
     cdef public object owner
     cdef public int pending
@@ -84,7 +85,10 @@ cdef class Fork:
     cdef _transact(self, Branch branch, bytes data, Flow flow, double now)
     @cython.locals(proxy=_Proxy, request=Request, target=_Target)
     cdef bytes _build(self, Branch branch, Flow flow)
+    cdef bint _take_instead(self, Branch branch, int status, double now) except -1
     cdef _ended(self, Branch branch, int status, double now)
+    @cython.locals(server_tx=ServerTransaction)
+    cdef _let_go(self)
 
 
 @cython.locals(fork=Fork)

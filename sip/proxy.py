@@ -108,15 +108,16 @@ class ForkOwner(Protocol):
 class Fork:
     """The response context. Attributes are for reading, `user` is the owner's own.
 
-    branches: one per target. pending: branches without an outcome. answered: a final response went
+    branches: one per target. pending: branches without an outcome. expected: devices that are being
+    woken, each counted among the pending ones until `join`. answered: a final response went
     upstream through this fork. Without a server transaction there is no upstream and `request` is
     a Draft.
     """
 
     __slots__ = ("_drop", "_extra", "_final", "_mark", "_method", "_peer", "_private", "_received",
                  "_routed",
-                 "answered", "branches", "cancelled", "invite", "owner", "pending", "proxy",
-                 "request", "server_tx", "user")  # fmt: skip
+                 "answered", "branches", "cancelled", "expected", "invite", "owner", "pending",
+                 "proxy", "request", "server_tx", "user")  # fmt: skip
 
     def __init__(
         self,
@@ -157,6 +158,7 @@ class Fork:
         self.invite = self._method == "INVITE"
         self.branches: list[Branch] = []
         self.pending = 0
+        self.expected = 0
         self.answered = False
         self.cancelled = False
         self._routed = routed
@@ -173,13 +175,13 @@ class Fork:
         Returns: None, or why nothing was sent: 480 no target, 440 Max-Breadth does not suffice.
         Spec: RFC 3261 16.6; RFC 5393 5.3.3.
         """
-        if not targets:
+        if not targets and not self.expected:
             return Refusal(480)
         proxy = self.proxy
         config = proxy.config
         if len(targets) > 1:
             targets = _distinct(targets, config.max_branches)
-        count = len(targets)
+        count = len(targets) + self.expected
         shares: Sequence[int] | None = None
         request = self._received
         if request is not None:
@@ -213,6 +215,29 @@ class Fork:
         """End an INVITE: CANCEL every branch as soon as it rang. Others are left alone (9.1)."""
         self.cancelled = True
         self._cancel_pending(now)
+        if self.expected:
+            self.join(self.expected, (), now)
+
+    def join(self, devices: int, targets: Sequence[Target], now: float) -> None:
+        """Send to devices that were expected and are there now; without targets, expect no more.
+
+        Args: devices: how many of those expected this settles. targets: at most as many.
+        Spec: RFC 8599 5.6.2.
+        """
+        devices = min(devices, self.expected)
+        self.expected -= devices
+        self.pending -= devices
+        if self._final:
+            return
+        if not self.cancelled:
+            for target in targets[:devices]:
+                self.pending += 1
+                branch = Branch(target, self._late_share(devices))
+                self.branches.append(branch)
+                self._send(branch, target.flow, now)
+        if self.pending == 0:
+            self._conclude(now)
+            self._let_go()
 
     def relay(self, response: Response, now: float) -> None:
         """Send `response` upstream as 16.7 items 6 to 9 ask.
@@ -428,8 +453,35 @@ class Fork:
         if not self.answered:
             self.relay(response, now)
 
+    def _late_share(self, devices: int) -> int:
+        """Return the Max-Breadth of a branch that joins late: what would have been kept for it."""
+        most = self.proxy.config.max_breadth
+        request = self._received
+        count = len(self.branches) + devices
+        shares = None if request is None else share_breadth(request, count, most)
+        return 1 if shares is None else shares[-1]
+
+    def _take_instead(self, branch: Branch, status: int, now: float) -> bool:
+        """Try the next flow to the device whose flow has failed; False when that is no remedy.
+
+        Any other answer is the device's own, and final (RFC 5626 7).
+        """
+        target = branch.target.instead
+        if target is None or self._final or self.cancelled:
+            return False
+        if status not in (408, 430) and not (status == 503 and branch.response is None):
+            return False
+        branch.target = target
+        branch.response = None
+        branch.provisional = False
+        branch.fallback = None
+        self._send(branch, target.flow, now)
+        return True
+
     def _ended(self, branch: Branch, status: int, now: float) -> None:
         """Note the outcome of `branch` and draw the conclusions."""
+        if branch.target.instead is not None and self._take_instead(branch, status, now):
+            return
         branch.status = status
         # Nothing points in a circle any more, so what is done is freed at once.
         branch.tx = None
@@ -442,6 +494,8 @@ class Fork:
                 self.relay(branch.response, now)
             if (status < 300 or status >= 600) and self.pending:
                 self._cancel_pending(now)
+                self.pending -= self.expected
+                self.expected = 0
         self.owner.on_branch(self, branch, now)
         if not self._final:
             if status < 300:
@@ -450,15 +504,20 @@ class Fork:
             elif self.pending == 0:
                 self._conclude(now)
         if self.pending == 0:
-            server_tx = self.server_tx
-            if server_tx is not None and server_tx.user is self:
-                server_tx.user = None
+            self._let_go()
+
+    def _let_go(self) -> None:
+        server_tx = self.server_tx
+        if server_tx is not None and server_tx.user is self:
+            server_tx.user = None
 
     def _conclude(self, now: float) -> None:
         """Hand the owner the best of what failed."""
         self._final = True
         best = self.best()
-        assert best is not None
+        if best is None:  # nobody who was expected has come
+            self.owner.on_final(self, None, 487 if self.cancelled else 480, now)
+            return
         status = best.status
         if self.cancelled and best.response is None:
             status = 487

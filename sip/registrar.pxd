@@ -42,6 +42,7 @@ cdef class Registration:
     cdef public str aor
     cdef public tuple bindings
     cdef public bint changed
+    cdef public bint outbound
     cdef public tuple path
     cdef public tuple removed
     cdef public tuple updated
@@ -51,8 +52,10 @@ cdef class _Plan:
     cdef public str aor
     cdef public long long default_s
     cdef public Flow flow
+    cdef public int flows
     cdef public RegistrarLimits limits
     cdef public list live
+    cdef public int lived
     cdef public double now
     cdef public tuple path
     cdef public tuple received
@@ -66,6 +69,7 @@ cdef class _Plan:
     cdef list _find(self, Uri uri, str instance, long long reg_id)
     cdef _replace(self, list old, Binding new)
     cdef _check(self, Uri uri, object allowed)
+    cdef bint _first_hop_keeps(self) except -1
 
 
 cdef class _Decimal:
@@ -87,6 +91,7 @@ cpdef bytes date_line(double wall)
 @cython.locals(seconds=cython.longlong)
 cpdef long long _seconds(bytes value, long long default) except -1
 cdef bytes _shared(bytes user_agent)
+cpdef bint supports(Request request, bytes tag) except -1
 @cython.locals(asked=cython.longlong)
 cdef Binding _renew(Request request, Binding binding, Flow flow, double now, RegistrarLimits limits)
 @cython.locals(

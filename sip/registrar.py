@@ -3,13 +3,12 @@
 
 Nothing is changed here. ``plan_register`` says what the bindings will be, the caller commits that
 and then answers, so a request is carried out completely or not at all.
-Spec: RFC 3261 section 10.3, RFC 3327 section 5.3.
+Spec: RFC 3261 section 10.3, RFC 3327 section 5.3, RFC 5626 section 6.
 """
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from . import octets
 from .errors import BadMessage, SipError
@@ -17,7 +16,6 @@ from .flow import Flow
 from .headers.address import STAR, Address, parse_addresses, parse_q
 from .headers.date import format_date
 from .message import Request
-from .nexthop import canonical_host, next_hop
 from .uri import Uri, parse_uri
 
 ContactAllowed = Callable[[Uri, str], bool]
@@ -27,6 +25,7 @@ _MOST = (1 << 32) - 1
 _NO_PATH: tuple[bytes, ...] = ()
 _INSTANCE_OCTETS = 255
 _USER_AGENTS = 1024  # names of clients that are shared by their bindings
+_ASSIGNED = (b"pub-gruu", b"temp-gruu")  # by the registrar alone (RFC 5627 5.1)
 
 
 class Binding:
@@ -139,10 +138,11 @@ class Registration:
 
     bindings: all of the AoR afterwards. updated: made or refreshed by the request. removed: gone
     because of it. changed: whether there is something to commit; a mere query has nothing. path:
-    what is copied into the answer.
+    what is copied into the answer. outbound: the device is reached by the flow of the request, and
+    wants to know (RFC 5626 6).
     """
 
-    __slots__ = ("aor", "bindings", "changed", "path", "removed", "updated")
+    __slots__ = ("aor", "bindings", "changed", "outbound", "path", "removed", "updated")
 
     def __init__(
         self,
@@ -151,6 +151,7 @@ class Registration:
         updated: tuple[Binding, ...] = (),
         removed: tuple[Binding, ...] = (),
         path: tuple[bytes, ...] = _NO_PATH,
+        outbound: bool = False,
     ) -> None:
         self.aor = aor
         self.bindings = bindings
@@ -158,51 +159,7 @@ class Registration:
         self.removed = removed
         self.changed = bool(updated or removed)
         self.path = path
-
-
-class ContactPolicy:
-    """Which addresses a contact may name, so that nobody aims the node at itself or its neighbours.
-
-    The address the REGISTER came from is always fine. Loopback, link-local, multicast, broadcast
-    and unspecified addresses are not, except inside ``allowed`` networks; an address of ``own``,
-    our listeners, never is. Names and private addresses pass: they are reached over the flow.
-    """
-
-    __slots__ = ("_allowed", "_own")
-
-    def __init__(self, own: Iterable[tuple[str, int]] = (), allowed: Sequence[str] = ()) -> None:
-        self._own = own if isinstance(own, set) else set(own)
-        self._allowed = [ipaddress.ip_network(text, strict=False) for text in allowed]
-
-    def __call__(self, uri: Uri, source: str) -> bool:
-        """Say whether a contact or topmost Path may be kept for a sender at ``source``."""
-        if uri.host == source and uri.port is not None and not uri.params:
-            return (source, uri.port) not in self._own  # most devices, told at a glance
-        hop = next_hop(uri)
-        if hop is None or (canonical_host(hop.host), hop.port) in self._own:
-            return False
-        return self._host_allowed(hop.host, source) and self._host_allowed(uri.host, source)
-
-    def _host_allowed(self, host: str, source: str) -> bool:
-        if not host or host == source:
-            return True
-        if not (host[-1].isdigit() or ":" in host):
-            return host != "localhost" and not host.endswith(".localhost")
-        try:
-            address = ipaddress.ip_address(host)
-        except ValueError:
-            return False  # an address in a spelling that not everybody reads the same way
-        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-        if str(address) == source or any(address in network for network in self._allowed):
-            return True
-        return not (
-            address.is_loopback
-            or address.is_link_local
-            or address.is_multicast
-            or address.is_unspecified
-            or str(address) == "255.255.255.255"
-        )
+        self.outbound = outbound
 
 
 def plan_register(
@@ -221,7 +178,7 @@ def plan_register(
             path_trusted: the request came from a configured peer; otherwise a Path counts only
             when its topmost value names the address it came from.
     Raises: RegisterRefused.
-    Spec:   RFC 3261 section 10.3 steps 6 to 8, RFC 3327 section 5.3.
+    Spec:   RFC 3261 section 10.3 steps 6 to 8, RFC 3327 section 5.3, RFC 5626 section 6.
     """
     limits = limits or _USUAL_LIMITS
     live = [binding for binding in current if binding.expires_at > now]
@@ -229,7 +186,8 @@ def plan_register(
         if len(live) == 1:
             renewed = _renew(request, live[0], flow, now, limits)
             if renewed is not None:
-                return Registration(aor, (renewed,), (renewed,))
+                outbound = renewed.reg_id > 0 and supports(request, b"outbound")
+                return Registration(aor, (renewed,), (renewed,), outbound=outbound)
         contacts = request.contacts()
         if contacts == []:
             return Registration(aor, tuple(live))
@@ -251,11 +209,13 @@ def plan_register(
 def register_response_lines(registration: Registration, now: float, wall: float) -> list[bytes]:
     """Header lines of the 200: every binding, the Path that was kept, the time of day.
 
-    Spec: RFC 3261 section 10.3 step 8, RFC 3327 section 5.3.
+    Spec: RFC 3261 section 10.3 step 8, RFC 3327 section 5.3, RFC 5626 section 6.
     """
     lines = [binding.line(now) for binding in registration.bindings]
     if registration.path:
         lines.append(b"Path: " + b", ".join(registration.path))
+    if registration.outbound:
+        lines.append(b"Require: outbound")
     lines.append(date_line(wall))
     return lines
 
@@ -311,6 +271,8 @@ def _renew(
     """
     if binding.flow is not flow or binding.path or request.has("path"):
         return None
+    if binding.reg_id and request.via_count > 1:
+        return None
     if not request.has("contact") or request.repeats("contact"):
         return None
     asked = _asked_again(request, binding, request.get("contact") or b"", limits)
@@ -362,8 +324,8 @@ def _asked_again(request: Request, binding: Binding, value: bytes, limits: Regis
 class _Plan:
     """The bindings while the contacts of one request are applied to them, in order."""
 
-    __slots__ = ("aor", "default_s", "flow", "limits", "live", "now", "path", "received", "removed",
-                 "request", "updated", "user_agent")  # fmt: skip
+    __slots__ = ("aor", "default_s", "flow", "flows", "limits", "live", "lived", "now", "path",
+                 "received", "removed", "request", "updated", "user_agent")  # fmt: skip
 
     def __init__(
         self,
@@ -387,6 +349,8 @@ class _Plan:
         self.default_s = _seconds(request.get("expires"), limits.default_s)
         self.updated: list[Binding] = []
         self.removed: list[Binding] = []
+        self.lived = 0  # contacts that are to stay
+        self.flows = 0  # those of them that are reached by their flow
 
     def apply(self, contact: Address, allowed: ContactAllowed | None) -> None:
         """Add, refresh or remove the binding of one contact (step 7)."""
@@ -407,7 +371,11 @@ class _Plan:
                     instance = _instance(contact.param(name) or b"")
                 elif name == b"reg-id":
                     reg_id = _reg_id(value or b"")
+                elif name in _ASSIGNED:
+                    continue
                 params += b";" + name if value is None else b";%b=%b" % (name, value)
+        if reg_id and not (instance and self._first_hop_keeps()):
+            reg_id = 0
         limits = self.limits
         if 0 < asked < limits.min_s and asked < _HOUR:
             raise RegisterRefused(423, b"Interval Too Brief", (b"Min-Expires: %d" % limits.min_s,))
@@ -419,6 +387,8 @@ class _Plan:
             self._replace(old, None)
             return
         self._check(uri, allowed)
+        self.lived += 1
+        self.flows += reg_id > 0
         self._replace(
             old,
             Binding(
@@ -429,12 +399,33 @@ class _Plan:
         )  # fmt: skip
 
     def result(self) -> Registration:
-        """Raises: RegisterRefused when there would be more bindings than allowed."""
+        """Raises: RegisterRefused when there would be more bindings than allowed.
+
+        Or more contacts than one with a flow, which is of one device alone (RFC 5626 6).
+        """
         if self.updated and len(self.live) > self.limits.max_bindings:
             raise RegisterRefused(403, b"Too Many Contacts")
+        if self.flows and self.lived > 1:
+            raise RegisterRefused(400, b"Bad Request: reg-id with several Contacts")
         return Registration(
-            self.aor, tuple(self.live), tuple(self.updated), tuple(self.removed), self.path
-        )
+            self.aor, tuple(self.live), tuple(self.updated), tuple(self.removed), self.path,
+            self.flows > 0 and supports(self.request, b"outbound"),
+        )  # fmt: skip
+
+    def _first_hop_keeps(self) -> bool:
+        """Say whether whoever got the request from the device itself keeps the flow to it.
+
+        That is this node, or a proxy that says so with ob in its Path (RFC 5626 5.1 and 6).
+        Raises: RegisterRefused when neither is so and the device relies on it.
+        """
+        if self.request.via_count == 1:
+            return True
+        for address in parse_addresses(self.path, "Path"):
+            if "ob" in address.uri.params:
+                return True
+        if supports(self.request, b"outbound"):
+            raise RegisterRefused(439, b"First Hop Lacks Outbound Support")
+        return False
 
     def _find(self, uri: Uri, instance: str, reg_id: int) -> list[Binding]:
         """The bindings a contact stands for: the same URI, or the same device (RFC 5626 6)."""
@@ -475,14 +466,24 @@ class _Plan:
     def _check(self, uri: Uri, allowed: ContactAllowed | None) -> None:
         if not uri.is_sip:
             raise RegisterRefused(400, b"Bad Request: Contact is no SIP URI")
-        if uri.port is None and not uri.headers and uri.aor == self.aor:
-            # Requests to the user would come back to us for ever (RFC 5627 5.1 has the same rule).
-            raise RegisterRefused(403, b"Contact is the address of record")
+        if uri.port is None and not uri.headers and _is_ours(uri, self.aor):
+            # Requests to the user would come back to us for ever (RFC 5627 5.1).
+            raise RegisterRefused(403, b"Contact is the address of record or a GRUU of it")
         flow = self.flow
         if (uri.host, uri.port) == flow.local or (
             allowed is not None and not allowed(uri, flow.remote[0])
         ):
             raise RegisterRefused(403, b"Contact address not allowed")
+
+
+def _is_ours(uri: Uri, aor: str) -> bool:
+    """Say whether a URI is the address of record, or may be a GRUU of its domain."""
+    return uri.aor == aor or ("gr" in uri.params and uri.host == parse_uri(aor.encode()).host)
+
+
+def supports(request: Request, tag: bytes) -> bool:
+    """Say whether a request lists an option tag, in lower case, in Supported (RFC 3261 20.37)."""
+    return request.has("supported") and tag in request.tokens("supported")
 
 
 def _remove_all(request: Request, aor: str, live: list[Binding]) -> Registration:
@@ -499,7 +500,7 @@ def _path(
     request: Request, flow: Flow, trusted: bool, allowed: ContactAllowed | None
 ) -> tuple[bytes, ...]:
     """The Path to keep, () when it has no effect because a stranger could have written it."""
-    if b"path" not in request.tokens("supported"):
+    if not supports(request, b"path"):
         raise RegisterRefused(420, b"Bad Extension", (b"Unsupported: path",))
     values = request.items("path")
     if not values:

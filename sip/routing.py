@@ -88,10 +88,11 @@ class Routed:
     uri: the Request-URI to go on with. routes: Route values that are left, None when no Route was
     ours and the lines stay as they came. flow: where a token of ours sends the request.
     dialog_proven: a Route of ours carried the MAC made for this Call-ID and the request is inside
-    a dialog, so the dialog was set up through this node. refusal: answer this instead.
+    a dialog, so the dialog was set up through this node. refusal: answer this instead. device: the
+    only one of the user's that is meant, by instance id; "" for all (RFC 5627).
     """
 
-    __slots__ = ("dialog_proven", "flow", "refusal", "routes", "uri")
+    __slots__ = ("device", "dialog_proven", "flow", "refusal", "routes", "uri")
 
     def __init__(self, uri: bytes, routes: list[bytes] | None = None) -> None:
         self.uri = uri
@@ -99,6 +100,7 @@ class Routed:
         self.flow: Flow | None = None
         self.dialog_proven = False
         self.refusal: Refusal | None = None
+        self.device = ""
 
 
 def preprocess(
@@ -132,6 +134,7 @@ def _unrouted(uri: bytes) -> Routed:
     routed.flow = None
     routed.dialog_proven = False
     routed.refusal = None
+    routed.device = ""
     return routed
 
 

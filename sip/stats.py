@@ -32,6 +32,7 @@ class Stats:
         "shed",
         "silent_replies",
         "stray_responses",
+        "stun",
         "suppressed_responses",
         "transport_failures",
     )
@@ -45,6 +46,7 @@ class Stats:
         self.cancels = 0
         self.malformed = 0  # messages the parser refused
         self.ignored = 0  # keep-alives and datagrams that are not SIP
+        self.stun = 0  # keep-alives answered
         self.banned = 0  # refused by the admit hook before parsing
         self.refused_source = 0  # source addresses that are never answered (amplification)
         self.stray_responses = 0  # no client transaction, or not our Via

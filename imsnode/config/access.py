@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .table import DAY, HOUR, MINUTE, Table, live, restart
 from .types import Algorithm, FileName, Seconds
+from .uris import RouteUri
 
 __all__ = ["Auth", "Control", "Registrar"]
 
@@ -63,6 +64,23 @@ class Registrar(Table):
         "stored meanwhile wait for it too.",
         ge=0,
         le=366 * DAY,
+    )
+    gruu: bool = live(
+        True,
+        "Whether devices that ask get GRUUs: addresses of their own, which lead to them alone.",
+    )
+    flow_timer: Seconds = live(
+        0.0,
+        "How often devices with several flows (outbound) are told to send a keep-alive over each; "
+        "0 leaves it to them.",
+        ge=0,
+        le=HOUR,
+    )
+    service_route: tuple[RouteUri, ...] = live(
+        (),
+        "SIP URIs, each with the parameter lr, that registered devices are told to send their "
+        "requests through (Service-Route), first hop first. An address of this node's own has no "
+        "user part.",
     )
 
 

@@ -113,6 +113,7 @@ class Plane:
             settings_of.token_limits(config).rate, config.auth.nonce_lifetime
         )
         app.registrar.limits = limits
+        app.registrar.words = settings_of.registrar_words(config, app.gruus)
         app.registrar.contact_allowed = contacts
         app.location.device_memory_s = config.registrar.device_memory
         app.location.max_devices = config.registrar.max_devices
@@ -125,6 +126,7 @@ class Plane:
         app.messaging.policies.configure(policies)
         if app.presence is not None:
             app.presence.configure(events, settings_of.watcher_standing(config))
+            app.presence.reg.gruus = app.registrar.words.gruus
         app.messaging.echo.configure(self.started_with.domains if config.pager.echo else ())
         app.services.offer(app.messaging.echo_service, app.messaging.echo.aors)
         app.messaging.keeping.configure(history)

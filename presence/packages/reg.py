@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The package `reg`: which devices of a user are registered (RFC 3680, TS 24.229 5.4.2.1.2)."""
+"""The package `reg`: which devices of a user are registered (RFC 3680, TS 24.229 5.4.2.1.2).
+
+A device's GRUUs are told with it (RFC 5628): only its user may follow the package.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,10 @@ from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Final
 
+from lxml import etree
+
 from sip.bodies.xml import Element, add, new_root, write_xml, written
+from sip.gruu import Gruus
 from sip.registrar import Binding
 
 from ..event.package import Body
@@ -20,6 +26,9 @@ __all__ = ["MEDIA_TYPE", "RegPackage"]
 MEDIA_TYPE: Final = b"application/reginfo+xml"
 
 _NAMESPACE: Final = "urn:ietf:params:xml:ns:reginfo"
+_GRUUS: Final = "urn:ietf:params:xml:ns:gruuinfo"
+# A temporary GRUU counts as long as the Call-ID it was made with, whatever the CSeq was.
+_FIRST_CSEQ: Final = "1"
 _GONE: Final = 50  # contacts of one user whose end is remembered for the next NOTIFY
 
 _Seen = dict[str, tuple[str, int]]
@@ -28,13 +37,17 @@ _Seen = dict[str, tuple[str, int]]
 class RegPackage(OwnPackage):
     """`presence.event.package.EventPackage` for registrations.
 
-    Args: bindings: the live bindings of a user.
+    Args: bindings: the live bindings of a user. gruus: makes the GRUUs that are told, None: none.
     """
 
     def __init__(
-        self, bindings: Callable[[str, float], Sequence[Binding]], terrain: Terrain
+        self,
+        bindings: Callable[[str, float], Sequence[Binding]],
+        terrain: Terrain,
+        gruus: Gruus | None = None,
     ) -> None:
         super().__init__("reg", MEDIA_TYPE, terrain)
+        self.gruus = gruus
         self._bindings = bindings
         self._gone: dict[str, dict[str, tuple[Binding, str]]] = {}
 
@@ -94,7 +107,9 @@ class RegPackage(OwnPackage):
             known = None if before is None else before.get(_id(binding))
             if known != seen[_id(binding)]:
                 event = "registered" if known is None else "refreshed"
-                _write(registration, binding, "active", event, now)
+                contact = _write(registration, binding, "active", event, now)
+                if self.gruus is not None and self.gruus.fit(binding):
+                    _write_gruus(contact, binding, self.gruus)
         return Body(MEDIA_TYPE, write_xml(root))
 
 
@@ -105,7 +120,7 @@ def _ended(
     return [gone[one] for one in before if one not in seen and one in gone]
 
 
-def _write(registration: Element, binding: Binding, state: str, event: str, now: float) -> None:
+def _write(registration: Element, binding: Binding, state: str, event: str, now: float) -> Element:
     contact = add(registration, "contact")
     contact.set("id", _id(binding))
     contact.set("state", state)
@@ -120,6 +135,16 @@ def _write(registration: Element, binding: Binding, state: str, event: str, now:
     for name, value in _parameters(binding.params):
         element = add(contact, "unknown-param", value)
         element.set("name", name)
+    return contact
+
+
+def _write_gruus(contact: Element, binding: Binding, gruus: Gruus) -> None:
+    names = {"gr": _GRUUS}
+    public = etree.SubElement(contact, f"{{{_GRUUS}}}pub-gruu", nsmap=names)
+    public.set("uri", _text(gruus.public(binding)))
+    temporary = etree.SubElement(contact, f"{{{_GRUUS}}}temp-gruu", nsmap=names)
+    temporary.set("uri", _text(gruus.temporary(binding)))
+    temporary.set("first-cseq", _FIRST_CSEQ)
 
 
 def _parameters(params: bytes) -> list[tuple[str, str]]:

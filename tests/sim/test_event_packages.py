@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from imsnode.presence.service import EventSettings
+from imsnode.seal import Seal
 from presence.event.package import Body, Decision, EventPackage, Standing
 from presence.event.subscription import Subscription
 from presence.packages.dialog import DialogPackage
@@ -15,6 +16,7 @@ from presence.packages.reg import RegPackage
 from presence.packages.winfo import WatcherInfoPackage
 from sip.bodies.schema import validate
 from sip.bodies.xml import Element, parse_xml
+from sip.gruu import Gruus
 from sip.registrar import Binding
 from tests.sim.test_presence import etag, rules
 from tests.support.presence_world import ALICE, BOB, Client, World
@@ -144,6 +146,24 @@ def test_registrations() -> None:
     assert b"pn-" not in b"".join(alice.bodies())
     assert b"+sip.instance" in alice.bodies()[1]
     assert alice.states()[-1] == b"terminated;reason=deactivated"
+
+
+def test_gruus_are_told_with_the_device() -> None:
+    gruus = Gruus(Seal(b"k" * 64))
+    phone = binding(b"sip:alice@198.51.100.1", 1000)
+    phone.instance = "<urn:uuid:1>"
+    make = lambda world, terrain: RegPackage(lambda aor, now: [phone], terrain, gruus)  # noqa: E731
+    world = world_with(make)
+    alice = Client(world, "alice", "198.51.100.1", ALICE)
+    alice.subscribe(event=b"reg")
+    world.run(6)
+    space = "{urn:ietf:params:xml:ns:gruuinfo}"
+    (contact,) = document(alice.bodies()[0]).iter(f"{REG}contact")
+    found = [(e.tag.removeprefix(space), e.get("uri"), e.get("first-cseq")) for e in contact[-2:]]
+    assert found == [
+        ("pub-gruu", gruus.public(phone).decode(), None),
+        ("temp-gruu", gruus.temporary(phone).decode(), "1"),
+    ]
 
 
 def test_message_summary() -> None:

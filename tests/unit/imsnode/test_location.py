@@ -162,6 +162,24 @@ def test_better_q_comes_first_and_a_device_counts_once(location: Location) -> No
     ]
 
 
+def test_the_other_flows_of_a_device_stand_behind_its_best(location: Location) -> None:
+    flows = [Flow("TCP", LOCAL, ("198.51.100.7", port)) for port in (1, 2, 3)]
+    put(
+        location,
+        *(
+            binding(f"sip:bob@x.example:{n + 1}", instance="<i>", expires_at=100.0 + n, flow=flow,
+                    received=("TCP", *flow.remote))
+            for n, flow in enumerate(flows)
+        ),
+    )  # fmt: skip
+    (target,) = location.targets(AOR, 1.0)
+    assert target.instead is not None
+    assert [target.flow, target.instead.flow] == flows[:0:-1]
+    flows[2].closed = flows[1].closed = True
+    (target,) = location.targets(AOR, 1.0)
+    assert (target.flow, target.instead) == (flows[0], None)
+
+
 def test_expiry_is_exact_and_the_device_remembered(location: Location, timers: TimerQueue) -> None:
     put(location, binding(instance="i", expires_at=100.0))
     assert location.targets(AOR, 99.9)

@@ -198,7 +198,7 @@ class TestDatagrams:
             b"\x00" * 40,
             b"\r\n\r\n",
             b"\r\n",
-            b"\x00\x01\x00\x00\x21\x12\xa4\x42abcdefghijkl",
+            b"\x00\x01\x00\x04\x21\x12\xa4\x42abcdefghijkl",
             b"\r\n" * 40,
             b"jaK",
             b"\xff" * 100,

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import pytest
 
+from sip.contact_policy import ContactPolicy
 from sip.flow import Flow
 from sip.limits import Limits
 from sip.message import Request
 from sip.parser import parse_message
 from sip.registrar import (
     Binding,
-    ContactPolicy,
     RegisterRefused,
     RegistrarLimits,
     Registration,
@@ -298,6 +298,64 @@ class TestDevices:
 
     def test_instance_too_long(self) -> None:
         assert refused(register(PHONE + b';+sip.instance="<' + b"x" * 255 + b'>"'))[0] == 400
+
+
+class TestOutbound:
+    """RFC 5626 section 6."""
+
+    FLOW_1 = b'<sip:alice@a.example:1>;reg-id=1;+sip.instance="<urn:uuid:1>"'
+    SUPPORTED = b"Supported: path, Outbound"
+    EDGE = b"<sip:token@198.51.100.7:40000;lr;ob>"
+    SECOND_VIA = b"Via: SIP/2.0/UDP 203.0.113.9;branch=z9hG4bK0"
+
+    def said(self, request: Request, current: Sequence[Binding] = ()) -> tuple[int, bool]:
+        outcome = plan(request, current)
+        lines = register_response_lines(outcome, NOW, WALL)
+        return outcome.bindings[0].reg_id, b"Require: outbound" in lines
+
+    def test_a_device_behind_no_proxy_is_told_that_its_flow_counts(self) -> None:
+        first = register(self.FLOW_1, more=[self.SUPPORTED])
+        assert self.said(first) == (1, True)
+        again = register(self.FLOW_1, cseq=2, more=[self.SUPPORTED])
+        assert self.said(again, plan(first).bindings) == (1, True)
+        assert self.said(register(self.FLOW_1)) == (1, False)
+        assert self.said(register(PHONE, more=[self.SUPPORTED])) == (0, False)
+
+    def test_a_flow_without_an_instance_is_none(self) -> None:
+        assert self.said(register(PHONE + b";reg-id=1", more=[self.SUPPORTED])) == (0, False)
+
+    def test_a_first_hop_that_keeps_the_flow_says_so_in_its_path(self) -> None:
+        more = [self.SECOND_VIA, self.SUPPORTED, b"Path: " + self.EDGE]
+        assert self.said(register(self.FLOW_1, more=more)) == (1, True)
+
+    @pytest.mark.parametrize("path", [(), (b"Path: " + EDGE.replace(b";ob", b""),)])
+    def test_a_first_hop_that_does_not(self, path: tuple[bytes, ...]) -> None:
+        more = [self.SECOND_VIA, *path]
+        assert refused(register(self.FLOW_1, more=[*more, self.SUPPORTED]))[0] == 439
+        assert self.said(register(self.FLOW_1, more=[*more, b"Supported: path"])) == (0, False)
+
+    def test_what_a_stranger_says_of_a_first_hop_does_not_count(self) -> None:
+        path = b"Path: <sip:token@203.0.113.66;lr;ob>"
+        request = register(self.FLOW_1, more=[self.SECOND_VIA, self.SUPPORTED, path])
+        assert refused(request)[0] == 439
+        outcome = plan_register(request, AOR, (), FLOW, NOW, path_trusted=True)
+        assert outcome.bindings[0].reg_id == 1
+
+    def test_a_flow_comes_alone(self) -> None:
+        other = b"<sip:alice@b.example>"
+        assert refused(register(self.FLOW_1, other))[0] == 400
+        assert self.said(register(self.FLOW_1, other + b";expires=0")) == (1, False)
+
+    def test_nobody_suggests_gruus(self) -> None:
+        names = b';pub-gruu="sip:x@y;gr=1";temp-gruu="sip:z@y;gr";x=1'
+        (binding,) = plan(register(self.FLOW_1 + names)).bindings
+        assert binding.params == b';reg-id=1;+sip.instance="<urn:uuid:1>";x=1'
+
+    @pytest.mark.parametrize(
+        "uri", [b"sip:alice@ims.test;gr=urn:uuid:1", b"sip:tgruu.x@ims.test;gr"]
+    )
+    def test_a_gruu_of_ones_own_is_no_contact(self, uri: bytes) -> None:
+        assert refused(register(b"<" + uri + b">"))[0] == 403
 
 
 class TestLimits:
