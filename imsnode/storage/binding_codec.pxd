@@ -26,8 +26,6 @@ cdef class AorState:
     transport=str,
 )
 cpdef bytes encode_state(AorState state, double now, double wall)
-@cython.locals(
-    cseq=bytes, expires=bytes, expires_ms=cython.longlong, seen_ms=cython.longlong
-)
-cpdef bytes encode_renewal(Binding binding, double now, double wall)
+@cython.locals(expires_ms=cython.longlong)
+cpdef tuple renewal_of(Binding binding, double now, double wall)
 cpdef bint is_renewal(bytes data) except -1

@@ -5,28 +5,40 @@ Lines ended by LF, which no header value can hold, so nothing has to be escaped:
 the format's version and the number of bindings and devices, then the fields of each in a fixed
 order. Times are milliseconds of wall time: monotonic clocks start anew with the machine.
 
-A renewal is one line, with what a refresh of the only binding changes. It counts together with the
-state before it.
+A renewal is what a refresh of the only binding changes, three numbers. It counts together with the
+state before it. Renewals that are committed together are one row, in which each stands behind the
+number of the row whose state it renews, so that such a row names nobody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import struct
+from collections.abc import Iterator, Mapping, Sequence
 
 from sip import octets
 from sip.registrar import Binding
 
 __all__ = [
     "AorState",
+    "Renewal",
     "decode_state",
-    "encode_renewal",
     "encode_state",
     "is_renewal",
+    "join_renewals",
+    "read_renewal",
     "renew",
+    "renewal_of",
+    "renewed_states",
+    "split_renewals",
 ]
+
+#: Expiry in milliseconds, CSeq, when the device was seen in milliseconds.
+Renewal = tuple[int, int, int]
+
 
 _VERSION = b"1"
 _RENEWAL = b"r"
+_NUMBERS = 4  # of a renewal in a row of many
 _ONE_BINDING = (b"1 1 0", b"1 1 1")  # the first line of a state that can be renewed
 _EXPIRES_LINE = 6
 _CSEQ_LINE = 7
@@ -91,26 +103,46 @@ def encode_state(state: AorState, now: float, wall: float) -> bytes:
     return data
 
 
-def encode_renewal(binding: Binding, now: float, wall: float) -> bytes:
-    """Return the octets of a renewal: ``binding`` with its new lifetime, seen at ``wall``."""
+def renewal_of(binding: Binding, now: float, wall: float) -> Renewal:
+    """Return what renews a state: ``binding`` with its new lifetime, seen at ``wall``."""
     expires_ms = int((binding.expires_at + wall - now) * 1000 + 0.5)
-    seen_ms = int(wall * 1000 + 0.5)
-    expires, cseq = octets.decimal(expires_ms), octets.decimal(binding.cseq)
-    return octets.join(b" ", [_RENEWAL, expires, cseq, octets.decimal(seen_ms)])
+    return expires_ms, binding.cseq, int(wall * 1000 + 0.5)
+
+
+def join_renewals(numbers: Sequence[int]) -> bytes:
+    """Return the octets of a row of renewals: for each the row it renews and its three numbers."""
+    return struct.pack(f"<{len(numbers)}q", *numbers)
+
+
+def renewed_states(row: bytes) -> Sequence[int]:
+    """Return the numbers of the rows that a row of renewals renews. Raises: struct.error."""
+    return struct.unpack(f"<{len(row) // 8}q", row)[::_NUMBERS]
+
+
+def split_renewals(row: bytes) -> Iterator[tuple[int, Renewal]]:
+    """Give what `join_renewals` put together. Raises: struct.error when it is damaged."""
+    for state, expires, cseq, seen in struct.iter_unpack(f"<{_NUMBERS}q", row):
+        yield state, (expires, cseq, seen)
 
 
 def is_renewal(data: bytes) -> bool:
-    """Tell a renewal from a state."""
+    """Tell a renewal that is a row of its own, as they were once written, from a state."""
     return data.startswith(_RENEWAL)
 
 
-def renew(data: bytes, renewal: bytes) -> bytes:
+def read_renewal(data: bytes) -> Renewal:
+    """Read a renewal that is a row of its own. Raises: ValueError when it is damaged."""
+    expires, cseq, seen = map(int, data.split(b" ")[1:])
+    return expires, cseq, seen
+
+
+def renew(data: bytes, renewal: Renewal) -> bytes:
     """Return the octets of a state of one binding after a renewal.
 
-    Raises: ValueError when either is something else.
+    Raises: ValueError when it is a state of something else.
     """
     lines = data.split(b"\n")
-    _, expires, cseq, seen = renewal.split(b" ")
+    expires, cseq, seen = (b"%d" % number for number in renewal)
     if lines[0] not in _ONE_BINDING:
         raise ValueError("a renewal follows a state that cannot be renewed")
     lines[_EXPIRES_LINE] = expires

@@ -136,6 +136,10 @@ class JournalIndex:
         self._newest: dict[Any, int] = {}
         self.worthless: list[int] = []
 
+    def newest(self, key: Any) -> int | None:
+        """The number of the newest entry of a key, None for one that is not known."""
+        return self._newest.get(key)
+
     def add(self, seq: int, key: Any, data: bytes) -> None:
         """Take note of an entry that is newer than all before."""
         self.last = seq

@@ -7,7 +7,9 @@ tenth of the octets, which counts together with the state before it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 from sqlalchemy import Connection, select
 
@@ -15,15 +17,20 @@ from sip.registrar import Binding
 
 from .binding_codec import (
     AorState,
+    Renewal,
     decode_state,
-    encode_renewal,
     encode_state,
     is_renewal,
+    join_renewals,
+    read_renewal,
     renew,
+    renewal_of,
+    renewed_states,
+    split_renewals,
 )
 from .database import Database
 from .errors import StoreDamaged
-from .journal import JournalIndex, JournalLane, journal_rows
+from .journal import Entry, JournalIndex, JournalLane, journal_rows
 from .lanes import Submit
 from .schema import binding_journal
 
@@ -37,33 +44,94 @@ __all__ = [
     "remove_bindings",
 ]
 
+_NOBODY = ""  # stands for the AoR in a row of renewals
+# Numbers in a row of renewals, four of each. It stays as long as one of them counts: a few users
+# who renew seldom must not keep much of what the others have left behind.
+_TOGETHER = 4 * 32
+_STEP = 2048  # rows of renewals between two looks at which of them are needed
+_CHUNK = 10_000
+
 
 class BindingLane(JournalLane):
-    """The journal of bindings; an item is (AoR, encoded state)."""
+    """The journal of bindings; an item is (AoR, encoded state) or (AoR, renewal).
+
+    The renewals of a group are few rows: a row costs SQLite more than what stands in it.
+    """
 
     def __init__(self, database: Database) -> None:
         super().__init__(database, binding_journal)
 
+    def execute(self, connection: Connection, items: Sequence[Entry]) -> list[bool]:
+        """Append states as they are, and renewals together.
+
+        What is renewed but not there was an account that has been removed meanwhile.
+        """
+        index = self._index
+        rows: list[Entry] = []
+        numbers: list[int] = []
+        for item in items:
+            aor, data = item
+            if type(data) is bytes:
+                rows.append(item)
+            elif index is not None and (state := index.newest(aor)) is not None:
+                numbers += (state, *data)
+        for start in range(0, len(numbers), _TOGETHER):
+            rows.append((_NOBODY, join_renewals(numbers[start : start + _TOGETHER])))
+        super().execute(connection, rows)
+        return [True] * len(items)
+
 
 class BindingIndex(JournalIndex):
-    """A renewal makes the renewal before it worthless, and a state makes both so."""
+    """A row of renewals is worthless when each state in it was renewed again or replaced.
 
-    __slots__ = ("_renewals",)
+    States are named by the numbers of their rows. Which rows are needed is not followed renewal by
+    renewal but found out from time to time.
+    """
+
+    __slots__ = ("_look_at", "_renewals", "_rows")
 
     def __init__(self) -> None:
         super().__init__()
-        self._renewals: dict[str, int] = {}
+        self._renewals: dict[int, int] = {}  # by state, the row that renews it
+        self._rows: list[int] = []  # all rows of renewals
+        self._look_at = _STEP  # how many of them there are when they are looked through again
 
     def add(self, seq: int, key: str, data: bytes) -> None:
         """Take note of an entry that is newer than all before."""
-        renewal = self._renewals.pop(key, None)
-        if renewal is not None:
-            self.worthless.append(renewal)
-        if is_renewal(data):
-            self.last = seq
-            self._renewals[key] = seq
+        if key == _NOBODY:
+            self._add_renewals(seq, renewed_states(data))
+        elif is_renewal(data):
+            state = self.newest(key)
+            self._add_renewals(seq, () if state is None else (state,))
         else:
+            before = self.newest(key)
+            if before is not None:
+                self._renewals.pop(before, None)
             super().add(seq, key, data)
+
+    def forget_removed(self) -> None:
+        """Need no renewals of states whose rows are gone, as those of a removed account are."""
+        here = set(self._newest.values())
+        for state in [state for state in self._renewals if state not in here]:
+            del self._renewals[state]
+        self._look_through()
+
+    def _add_renewals(self, seq: int, states: Sequence[int]) -> None:
+        self.last = seq
+        self._renewals.update(dict.fromkeys(states, seq))
+        self._rows.append(seq)
+        if len(self._rows) >= self._look_at:
+            self._look_through()
+
+    def _look_through(self) -> None:
+        """Find the rows that are not needed any more."""
+        needed: set[int] = set()
+        values = iter(self._renewals.values())
+        while part := set(islice(values, _CHUNK)):  # the loop has its turn in between
+            needed |= part
+        self.worthless += [row for row in self._rows if row not in needed]
+        self._rows = [row for row in self._rows if row in needed]
+        self._look_at = len(self._rows) + _STEP
 
 
 class Locations:
@@ -88,8 +156,11 @@ class Locations:
     def renew(
         self, aor: str, binding: Binding, now: float, wall: float, done: Callable[[bool], None]
     ) -> None:
-        """Keep a refresh of the only binding in the state kept last, with no other device in it."""
-        self._submit(self._lane, (aor, encode_renewal(binding, now, wall)), done)
+        """Keep a refresh of the only binding in the state kept last, with no other device in it.
+
+        The journal has been read before, see `load`.
+        """
+        self._submit(self._lane, (aor, renewal_of(binding, now, wall)), done)
 
     def load(self, now: float, wall: float) -> Iterator[tuple[str, AorState]]:
         """Give the state of every AoR; once, before the first `append`. Blocks.
@@ -98,7 +169,7 @@ class Locations:
         """
         index, states, renewals = _read_newest(self._database)
         self._lane.adopt(index)
-        return _decoded(self._database, states, renewals, now, wall)
+        return _decoded(self._database, index, states, renewals, now, wall)
 
 
 def read_locations(database: Database, now: float, wall: float) -> Iterator[tuple[str, AorState]]:
@@ -106,8 +177,8 @@ def read_locations(database: Database, now: float, wall: float) -> Iterator[tupl
 
     Raises: StorageUnavailable, StoreDamaged.
     """
-    _, states, renewals = _read_newest(database)
-    return _decoded(database, states, renewals, now, wall)
+    index, states, renewals = _read_newest(database)
+    return _decoded(database, index, states, renewals, now, wall)
 
 
 def remove_bindings(
@@ -145,48 +216,67 @@ def newest_state(
     Raises: StoreDamaged.
     """
     journal = binding_journal.c
-    rows = select(journal.data).where(journal.aor == aor).order_by(journal.seq.desc())
-    renewal = b""
-    for data in connection.execute(rows).scalars():
+    rows = select(journal.seq, journal.data).where(journal.aor == aor).order_by(journal.seq.desc())
+    renewal: Renewal | None = None
+    for seq, data in connection.execute(rows):
         if not is_renewal(data):
+            renewal = _newest_renewal(connection, seq) or renewal
             return _decode(database, aor, data, renewal, now, wall)
-        renewal = renewal or data
+        renewal = renewal or read_renewal(data)
     return AorState((), {})
 
 
-def _read_newest(database: Database) -> tuple[BindingIndex, dict[str, bytes], dict[str, bytes]]:
-    """Return index, states and what renews some of them.
+def _newest_renewal(connection: Connection, state: int) -> Renewal | None:
+    """Return what renewed the state in the row ``state`` last, together with others."""
+    journal = binding_journal.c
+    together = select(journal.data).where(journal.aor == _NOBODY, journal.seq > state)
+    for data in connection.execute(together.order_by(journal.seq.desc())).scalars():
+        renewal = dict(split_renewals(data)).get(state)
+        if renewal is not None:
+            return renewal
+    return None
 
-    A renewal without a state belongs to an account that was removed while it was on its way.
+
+def _read_newest(database: Database) -> tuple[BindingIndex, dict[str, bytes], dict[int, Renewal]]:
+    """Return index, states, and by the number of its row what renews a state.
+
+    A renewal without a state belongs to an account that was removed.
     """
     index = BindingIndex()
     states: dict[str, bytes] = {}
-    renewals: dict[str, bytes] = {}
+    renewals: dict[int, Renewal] = {}
     for seq, aor, data in journal_rows(database, binding_journal):
-        index.add(seq, aor, data)
-        if is_renewal(data):
-            renewals[aor] = data
-        else:
-            states[aor] = data
-            renewals.pop(aor, None)
+        try:
+            index.add(seq, aor, data)
+            if aor == _NOBODY:
+                renewals.update(split_renewals(data))
+            elif not is_renewal(data):
+                states[aor] = data
+            elif (state := index.newest(aor)) is not None:
+                renewals[state] = read_renewal(data)
+        except (ValueError, struct.error) as error:
+            raise StoreDamaged(database.name, "a row of renewals is damaged") from error
+    index.forget_removed()
     return index, states, renewals
 
 
 def _decoded(
     database: Database,
+    index: BindingIndex,
     states: dict[str, bytes],
-    renewals: dict[str, bytes],
+    renewals: dict[int, Renewal],
     now: float,
     wall: float,
 ) -> Iterator[tuple[str, AorState]]:
     while states:
         aor, data = states.popitem()
         if data:
-            yield aor, _decode(database, aor, data, renewals.pop(aor, b""), now, wall)
+            renewal = renewals.pop(index.newest(aor) or 0, None)
+            yield aor, _decode(database, aor, data, renewal, now, wall)
 
 
 def _decode(
-    database: Database, aor: str, data: bytes, renewal: bytes, now: float, wall: float
+    database: Database, aor: str, data: bytes, renewal: Renewal | None, now: float, wall: float
 ) -> AorState:
     if not data:
         return AorState((), {})

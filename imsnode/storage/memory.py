@@ -26,7 +26,7 @@ from pager.values import (
 )
 from sip.registrar import Binding
 
-from .binding_codec import AorState, decode_state, encode_renewal, encode_state, renew
+from .binding_codec import AorState, decode_state, encode_state, renew, renewal_of
 from .errors import AccountExists, AccountUnknown, ImportRefused
 
 __all__ = ["MemoryAccounts", "MemoryLedger", "MemoryLocations", "MemoryMessages", "MemoryStorage"]
@@ -214,7 +214,7 @@ class MemoryLocations:
         """Keep a refresh of the only binding of an AoR."""
         fine = not self.fail
         if fine:
-            self._states[aor] = renew(self._states[aor], encode_renewal(binding, now, wall))
+            self._states[aor] = renew(self._states[aor], renewal_of(binding, now, wall))
         self._deliver(lambda: done(fine))
 
     def load(self, now: float, wall: float) -> Iterator[tuple[str, AorState]]:

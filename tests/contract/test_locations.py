@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 from imsnode.storage import AorState, StoreDamaged, read_locations, remove_bindings
+from imsnode.storage.schema import binding_journal
 from sip.registrar import Binding
 from tests.support.stores import WALL, DurableStore, MemoryStore, binding
 
@@ -61,6 +63,7 @@ def refresh(store: Store, number: int, seconds: float = 60.0) -> None:
 
 @pytest.mark.parametrize("instance", ["", "<urn:uuid:1>"])
 def test_a_refresh_changes_lifetime_and_cseq(store: Store, instance: str) -> None:
+    assert load(store) == {}
     devices = {instance: WALL} if instance else {}
     first = binding(1, instance=instance)
     keep(store, AorState((first,), devices))
@@ -74,6 +77,7 @@ def test_a_refresh_changes_lifetime_and_cseq(store: Store, instance: str) -> Non
 
 
 def test_what_follows_a_refresh_counts(store: Store) -> None:
+    assert load(store) == {}
     keep(store, AorState((binding(1),), {}))
     refresh(store, 7)
     keep(store, AorState((binding(2), binding(3)), {}))
@@ -122,6 +126,7 @@ def test_a_journal_can_be_read_beside_the_node(durable: DurableStore) -> None:
 
 
 def test_a_refreshed_binding_is_removed_without_a_node(durable: DurableStore) -> None:
+    assert load(durable) == {}
     keep(durable, AorState((binding(1),), {}))
     refresh(durable, 7)
     database = durable.storage.database
@@ -141,11 +146,51 @@ def test_a_refresh_on_its_way_while_the_account_was_removed_is_nothing(
 
 
 def test_a_refresh_of_something_else_is_damage(durable: DurableStore) -> None:
+    assert load(durable) == {}
     keep(durable, AorState((binding(1), binding(2)), {}))
     refresh(durable, 7)
     durable.reopen()
     with pytest.raises(StoreDamaged, match="cannot be renewed"):
         load(durable)
+
+
+def test_refreshes_of_many_come_back_and_name_nobody(
+    open_store: Callable[..., DurableStore],
+) -> None:
+    store = open_store()
+    assert load(store) == {}
+    locations = store.storage.locations
+    made = {f"sip:u{number}@ims.test": binding(1, instance="") for number in range(70)}
+    done: list[bool] = []
+    for user, one in made.items():
+        locations.append(user, AorState((one,), {}), NOW, WALL, done.append)
+    store.run_until(lambda: len(done) == 70)
+    renewed = {user: binding(1, instance="", cseq=number) for number, user in enumerate(made, 100)}
+    for user, one in renewed.items():
+        locations.renew(user, one, NOW, WALL, done.append)
+    store.run_until(lambda: len(done) == 140)
+    assert 70 < rows(store) < 140
+    removed = list(made)[7]
+    assert remove_bindings(store.storage.database, removed, None, NOW, WALL) == 1
+    store.reopen()
+    left = {user: [one.cseq for one in state.bindings] for user, state in load(store).items()}
+    assert left == {user: [one.cseq] for user, one in renewed.items() if user != removed}
+
+
+def test_a_refresh_that_is_a_row_of_its_own_counts(durable: DurableStore) -> None:
+    """As it was written before many were one row."""
+    keep(durable, AorState((binding(1, instance=""),), {}))
+    expires_ms = int((WALL + 900) * 1000)
+    database = durable.storage.database
+    with database.writing() as connection:
+        values = {"seq": 90, "aor": BOB, "data": b"r %d 9 %d" % (expires_ms, WALL * 1000)}
+        connection.execute(insert(binding_journal).values(values))
+    ((_, beside),) = read_locations(database, NOW, WALL)
+    assert remove_bindings(database, BOB, "sip:nobody@192.0.2.1", NOW, WALL) == 0
+    durable.reopen()
+    for state in (beside, load(durable)[BOB]):
+        assert [one.cseq for one in state.bindings] == [9]
+        assert state.bindings[0].expires_at == pytest.approx(NOW + 900, abs=0.002)
 
 
 def rows(store: DurableStore) -> int:

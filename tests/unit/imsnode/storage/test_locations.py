@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imsnode.storage import Database, journal
-from imsnode.storage.binding_codec import is_renewal
+from imsnode.storage import Database, journal, locations
+from imsnode.storage.binding_codec import Renewal, split_renewals
 from imsnode.storage.locations import BindingIndex, BindingLane, Locations
 
 
@@ -23,64 +23,80 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
         yield opened
 
 
+entries = st.tuples(
+    st.sampled_from("abcde"),
+    st.sampled_from([b"", b"x", b"y", (1, 1, 1), (2, 2, 2)]),
+)
 operations = st.lists(
     st.one_of(
         st.tuples(
-            st.sampled_from("abcde"),
-            st.sampled_from([b"", b"x", b"y", b"r1", b"r2"]),
+            st.lists(entries, min_size=1, max_size=4, unique_by=lambda entry: entry[0]),
             st.booleans(),
         ),
         st.sampled_from(["step", "unheard"]),
     ),
     max_size=60,
 )
+Kept = bytes | Renewal
+Work = list[tuple[list[tuple[str, Kept]], bool] | str]
 
 
 @given(operations, st.integers(1, 5))
 def test_compaction_never_changes_what_the_journal_says(
-    database: Database, work: list[tuple[str, bytes, bool] | str], step: int
+    database: Database, work: Work, step: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(journal, "_STEP", step)
         patch.setattr(journal, "_RUN", 2)
+        patch.setattr(locations, "_TOGETHER", 4 * 2)
+        patch.setattr(locations, "_STEP", step)
         check_compaction(database, work)
 
 
-def check_compaction(database: Database, work: list[tuple[str, bytes, bool] | str]) -> None:
+def check_compaction(database: Database, work: Work) -> None:
     lane = BindingLane(database)
-    expected: dict[str, tuple[bytes, ...]] = {}
+    expected: dict[str, tuple[Kept, ...]] = {}
+    placed: dict[int, str] = {}  # by number of a row, whose state it has
     with database.connect() as connection:
         connection.exec_driver_sql("DELETE FROM binding_journal")
-        lane.adopt(BindingIndex())
+        index = BindingIndex()
+        lane.adopt(index)
         lane.attach(connection)
         for operation in work:
             if isinstance(operation, tuple):
-                aor, data, heard = operation
-                lane.execute(connection, [(aor, data)])
+                group, heard = operation
+                lane.execute(connection, group)
                 # A connection may be lost between a commit and its answer.
                 if heard:
                     lane.committed()
                 else:
                     lane.attach(connection)
-                note(expected, aor, data)
+                for aor, data in group:
+                    note(expected, aor, data)
             else:
                 lane.remove_some(connection)
                 if operation == "step":
                     lane.removed()
                 else:
                     lane.attach(connection)
-            newest: dict[str, tuple[bytes, ...]] = {}
-            for aor, data in connection.exec_driver_sql(
-                "SELECT aor, data FROM binding_journal ORDER BY seq"
+            newest: dict[str, tuple[Kept, ...]] = {}
+            for seq, aor, data in connection.exec_driver_sql(
+                "SELECT seq, aor, data FROM binding_journal ORDER BY seq"
             ):
-                note(newest, aor, data)
+                if aor:
+                    placed[seq] = aor
+                    note(newest, aor, data)
+                    continue
+                for state, renewal in split_renewals(data):
+                    if state == index.newest(placed[state]):
+                        note(newest, placed[state], renewal)
             assert newest == expected
         connection.rollback()
 
 
-def note(states: dict[str, tuple[bytes, ...]], aor: str, data: bytes) -> None:
+def note(states: dict[str, tuple[Kept, ...]], aor: str, data: Kept) -> None:
     """Note what an entry makes of a state, and of what renews it; without one nothing does."""
-    if not is_renewal(data):
+    if isinstance(data, bytes):
         states.pop(aor, None)
         if data:
             states[aor] = (data,)
@@ -139,3 +155,24 @@ def test_nothing_is_removed_before_the_journal_was_read(database: Database) -> N
         assert not lane.garbage()
         assert not lane.remove_some(connection)
         connection.rollback()
+
+
+def test_renewals_of_a_group_are_one_row_without_names(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locations, "_STEP", 1)
+    lane = BindingLane(database)
+    users = [f"sip:u{number}@ims.test" for number in range(10)]
+    with database.connect() as connection:
+        connection.exec_driver_sql("DELETE FROM binding_journal")
+        index = BindingIndex()
+        lane.adopt(index)
+        lane.attach(connection)
+        for data in (b"x", (1, 2, 3), (4, 5, 6)):
+            assert lane.execute(connection, [(user, data) for user in users]) == [True] * 10
+            lane.committed()
+        text = "SELECT seq, data FROM binding_journal WHERE aor = '' ORDER BY seq"
+        first, second = connection.exec_driver_sql(text).all()
+        connection.rollback()
+    assert dict(split_renewals(second[1])) == {index.newest(user): (4, 5, 6) for user in users}
+    assert index.worthless == [first[0]]
