@@ -68,6 +68,7 @@ EVENT_METHODS = frozenset({"PUBLISH", "SUBSCRIBE"})
 
 FOREIGN = Refusal(403, b"Domain is not served here", ())
 NOT_FOUND = Refusal(404, None, ())
+_NO_DIALOG = Refusal(481, None, ())
 UNAVAILABLE = Refusal(480, b"No device is registered", ())
 INSECURE = Refusal(480, b"SIPS needs TLS on every hop", ())
 LOOPED_ROUTE = Refusal(403, b"Route was not set by this node", ())
@@ -195,8 +196,11 @@ class Node:
         if request.method == "ACK":
             self._acknowledge(request, flow, routed, now)
             return
-        if request.to_tag and self.talks is not None and self.talks.request(request, flow, now):
-            return
+        if request.to_tag and self.talks is not None:
+            talk = self.talks.find(request)
+            if talk is not None:
+                self._talk(talk, request, flow, now)
+                return
         if self.held and self.held.has(request):
             return
         if self.draining and not routed.dialog_proven:
@@ -239,9 +243,7 @@ class Node:
             if principal is not None and not principal.peer:
                 wait = self.users.allow(request.method, principal.aor, now)
                 if wait > 0:
-                    self.stats.limited += 1
-                    later = (b"Retry-After: %d" % max(1, round(wait)),)
-                    self._refuse(request, flow, Refusal(503, b"Too many requests", later), now)
+                    self._slow_down(request, flow, wait, now)
                     return
         if served:
             self._serve(request, flow, principal, now, wall)
@@ -291,6 +293,43 @@ class Node:
         """Nothing is owed: the layer ended a transaction that nobody waits for any more."""
 
     # ----------------------------------------------------------------- stages
+
+    def _talk(self, talk: Talk, request: Request, flow: Flow, now: float) -> None:
+        """Serve a request in a dialog of the node's own, of whoever proves to be its party.
+
+        A connection over which the party was heard before proves it, and so do credentials. Others
+        than users of ours have none, and are known by their address.
+        """
+        if flow is not talk.flow or not flow.reliable:
+            refusal = self._stranger(talk, request, flow, now)
+            if refusal is not None:
+                if refusal.status:
+                    self._refuse(request, flow, refusal, now)
+                return
+        wait = self.users.allow(request.method, talk.remote, now)
+        if wait > 0:
+            self._slow_down(request, flow, wait, now)
+            return
+        talk.request(request, flow, now)
+
+    def _stranger(self, talk: Talk, request: Request, flow: Flow, now: float) -> Refusal | None:
+        """Say why whoever sent a request is not taken for the party of a dialog of the node's."""
+        near = flow.remote[0] == talk.flow.remote[0]
+        if self.directory.get(talk.remote) is None:
+            return None if near else _NO_DIALOG
+        served = request.method != "OPTIONS"  # which anybody may ask outside of dialogs
+        verdict = self.authenticator.check(request, flow, now, self.clock.wall(), served)
+        if verdict is None or isinstance(verdict, Refusal):
+            return verdict
+        if verdict.aor == talk.remote or (verdict.peer and near):
+            return None
+        return _NO_DIALOG
+
+    def _slow_down(self, request: Request, flow: Flow, wait: float, now: float) -> None:
+        """Refuse what a user sends faster than a user may."""
+        self.stats.limited += 1
+        later = (b"Retry-After: %d" % max(1, round(wait)),)
+        self._refuse(request, flow, Refusal(503, b"Too many requests", later), now)
 
     def _heard(self, request: Request, flow: Flow, now: float) -> bool:
         """Hand a NOTIFY to the node's own subscriptions; the dialog proves who sent it."""

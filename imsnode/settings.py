@@ -130,7 +130,7 @@ def room_limits(config: Config) -> RoomLimits:
         message_bytes=rooms.message_size,
         partial_s=rooms.reception_timer,
     )
-    return RoomLimits(msrp, rooms.participants, rooms.user_sessions)
+    return RoomLimits(msrp, rooms.participants, rooms.user_sessions, rooms.user_rooms)
 
 
 def factory_settings(config: Config) -> FactorySettings:
@@ -269,6 +269,9 @@ def rates(config: Config) -> RateSettings:
         message=Rate(limits.message_rate, limits.message_burst),
         register=Rate(limits.register_rate, limits.register_burst),
         subscribe=Rate(limits.subscribe_rate, limits.subscribe_burst),
+        invite=Rate(limits.invite_rate, limits.invite_burst),
+        refer=Rate(limits.refer_rate, limits.refer_burst),
+        nickname=Rate(limits.nickname_rate, limits.nickname_burst),
         exempt=tuple(str(network) for network in limits.exempt),
     )
 

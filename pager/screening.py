@@ -31,6 +31,7 @@ __all__ = [
     "incoming",
     "judge",
     "specificity",
+    "unwelcome",
 ]
 
 _CPIM: Final = b"message/cpim"
@@ -198,8 +199,7 @@ def judge(
     held to the block list alone, except that a stranger's composing is turned away.
     """
     ranking = specificity(user.allow, message.sender)
-    blocking = specificity(user.block, message.sender)
-    if blocking and blocking >= ranking:
+    if _is_blocked(user, message.sender, ranking):
         return Verdict(_turned_away(domain, rules.SENDER_BLOCKED))
     notice = message.kind in _NOTICES
     if not notice:
@@ -220,6 +220,27 @@ def judge(
     if wall < user.muted_until:
         return Verdict(_HOLD, claimed=claimed)
     return Verdict(ADMIT, claimed=True) if claimed else None
+
+
+def unwelcome(
+    user: UserPolicy, domain: DomainPolicy, sender: str, met: Acquaintance
+) -> Decision | None:
+    """Decide whether somebody may ask a user for something other than to take a message.
+
+    Returns: how they are turned away, None for who is not.
+    """
+    ranking = specificity(user.allow, sender)
+    if _is_blocked(user, sender, ranking):
+        return _turned_away(domain, rules.SENDER_BLOCKED)
+    strange = not ranking and met is not Acquaintance.SENT
+    if strange and (user.strangers or domain.strangers) is Strangers.NOTHING:
+        return _turned_away(domain, rules.STRANGER)
+    return None
+
+
+def _is_blocked(user: UserPolicy, sender: str, ranking: int) -> bool:
+    blocking = specificity(user.block, sender)
+    return bool(blocking) and blocking >= ranking
 
 
 def _turned_away(domain: DomainPolicy, rule: str) -> Decision:

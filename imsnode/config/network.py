@@ -56,8 +56,13 @@ class Limits(Table):
     source_ban: Seconds = live(
         60.0, "How long a source above its rate is not listened to.", ge=0, le=DAY
     )
-    message_rate: float = live(10.0, "MESSAGE requests a second from one user.", gt=0, le=100_000)
-    message_burst: int = live(50, "MESSAGE requests a user may send at once.", ge=1, le=1_000_000)
+    message_rate: float = live(
+        10.0,
+        "Messages a second from one user: MESSAGE requests, and messages to rooms.",
+        gt=0,
+        le=100_000,
+    )
+    message_burst: int = live(50, "Messages a user may send at once.", ge=1, le=1_000_000)
     register_rate: float = live(1.0, "REGISTER requests a second from one user.", gt=0, le=100_000)
     register_burst: int = live(5, "REGISTER requests a user may send at once.", ge=1, le=1_000_000)
     subscribe_rate: float = live(
@@ -65,6 +70,16 @@ class Limits(Table):
     )
     subscribe_burst: int = live(
         20, "SUBSCRIBE requests a user may send at once.", ge=1, le=1_000_000
+    )
+    invite_rate: float = live(5.0, "INVITE requests a second from one user.", gt=0, le=100_000)
+    invite_burst: int = live(100, "INVITE requests a user may send at once.", ge=1, le=1_000_000)
+    refer_rate: float = live(1.0, "REFER requests a second from one user.", gt=0, le=100_000)
+    refer_burst: int = live(20, "REFER requests a user may send at once.", ge=1, le=1_000_000)
+    nickname_rate: float = live(
+        1.0, "Nicknames a second that one user may ask for in rooms.", gt=0, le=100_000
+    )
+    nickname_burst: int = live(
+        10, "Nicknames a user may ask for at once in rooms.", ge=1, le=1_000_000
     )
     retry_after_min: Seconds = live(5.0, "Shortest Retry-After in a 503.", ge=1, le=HOUR)
     retry_after_max: Seconds = live(30.0, "Longest Retry-After in a 503.", ge=1, le=HOUR)

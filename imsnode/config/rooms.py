@@ -37,6 +37,12 @@ class Rooms(Table):
     user_sessions: int = restart(
         8, "Devices of one user that may be in a room at a time; one more is 486.", ge=1, le=1_000
     )
+    user_rooms: int = restart(
+        100,
+        "Sessions in rooms, of whatever rooms, that one user may have at a time; one more is 486.",
+        ge=1,
+        le=100_000,
+    )
     factory: bool = restart(
         True,
         "Whether users make rooms by an INVITE to sip:conference-factory@DOMAIN (RFC 4579).",

@@ -188,7 +188,7 @@ class Authenticator:
             if throttle is not None:
                 throttle.failed(source, _login(account, credentials, realm), now)
             return self._challenge(request, flow, now, wall, realm, status, False)
-        found = self.nonces.check(credentials.nonce, self._realms[realm], wall)
+        found = self.nonces.check(credentials.nonce, self._realms[realm], wall, source)
         if not (
             self._counter.claim(self.nonces.sequence(credentials.nonce), count)
             if found == FRESH

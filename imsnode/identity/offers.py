@@ -94,7 +94,7 @@ class Offers:
                     for algorithm in offer
                 ]
             )
-        nonce = self._nonces.make(wall, self._realms[realm])
+        nonce = self._nonces.make(wall, self._realms[realm], flow.remote[0])
         return tuple([octets.concat(head, nonce, tail, b"") for head, tail in frames])
 
     def algorithms(self, account: Account | None, realm: str, flow: Flow) -> tuple[str, ...]:

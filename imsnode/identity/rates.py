@@ -43,6 +43,9 @@ class RateSettings:
     message: Rate = Rate(10.0, 50)
     register: Rate = Rate(1.0, 5)
     subscribe: Rate = Rate(1.0, 20)
+    invite: Rate = Rate(5.0, 100)
+    refer: Rate = Rate(1.0, 20)
+    nickname: Rate = Rate(1.0, 10)
     sources: int = 65536
     users: int = 1 << 20
     bans: int = 4096
@@ -187,6 +190,9 @@ class UserLimiter:
             "MESSAGE": Buckets(settings.message, settings.users),
             "REGISTER": Buckets(settings.register, settings.users),
             "SUBSCRIBE": Buckets(settings.subscribe, settings.users),
+            "INVITE": Buckets(settings.invite, settings.users),
+            "REFER": Buckets(settings.refer, settings.users),
+            "NICKNAME": Buckets(settings.nickname, settings.users),  # of MSRP (RFC 7701)
         }
 
     def allow(self, method: str, aor: str, now: float) -> float:

@@ -9,6 +9,7 @@ when the pager has answered.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -119,6 +120,7 @@ class Deferring:
         self.limits = Limits(message_bytes=settings.octets)
         self.taken = 0
         self._open: dict[tuple[str, str], set[Talk]] = {}
+        self._callers: Counter[str] = Counter()  # sessions that were taken, by who called
         self._talks = talks
         self._pager = pager
         self._ledger = ledger
@@ -165,8 +167,7 @@ class Deferring:
         Args: reachable: there are devices, which take no sessions. transaction: of an INVITE that
             devices were sent.
         """
-        here = sum(talk.remote == caller for talk in self._talks.all)
-        if here >= self.settings.user_sessions:
+        if self._callers[caller] >= self.settings.user_sessions:
             return Refusal(503, b"Too many sessions", self._retry_after())
         rule = rules.NOBODY_THERE if transaction is None else rules.NOBODY_TOOK
         if reachable:
@@ -183,6 +184,7 @@ class Deferring:
                 user.wait()
             return talk
         self.taken += 1
+        self._callers[caller] += 1
         talk.idle_s = self.settings.idle_s
         if isinstance(user, Taken):
             talk.resume_s = _RESUME_S
@@ -283,6 +285,9 @@ class Deferring:
 
     def ended(self, talk: Talk, user: Taken | FileTaken, status: int, reason: str) -> None:
         """Have the ledger say what a session was that the node took."""
+        self._callers[user.caller] -= 1
+        if self._callers[user.caller] <= 0:
+            del self._callers[user.caller]
         there = self._open.get((user.caller, user.called))
         if there is not None:
             there.discard(talk)

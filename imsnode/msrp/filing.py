@@ -27,6 +27,7 @@ __all__ = ["FileTaken", "Filing"]
 
 _QUEUED_BYTES: Final = 256 * 1024  # that wait for the disk; then the sender is not read
 _RESUME_S: Final = 300.0  # how long what has come waits for the rest
+_UNFINISHED: Final = 8  # files of one sender that wait so; of more the oldest is given up
 _ANY: Final = b"application/octet-stream"
 
 
@@ -93,6 +94,9 @@ class Filing:
         if before is not None and before is not taken:
             before.give_up()
         self._unfinished[key] = taken
+        waiting = [each for each in self._unfinished if each[0] == taken.caller]
+        if len(waiting) > _UNFINISHED:
+            self._unfinished.pop(waiting[0]).give_up()
 
         def over() -> None:
             if self._unfinished.get(key) is taken:

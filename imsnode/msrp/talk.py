@@ -65,6 +65,28 @@ class Calling(Fork):
             self.talk.answered(response, now)
 
 
+class _Refresh:
+    """Whoever hears what came of a refresh of ours (RFC 4028 7.3): `sip.proxy.ForkOwner`."""
+
+    def __init__(self, talk: Talk, timer: SessionTimer) -> None:
+        self._talk = talk
+        self._timer = timer
+
+    def on_branch(self, fork: Fork, branch: Branch, now: float) -> None:
+        """The final response counts."""
+
+    def on_final(self, fork: Fork, response: Response | None, status: int, now: float) -> None:
+        """Go on with the session, or end one that the peer no longer has."""
+        if self._talk.over:
+            return
+        if response is not None and 200 <= status < 300:
+            self._timer.granted(response, now)
+        elif status in (408, 481):
+            self._talk.hang_up("the peer answers no more")
+        else:
+            self._timer.failed(now)
+
+
 class Talk:
     """See the module. local, remote: addresses of record. peer: what the peer's SDP says.
 
@@ -90,6 +112,8 @@ class Talk:
         #: Told of another description of the peer; True: the session goes on when `established`
         #: comes again.
         self.renewed: Callable[[Talk, bool], None] = _unheard
+        #: Content type the peer has to take, in every description; b"" for any.
+        self.needs = b""
         self.resume_s = 0.0
         self.idle_s = 0.0
         self.call_id = b""
@@ -100,9 +124,10 @@ class Talk:
         self._table = table
         self._transaction: ServerTransaction | None = None
         self._fork: Fork | None = None
+        self._offering = False  # our 2xx has the offer, the ACK will have the answer
         self._ack: tuple[Flow, bytes] = (flow, b"")
         self._answer: Unacknowledged | None = None
-        self._timer = SessionTimer(table.endpoint, self._unrefreshed)
+        self._timer = SessionTimer(table.endpoint, self._unrefreshed, self._keep_up)
 
     @property
     def inbound(self) -> bool:
@@ -192,13 +217,16 @@ class Talk:
 
     # -- a call that came ------------------------------------------------------------------------
 
-    def called(self, request: Request, transaction: ServerTransaction, agreed: Agreed) -> None:
-        """Take up an INVITE whose offer was read."""
+    def called(
+        self, request: Request, transaction: ServerTransaction, agreed: Agreed | None
+    ) -> None:
+        """Take up an INVITE whose offer was read; None: there is none, the 2xx will have it."""
         self.invite = request
         self.call_id = request.call_id
         self._transaction = transaction
         transaction.user = self
-        self.side.agree(agreed)
+        if agreed is not None:
+            self.side.agree(agreed)
 
     def accept(self, lines: Sequence[bytes] = (), wish: MediaWish | None = None) -> None:
         """Answer 200. Args: lines: header lines. wish: in the place of that known before."""
@@ -213,7 +241,12 @@ class Talk:
         except BadMessage as error:
             self.refuse(error.status_hint, error.reason.encode())
             return
-        if not side.answer():
+        if side.peer is not None and not self._takes(side.peer):
+            self.refuse(488, b"The session has to carry " + self.needs)
+            return
+        self._offering = side.peer is None
+        ready = side.offer(self.flow.secure) is not None if self._offering else side.answer()
+        if not ready:
             self.refuse(488, b"No MSRP listener for this transport")
             return
         self.state = State.ANSWERED
@@ -225,7 +258,8 @@ class Talk:
         )  # fmt: skip
         self._answer = Unacknowledged(transaction, ok, self._table.endpoint, self._unheard)
         self._answer.send(now)
-        self._connect(now)
+        if not self._offering:
+            self._connect(now)
 
     def refuse(self, status: int, reason: bytes | None = None, lines: Sequence[bytes] = ()) -> None:
         """Answer an INVITE with a failure; ``ended`` follows."""
@@ -306,12 +340,27 @@ class Talk:
 
     # -- inside the dialog -----------------------------------------------------------------------
 
-    def acknowledged(self) -> None:
-        """Take the ACK of our 2xx."""
+    def acknowledged(self, request: Request) -> None:
+        """Take the ACK of our 2xx, with the answer where the 2xx had the offer (RFC 3264 4)."""
         if self._answer is not None:
             self._answer.acknowledged()
         if self.state is State.ANSWERED:
             self.state = State.CONFIRMED
+        if self._offering and not self.over:
+            self._offering = False
+            try:
+                agreed = read_answer(request.body)
+            except (BadMessage, MediaError) as error:
+                self.hang_up(f"answer: {error.reason}")
+                return
+            if not self._takes(agreed.description):
+                self.hang_up("answer: not the content of this session")
+                return
+            self.side.answered(agreed)
+            self._connect(self._table.now())
+
+    def _takes(self, peer: Description) -> bool:
+        return not self.needs or peer.accepts(self.needs)
 
     def request(self, request: Request, flow: Flow, now: float) -> None:
         """Serve a request of the dialog other than ACK."""
@@ -340,7 +389,10 @@ class Talk:
         description = self.side.description
         if media_type(request.get("content-type") or b"") == MEDIA_TYPE and request.body:
             try:
-                moves = self.side.renew(read_offer(request.body))
+                agreed = read_offer(request.body)
+                if not self._takes(agreed.description):
+                    raise MediaError("the session has to carry " + self.needs.decode())
+                moves = self.side.renew(agreed)
             except (BadMessage, MediaError) as error:
                 endpoint.respond(transaction, 488, now, b"SDP: " + error.reason.encode())
                 return
@@ -394,6 +446,13 @@ class Talk:
 
     def _unheard(self) -> None:
         self.hang_up("no ACK came")
+
+    def _keep_up(self, fields: list[tuple[bytes, bytes]]) -> None:
+        """Refresh the session by an UPDATE (RFC 4028 7.4)."""
+        if self.dialog is not None and not self.over:
+            headers = [(b"Contact", self.contact), *fields]
+            now, owner = self._table.now(), _Refresh(self, self._timer)
+            self._table.send(self.dialog, self.flow, "UPDATE", now, headers, owner=owner)
 
     def _unrefreshed(self) -> None:
         self.hang_up("the session timer ended")

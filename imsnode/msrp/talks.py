@@ -27,7 +27,7 @@ from sip.errors import BadMessage
 from sip.flow import Flow
 from sip.forward import Draft, Proxy, Target
 from sip.message import Request, Response
-from sip.proxy import PLAIN, Fork
+from sip.proxy import PLAIN, Fork, ForkOwner
 from sip.routing import Refusal
 from sip.transaction.server import ServerTransaction
 
@@ -98,9 +98,9 @@ class Talks:
             return Refusal(503, b"Too many sessions", self._retry_after())
         try:
             body = description_in(request)
-            if body is None:
+            if body is None and request.body:
                 return Refusal(488, b"An offer of a session is needed", ())
-            agreed = read_offer(body)
+            agreed = None if body is None else read_offer(body)
         except (BadMessage, MediaError) as error:
             return Refusal(488, b"Session description: " + error.reason.encode(), ())
         talk = self._new(user, local, remote, flow, wish, limits, contact, now)
@@ -140,6 +140,7 @@ class Talks:
             (b"CSeq", b"1 INVITE"),
             (b"Contact", talk.contact),
             (b"Allow", _ALLOW),
+            (b"Supported", b"timer"),
             *headers,
         ]
         talk.call(fields, target, target.flow.secure, parts)
@@ -163,21 +164,12 @@ class Talks:
         """Take an ACK; False when it is for nobody here."""
         talk = self._dialogs.get(key_of_request(request))
         if talk is not None:
-            talk.acknowledged()
+            talk.acknowledged(request)
         return talk is not None
 
-    def request(self, request: Request, flow: Flow, now: float, sender: str = "") -> bool:
-        """Serve a request inside a dialog of ours; False when it is of none.
-
-        The tags prove a party that speaks from where it spoke before, anybody else is `sender`.
-        """
-        talk = self._dialogs.get(key_of_request(request))
-        if talk is None or not (
-            talk.flow.remote[0] == flow.remote[0] or (sender and sender == talk.remote)
-        ):
-            return False
-        talk.request(request, flow, now)
-        return True
+    def find(self, request: Request) -> Talk | None:
+        """Return the talk in whose dialog a request says it is, whoever sent it."""
+        return self._dialogs.get(key_of_request(request))
 
     def sweep(self, now: float) -> None:
         """End what has stood still for too long."""
@@ -237,11 +229,12 @@ class Talks:
         now: float,
         headers: Sequence[tuple[bytes, bytes]] = (),
         body: bytes = b"",
+        owner: ForkOwner = PLAIN,
     ) -> None:
-        """Send a request inside a dialog; its answer changes nothing."""
+        """Send a request inside a dialog. Args: owner: hears its answer, which else is lost."""
         _, fields = next_request(dialog, method)
         draft = Draft(method, [*_unrouted(fields), *headers], body)
-        Fork(self.proxy, None, draft, PLAIN).start((self._target(dialog, flow, now),), now)
+        Fork(self.proxy, None, draft, owner).start((self._target(dialog, flow, now),), now)
 
     def _target(self, dialog: Dialog, flow: Flow, now: float) -> Target:
         """Return the way inside a dialog: its routes, else the flow that its INVITE used."""

@@ -39,6 +39,7 @@ class Attendance:
         self._settled: dict[str, int] = {}
         self._active: dict[str, LiveRoom] = {}
         self._seen: dict[tuple[str, str], int] = {}
+        self._rooms: set[str] = set()
         self._rooms_of: dict[str, set[str]] = {}
         self._since: dict[Visit, float] = {}
         self._ticking = False
@@ -67,7 +68,9 @@ class Attendance:
             if before is not None:
                 for kept in (self._newest, self._settled, self._active):
                     kept.pop(before.aor, None)
+                self._rooms.discard(before.aor)
             return
+        self._rooms.add(after.aor)
         newest = self.newest(after.aor)
         for who in have.keys() - had.keys():
             self._rooms_of.setdefault(who, set()).add(after.aor)
@@ -97,7 +100,7 @@ class Attendance:
 
     def outside(self, room: LiveRoom, message: RoomMessage, now: float) -> None:
         """Take note that everybody in a room has been sent a message."""
-        if message.number:
+        if message.number and message.room in self._rooms:
             self._newest[message.room] = message.number
             self._watch(room, now)
 
@@ -120,7 +123,7 @@ class Attendance:
 
     def reached(self, room: str, aor: str, number: int) -> None:
         """Note that a member has got all messages up to a number."""
-        if number > self._seen.get((room, aor), 0):
+        if room in self._rooms and number > self._seen.get((room, aor), 0):
             self._seen[room, aor] = number
             self._store.seen({(room, aor): number})
 

@@ -18,6 +18,7 @@ class RoomLimits:
     msrp: Limits
     participants: int = 200
     user_sessions: int = 8
+    user_rooms: int = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from pager.identity import request_identity
 from pager.ports import Clock
 from session_msrp.errors import BadChunk
 from session_msrp.rooms.dated import wrapped
 from session_msrp.rooms.envelope import NOTICES, AorOf, open_envelope
 from session_msrp.rooms.live import LiveRoom
+from session_msrp.rooms.repeats import repeat_key
 from session_msrp.rooms.switch import Switch
 from session_msrp.rooms.values import RoomMessage
 from sip.bodies.mediatype import is_cpim, media_type
@@ -85,7 +87,8 @@ class Door:
 
         self.taken += 1
         try:
-            self._switch.say(room, sender, member.nickname, content, done)
+            key = repeat_key(room.room.aor, sender, request_identity(request), request.body)
+            self._switch.say(room, sender, member.nickname, content, key, done)
         except BadChunk as error:
             reason = error.reason.encode()
             self._endpoint.respond(transaction, error.status, now, reason)

@@ -52,8 +52,10 @@ def factory_aor(domain: str) -> str:
 class Factory:
     """Serves the addresses of the factory (`imsnode.services.Service`).
 
-    Args: new_name: makes the user part of a room's address, which nobody can guess. wake: has what
-        was made for SIP sent.
+    Args: is_known, must_be_asked: of somebody on a list: whether they can be called, and whether
+        they have yet to agree to that (RFC 5360). turns_away(who, whom): how somebody answers
+        whoever they do not want to hear from, 0 where they may be called. new_name: makes the user
+        part of a room's address, which nobody can guess. wake: has what was made for SIP sent.
     """
 
     def __init__(
@@ -68,6 +70,8 @@ class Factory:
         clock: Clock,
         aor_of: Callable[[Uri], str],
         is_known: Callable[[str], bool],
+        must_be_asked: Callable[[str], bool],
+        turns_away: Callable[[str, str], int],
         new_name: Callable[[], str],
         wake: Callable[[], None],
     ) -> None:
@@ -83,6 +87,8 @@ class Factory:
         self._clock = clock
         self._aor_of = aor_of
         self._is_known = is_known
+        self._must_be_asked = must_be_asked
+        self._turns_away = turns_away
         self._new_name = new_name
         self._wake = wake
 
@@ -112,6 +118,12 @@ class Factory:
             entries = self._recipients(request)
         except BadMessage as error:
             return Refusal(error.status_hint, error.reason.encode(), ())
+        missing = [b"<%b>" % who.encode() for who, _ in entries if self._must_be_asked(who)]
+        if missing:
+            line = b"Permission-Missing: " + b", ".join(missing)
+            return Refusal(470, b"Consent Needed", (line,))
+        # As if they had no device: who does not want to hear from somebody does not say so.
+        entries = [each for each in entries if not self._turns_away(sender, each[0])]
         room = self._room(sender, domain, [who for who, _ in entries])
         contact = contact_for(request, room.aor)
         talk = self._talks.take(

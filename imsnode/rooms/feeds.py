@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from session_msrp.rooms.dated import dated, plain
 from session_msrp.rooms.live import LiveRoom
 from session_msrp.rooms.ports import RoomStore
-from session_msrp.rooms.values import Room, RoomMessage
+from session_msrp.rooms.values import Page, Room, RoomMessage
 
 from .attendance import Attendance
 
@@ -90,7 +90,7 @@ class Feeds:
         return audience
 
     def _feed(self, room: Room, aor: str) -> _Feed:
-        return self._feeds.setdefault((room.aor, aor), _Feed(self, room.aor, aor, room.history))
+        return self._feeds.setdefault((room.aor, aor), _Feed(self, room.aor, aor))
 
     def forget(self, room: str) -> None:
         """Send nothing more of a room that is no more."""
@@ -103,7 +103,7 @@ class Feeds:
     def read(self, feed: _Feed) -> None:
         """Have a feed go on with what the history has behind its last message."""
         feed.reading = True
-        self._store.read(feed.room, feed.last, feed.history, feed.read)
+        self._store.read(feed.room, feed.last, 0, feed.read)
 
     def submit(self, feed: _Feed, message: RoomMessage) -> None:
         """Hand one message to the pager; after a crash the same one is recognised."""
@@ -140,14 +140,13 @@ class Feeds:
 class _Feed:
     """What is on its way to one member, in order; the next leaves when the pager has the last.
 
-    history: messages the room keeps. last: number of the last message that is done with. reading:
-    what came before is being read, and goes first. overflown: of what waits the history has more.
+    last: number of the last message that is done with. reading: what came before is being read, a
+    page at a time, and goes first. overflown: behind what waits the history has more.
     """
 
-    def __init__(self, feeds: Feeds, room: str, aor: str, history: int) -> None:
+    def __init__(self, feeds: Feeds, room: str, aor: str) -> None:
         self.room = room
         self.aor = aor
-        self.history = history
         self.last = 0
         self.reading = False
         self.overflown = False
@@ -163,17 +162,27 @@ class _Feed:
         self.waiting.append(message)
         self._go_on()
 
-    def read(self, messages: Sequence[RoomMessage] | None) -> None:
-        """Take what came before, None when it cannot be read; what is there twice is sent once."""
+    def read(self, page: Page | None) -> None:
+        """Take a page of what came before, None when it cannot be read.
+
+        What is there twice is sent once: what has come meanwhile, by the page in which it stands.
+        """
         self.reading = False
-        if messages is None:
+        if page is None:
             self.waiting.clear()
-        elif messages:
-            last = messages[-1].number
-            behind = [one for one in self.waiting if not one.number or one.number > last]
-            others = [one for one in messages if one.sender != self.aor]
+        elif page.messages:
+            last = page.messages[-1].number
+            others = [one for one in page.messages if one.sender != self.aor]
+            if not others:
+                self.last = last
+            self.overflown = page.more
+            behind = [
+                one
+                for one in self.waiting
+                if not one.number or not (page.more or one.number <= last)
+            ]
             self.waiting = deque([*others, *behind])
-        if messages is not None and not self.waiting:
+        if page is not None and not self.waiting and not self.overflown:
             self._feeds.over(self, self._feeds.newest(self.room))
         self._go_on()
 

@@ -76,6 +76,7 @@ class Focus:
         self._visits: dict[Talk, Visit] = {}
         self._talks: dict[Visit, Talk] = {}
         self._calls: dict[Talk, Invitation] = {}
+        self._guests: dict[Talk, tuple[LiveRoom, str]] = {}  # who has not described their session
         self._connected: set[Visit] = set()
         self._moving: set[Visit] = set()  # to another connection
         self._on_hold: set[Visit] = set()
@@ -99,6 +100,8 @@ class Focus:
             return Refusal(486, b"The room is full", ())
         if there is not None and len(there.visits) >= self.limits.user_sessions:
             return Refusal(486, b"Too many of your devices are in the room", ())
+        if self._users[aor] >= self.limits.user_rooms:
+            return Refusal(486, b"You are in too many rooms", ())
         return None
 
     def wish(self, room: Room) -> MediaWish:
@@ -123,12 +126,13 @@ class Focus:
 
         Args: hidden: URI under which to show who wants to stay unknown, "" for who does not.
         """
-        assert talk.peer is not None
-        if not talk.peer.accepts(CPIM):
-            talk.refuse(488, b"Sessions of rooms carry message/cpim")
-            return
+        talk.needs = CPIM
         talk.accept(lines, self.wish(live.room))
-        if not talk.over:
+        if talk.over:
+            return
+        if talk.peer is None:  # the ACK tells what its session is
+            self._guests[talk] = (live, hidden)
+        else:
             self._enter(talk, live, hidden, invited=False).wait()
 
     def _enter(self, talk: Talk, live: LiveRoom, hidden: str, invited: bool) -> Visit:
@@ -198,6 +202,9 @@ class Focus:
         for talk, invitation in list(self._calls.items()):
             if invitation.live is live:
                 talk.hang_up(why)
+        for talk, (room, _) in list(self._guests.items()):
+            if room is live:
+                talk.hang_up(why)
 
     def _go_on(self, visit: Visit) -> None:
         """Send what waited; who has missed some of that gets it when they come again."""
@@ -220,16 +227,10 @@ class Focus:
 
     def established(self, talk: Talk, now: float) -> None:
         """Let a session hear what is said."""
-        visit = self._visits.get(talk)
+        visit = self._visits.get(talk) or self._let_in(talk)
         if visit is None:
-            invitation = self._calls.get(talk)
-            if invitation is None or self.refusal(invitation.live, talk.remote) is not None:
-                talk.hang_up("not allowed any more")
-                return
-            del self._calls[talk]
-            visit = self._enter(talk, invitation.live, "", invited=True)
-            visit.wait()
-            invitation.took(talk)
+            talk.hang_up("not allowed any more")
+            return
         if visit in self._moving:
             self._moving.discard(visit)
             self._go_on(visit)
@@ -239,6 +240,25 @@ class Focus:
         for onlooker in self.onlookers:
             onlooker.joined(visit, talk, now)
         self._go_on(visit)
+
+    def _let_in(self, talk: Talk) -> Visit | None:
+        """Let somebody in who was called, or came without an offer; None: they may not any more."""
+        invitation, guest = self._calls.get(talk), self._guests.get(talk)
+        if invitation is not None:
+            live, hidden = invitation.live, ""
+        elif guest is not None:
+            live, hidden = guest
+        else:
+            return None
+        if self.refusal(live, talk.remote) is not None:
+            return None
+        self._calls.pop(talk, None)
+        self._guests.pop(talk, None)
+        visit = self._enter(talk, live, hidden, invited=invitation is not None)
+        visit.wait()
+        if invitation is not None:
+            invitation.took(talk)
+        return visit
 
     def _renewed(self, talk: Talk, moves: bool) -> None:
         """Take a new offer; what is said while the session is on hold or moves waits."""
@@ -261,7 +281,8 @@ class Focus:
         """Hand a request to the switch; an answer is to what opened the connection."""
         if chunk.status:
             return False
-        if talk in self._calls:  # who was called speaks before having answered our first request
+        if talk in self._calls or talk in self._guests:
+            # They speak before having answered our first request.
             self.established(talk, now)
         visit = self._visits.get(talk)
         if visit is None:
@@ -293,6 +314,7 @@ class Focus:
         invitation = self._calls.pop(talk, None)
         if invitation is not None:
             invitation.failed(talk, status)
+        self._guests.pop(talk, None)
         visit = self._visits.pop(talk, None)
         if visit is None:
             return

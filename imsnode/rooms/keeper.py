@@ -15,13 +15,15 @@ from session_msrp.errors import BadChunk
 from session_msrp.rooms import edits
 from session_msrp.rooms.live import LiveRoom, Visit
 from session_msrp.rooms.ports import Changed, RoomStore
-from session_msrp.rooms.switch import Kept
+from session_msrp.rooms.repeats import Kept
 from session_msrp.rooms.values import RoomMessage
 
 __all__ = ["Onlooker", "RoomKeeper"]
 
 _CPIM = b"message/cpim"
 Judge = Callable[[bytes, str, str], str]
+#: allow(method, aor, now): count a request of somebody; seconds until there may be one, 0 for now.
+Allow = Callable[[str, str, float], float]
 
 
 class Onlooker(Protocol):
@@ -48,6 +50,7 @@ class RoomKeeper:
         clock: Clock,
         call_of: Callable[[str, str], bytes],
         judge: Judge,
+        allow: Allow,
         onlookers: Sequence[Onlooker] = (),
     ) -> None:
         self.onlookers = list(onlookers)
@@ -57,6 +60,11 @@ class RoomKeeper:
         self._clock = clock
         self._call_of = call_of
         self._judge = judge
+        self._allow = allow
+
+    def admits(self, sender: str, method: str) -> bool:
+        """Count what somebody sends; False when it is too much."""
+        return self._allow(method, sender, self._clock.now()) <= 0.0
 
     def keep(self, room: LiveRoom, sender: str, nickname: str, body: bytes, done: Kept) -> str:
         """Keep a message to all, where the room has a history; return its id."""

@@ -40,7 +40,9 @@ _TRYING: Final = 100
 class Referring:
     """Serves REFER for all rooms.
 
-    Args: aor_of: the address of record of a URI. wake: has what was made for SIP sent.
+    Args: aor_of: the address of record of a URI. turns_away(who, whom): how somebody answers
+        whoever they do not want to hear from, 0 where they may be asked. wake: has what was made
+        for SIP sent.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Referring:
         inviting: Inviting,
         clock: Clock,
         aor_of: Callable[[Uri], str],
+        turns_away: Callable[[str, str], int],
         wake: Callable[[], None],
     ) -> None:
         self._talks = talks
@@ -60,12 +63,16 @@ class Referring:
         self._inviting = inviting
         self._clock = clock
         self._aor_of = aor_of
+        self._turns_away = turns_away
         self._wake = wake
 
     def within(
         self, talk: Talk, request: Request, transaction: ServerTransaction, now: float
     ) -> bool:
-        """Serve a request of a session's dialog; False for any other than REFER."""
+        """Serve a request of a session's dialog: REFER; False for one that is not known."""
+        if request.method == "SUBSCRIBE":  # RFC 6665 4.5.2; the roster has a dialog of its own
+            self._endpoint.respond(transaction, 403, now, b"Dialog sharing is not supported")
+            return True
         live = self._keeping.rooms.get(talk.local)
         if request.method != "REFER" or live is None or talk.dialog is None:
             return False
@@ -151,6 +158,10 @@ class Referring:
 
     def _bring(self, live: LiveRoom, whom: str, sender: str, told: Callable[[int], None]) -> None:
         """Call somebody in; where members alone may come, they become one first."""
+        unwelcome = self._turns_away(sender, whom)
+        if unwelcome:
+            told(unwelcome)
+            return
         if live.room.role_of(whom) is not None or live.room.access is Access.OPEN:
             self._inviting.invite(live, whom, told, live.shown(sender))
             return

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -17,7 +17,7 @@ from session_msrp.rooms.dated import dated
 from session_msrp.rooms.live import Visit
 from session_msrp.rooms.ports import RoomStore
 from session_msrp.rooms.switch import Switch
-from session_msrp.rooms.values import RoomMessage
+from session_msrp.rooms.values import Page, RoomMessage
 from sip.message import Request
 from sip.timers import TimerQueue
 
@@ -28,7 +28,7 @@ __all__ = ["Replays", "wanted_history"]
 
 #: Octets that are sent at once, and how long to wait before more; a connection takes no more output
 #: than it has room for.
-_PAGE_BYTES: Final = 64 * 1024
+_TURN_BYTES: Final = 64 * 1024
 _PAUSE_S: Final = 0.1
 _WANTED: Final = re.compile(rb";history=(\d{1,6})(?=[;?]|$)", re.IGNORECASE)
 
@@ -62,37 +62,64 @@ class Replays:
             after = self._attendance.seen(room.aor, member)
         own = visit.aor if wanted is None else ""  # nobody misses what they said themselves
         visit.wait()
-        self._store.read(room.aor, after, limit, self._sending(visit, own))
+        _Replay(self, visit, own).begin(after, limit)
 
-    def _sending(self, visit: Visit, own: str) -> Callable[[Sequence[RoomMessage] | None], None]:
-        def send(messages: Sequence[RoomMessage] | None) -> None:
-            found = [one for one in messages or () if one.sender != own]
-            _Replay(self, visit, found).go_on(self._clock.now())
-
-        return send
+    def read(
+        self,
+        room: str,
+        after: int,
+        newest: int,
+        done: Callable[[Page | None, float], None],
+    ) -> None:
+        """Read a page of a room's history."""
+        self._store.read(room, after, newest, lambda messages: done(messages, self._clock.now()))
 
 
 class _Replay:
-    """History on its way to one session, as fast as that is read; what is said meanwhile waits."""
+    """History on its way to one session, as fast as that is read; what is said meanwhile waits.
 
-    def __init__(self, replays: Replays, visit: Visit, messages: Iterable[RoomMessage]) -> None:
+    Of all that is to be sent a page of the store is in memory. Args: own: whose messages are left
+    out, "" for nobody's.
+    """
+
+    def __init__(self, replays: Replays, visit: Visit, own: str) -> None:
         self._replays = replays
         self._visit = visit
-        self._messages = deque(messages)
+        self._own = own
+        self._messages: deque[RoomMessage] = deque()
+        self._last = 0
+        self._more = False
+        self._size = 0  # octets that were sent in this turn
 
-    def go_on(self, now: float) -> None:
-        """Send a page, the rest later."""
+    def begin(self, after: int, newest: int) -> None:
+        """Have the first page read, or the next one; the session waits."""
+        self._replays.read(self._visit.room.room.aor, after, newest, self._take)
+
+    def _take(self, page: Page | None, now: float) -> None:
+        if page is None or not page.messages or self._visit.left:
+            self._replays.switch.replay(self._visit, ())
+            return
+        self._last, self._more = page.messages[-1].number, page.more
+        self._messages.extend(one for one in page.messages if one.sender != self._own)
+        self._go_on(now)
+
+    def _go_on(self, now: float) -> None:
+        """Send some, the rest later."""
         visit, messages = self._visit, self._messages
         if visit.free():
-            page, size = [], 0
-            while messages and size < _PAGE_BYTES:
+            sent = []
+            while messages and self._size < _TURN_BYTES:
                 message = messages.popleft()
-                size += len(message.body)
-                page.append(replace(message, body=dated(message)))
-            if messages:
+                self._size += len(message.body)
+                sent.append(replace(message, body=dated(message)))
+            rest = self._more or bool(messages)
+            if rest:
                 visit.wait()
-            self._replays.switch.replay(visit, page)
-            if not messages:
+            self._replays.switch.replay(visit, sent)
+            if not rest:
+                return
+            if self._size < _TURN_BYTES and not visit.left:
+                self.begin(self._last, 0)
                 return
         if not visit.left:
             self._replays.timers.schedule(now + _PAUSE_S, self, 0)
@@ -100,7 +127,8 @@ class _Replay:
     def on_timer(self, kind: int, now: float) -> None:
         """Go on, unless nobody is there any more."""
         if not self._visit.left:
-            self.go_on(now)
+            self._size = 0
+            self._go_on(now)
 
 
 def wanted_history(invite: Request) -> int | None:

@@ -15,7 +15,7 @@ from imsnode.msrp.capability import capability_of
 from session_msrp.rooms import edits
 from session_msrp.rooms.live import LiveRoom, Visit
 from session_msrp.rooms.ports import Changed, Edit, RoomStore
-from session_msrp.rooms.values import Room, RoomMessage
+from session_msrp.rooms.values import Page, Room
 from sip.forward import Target
 
 from .attendance import HUNG_UP, Attendance
@@ -111,6 +111,12 @@ class Returns:
         for key in [key for key, until in self._not_before.items() if now >= until]:
             del self._not_before[key]
 
+    def forget(self, room: str) -> None:
+        """Keep nothing of a room that is no more."""
+        self._hung_up = {each for each in self._hung_up if each[0] != room}
+        for key in [key for key in self._not_before if key[0] == room]:
+            del self._not_before[key]
+
     def by_message(self, room: Room, aor: str) -> None:
         """Reach a member by MESSAGE from now on."""
         self._change(room.aor, edits.set_pager(room.aor, aor, True), _ignore, aor)
@@ -123,18 +129,21 @@ class Returns:
             return
         self._calling.add((room.aor, aor))
 
-        def missed(messages: Sequence[RoomMessage] | None) -> None:
-            if messages and any(one.sender != aor for one in messages):
+        def missed(page: Page | None) -> None:
+            if page is not None and any(one.sender != aor for one in page.messages):
                 self.called += 1
                 self._invite(room.aor, aor, done)
                 return
+            if page is not None and page.more:
+                self._store.read(room.aor, page.messages[-1].number, 0, missed)
+                return
             self._calling.discard((room.aor, aor))
-            if messages is not None:  # of what was missed nothing is kept any more
+            if page is not None:  # of what was missed nothing is kept any more
                 self._attendance.reached(room.aor, aor, self._attendance.newest(room.aor))
 
         def done(status: int) -> None:
             self._calling.discard((room.aor, aor))
-            if status >= 300:
+            if status >= 300 and room.aor in self._rooms:
                 self._not_before[room.aor, aor] = now + _AGAIN_S
             there = self._rooms.get(room.aor)
             if status in _UNABLE and there is not None and aor in there.room.members:
@@ -142,7 +151,7 @@ class Returns:
                 self._feeds.catch_up(there.room, aor)
 
         after = self._attendance.seen(room.aor, room.members[aor])
-        self._store.read(room.aor, after, room.history, missed)
+        self._store.read(room.aor, after, 0, missed)
 
 
 def _ignore(_changed: Changed) -> None:

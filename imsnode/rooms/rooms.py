@@ -65,7 +65,7 @@ class Rooms:
         )  # fmt: skip
         self.referring = Referring(
             talks, self.focus, self.keeping, self.inviting, app.clock, names.aor_of,
-            app.edge.driver.wake,
+            app.messaging.policies.turns_away, app.edge.driver.wake,
         )  # fmt: skip
         self.focus.requested_of = self.referring.within
         self.focus.onlookers.append(self.upkeep)
@@ -88,6 +88,8 @@ class Rooms:
             app.clock,
             app.edge.names.aor_of,
             self._may_be_called,
+            self._must_be_asked,
+            app.messaging.policies.turns_away,
             _new_name,
             app.edge.driver.wake,
         )
@@ -287,6 +289,11 @@ class Rooms:
         if self._app.edge.names.is_local(host):
             return self._app.admission.is_user(aor)
         return self._app.node.knows(host)
+
+    def _must_be_asked(self, aor: str) -> bool:
+        """Say whether somebody elsewhere has not agreed to be on lists (RFC 5360)."""
+        names, lists = self._app.edge.names, self._app.messaging.mailing.list_service
+        return not names.is_local(aor.rpartition("@")[2]) and not lists.consent.given(aor)
 
     def _way_to(self, host: str, now: float) -> Flow | None:
         """Return a flow to whoever takes requests for a foreign domain."""

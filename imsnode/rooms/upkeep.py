@@ -39,8 +39,9 @@ class Upkeep:
         self._talks: dict[Visit, Talk] = {}
         ids = MessageIds(app.ids.token(5))
         self.keeper = RoomKeeper(
-            self._store, app.storage.ledger, ids, app.clock, self._records.call_of, self._judge
-        )
+            self._store, app.storage.ledger, ids, app.clock, self._records.call_of, self._judge,
+            app.admission.users.allow,
+        )  # fmt: skip
         self.attendance = Attendance(self._store, app.edge.endpoint.timers, self._is_through)
 
     def open(
@@ -97,6 +98,7 @@ class Upkeep:
         self.attendance.changed(before, after)
         if after is None and before is not None:
             self.feeds.forget(before.aor)
+            self.returns.forget(before.aor)
 
     def registered(self, aor: str, now: float) -> None:
         """See to a user who has just registered."""

@@ -21,6 +21,7 @@ from pager.screening import (
     content,
     incoming,
     judge,
+    unwelcome,
 )
 from sip.timers import TimerQueue
 
@@ -32,6 +33,7 @@ __all__ = ["Policies", "PolicySettings", "Unwanted"]
 _UNMUTE = 1
 _PLACES = 1 << 20  # senders with a bucket of their own; takes memory only while they send
 _NOTHING = DomainPolicy()
+_UNAVAILABLE = 480  # as if no device were registered
 _NO_WISHES = UserPolicy("")
 _WRITTEN = frozenset((Kind.TEXT, Kind.OTHER))  # what somebody wrote, and not their device
 _ADMITTING = frozenset((Act.FORWARD, Act.HOLD))
@@ -193,6 +195,18 @@ class Policies:
         if facts.kind in _WRITTEN and (verdict is None or verdict.decision.act in _ADMITTING):
             self._remember(sender, recipient, wall)
         return verdict
+
+    def turns_away(self, sender: str, recipient: str) -> int:
+        """Return how a user answers an invitation of somebody they do not want to hear from.
+
+        0: they may be asked.
+        """
+        if sender == recipient:
+            return 0
+        user = self.users.get(recipient, _NO_WISHES)
+        met = self._books.met(recipient, sender)
+        decision = unwelcome(user, self._domain(recipient), sender, met)
+        return 0 if decision is None else decision.status or _UNAVAILABLE
 
     def withdraw(self, sender: str, recipient: str) -> None:
         """Take a stranger's one message for not sent; see the port."""

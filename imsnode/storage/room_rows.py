@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from session_msrp.rooms.audit import RoomEvent
-from session_msrp.rooms.values import Access, Member, Role, Room, RoomMessage
+from session_msrp.rooms.values import Access, Member, Page, Role, Room, RoomMessage
 
 from .schema import account, recipient_group, room, room_event, room_member, room_message
 
@@ -21,6 +21,7 @@ __all__ = [
     "read_events",
     "read_history",
     "read_newest",
+    "read_next",
     "read_page",
     "read_room",
     "read_rooms",
@@ -30,6 +31,9 @@ __all__ = [
 ]
 
 _CHUNK = 500
+#: Of a page of the history; one message may be larger.
+_PAGE_MESSAGES = 256
+_PAGE_BYTES = 256 * 1024
 
 
 def read_rooms(connection: Connection) -> list[Room]:
@@ -98,6 +102,31 @@ def read_page(connection: Connection, aor: str, after: int, limit: int) -> list[
     c = room_message.c
     rows = select(room_message).where(c.room == aor, c.number > after)
     return [_message(row) for row in connection.execute(rows.order_by(c.number).limit(limit))]
+
+
+def read_next(connection: Connection, aor: str, after: int, newest: int) -> Page:
+    """Return the first of the ``newest`` messages behind a number, 0: of all, oldest first.
+
+    So many as a page holds, and one at least where there is any.
+    """
+    c = room_message.c
+    behind = (c.room == aor) & (c.number > after)
+    if newest:
+        numbers = select(c.number).where(behind).order_by(c.number.desc())
+        older = connection.execute(numbers.offset(newest).limit(1)).scalar()
+        behind = (c.room == aor) & (c.number > (after if older is None else older))
+    sizes = select(c.number, func.length(c.body)).where(behind).order_by(c.number)
+    found = connection.execute(sizes.limit(_PAGE_MESSAGES + 1)).all()
+    count = octets = 0
+    for _, size in found[:_PAGE_MESSAGES]:
+        octets += size
+        if count and octets > _PAGE_BYTES:
+            break
+        count += 1
+    last = found[count - 1].number if count else 0
+    page = select(room_message).where(behind, c.number <= last).order_by(c.number)
+    messages = [_message(row) for row in connection.execute(page)]
+    return Page(messages, count < len(found))
 
 
 def read_history(connection: Connection, aor: str, after: int, limit: int) -> list[RoomMessage]:

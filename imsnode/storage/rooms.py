@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from session_msrp.rooms.audit import RoomEvent, differences
 from session_msrp.rooms.edits import RoomRefused
 from session_msrp.rooms.ports import Changed, Edit
-from session_msrp.rooms.values import Room, RoomMessage
+from session_msrp.rooms.values import Page, Room, RoomMessage
 
 from .database import Database
 from .lanes import Submit
@@ -27,6 +27,7 @@ from .room_rows import (
     read_events,
     read_history,
     read_newest,
+    read_next,
     read_page,
     read_room,
     read_rooms,
@@ -160,11 +161,11 @@ class Rooms:
         self,
         room: str,
         after: int,
-        limit: int,
-        done: Callable[[Sequence[RoomMessage] | None], None],
+        newest: int,
+        done: Callable[[Page | None], None],
     ) -> None:
-        """Return the newest ``limit`` messages behind a number, oldest first; None: not now."""
-        self._submit(self._reads, (room, after, limit), done)
+        """Return the first page of the newest messages; see the port."""
+        self._submit(self._reads, (room, after, newest), done)
 
     def seen(self, marks: Mapping[tuple[str, str], int]) -> None:
         """Note, by room and member, up to which number they have got messages; never back."""
@@ -247,14 +248,14 @@ class _ReadLane:
 
     def execute(
         self, connection: Connection, items: Sequence[tuple[str, int, int]]
-    ) -> list[list[RoomMessage] | None]:
+    ) -> list[Page | None]:
         """Read for each item."""
-        return [read_history(connection, *item) for item in items]
+        return [read_next(connection, *item) for item in items]
 
     def committed(self) -> None:
         """It writes nothing."""
 
-    def failed(self, item: tuple[str, int, int], reason: str) -> list[RoomMessage] | None:
+    def failed(self, item: tuple[str, int, int], reason: str) -> Page | None:
         """Say that it cannot be read now."""
         return None
 

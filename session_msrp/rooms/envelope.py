@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from sip.bodies.cpim import address_uri, parse_cpim
+from sip.bodies.cpim import address_uri, display_name, parse_cpim
 from sip.bodies.mediatype import media_type
 from sip.errors import ParseError
 from sip.uri import Uri, parse_uri
@@ -31,12 +31,14 @@ _BLANK: Final = b"\r\n\r\n"
 class Envelope:
     """senders, recipients: canonical URIs, as `canonical` makes them; kind: wrapped media type.
 
-    senders: of every From that a reader could show (RFC 3862 has one).
+    senders: of every From that a reader could show (RFC 3862 has one). names: what stands in front
+    of these URIs.
     """
 
     senders: frozenset[str]
     recipients: tuple[str, ...]
     kind: bytes
+    names: tuple[str, ...] = ()
 
 
 def open_envelope(octets: bytes, more: bool, aor_of: AorOf) -> Envelope | None:
@@ -65,7 +67,8 @@ def open_envelope(octets: bytes, more: bool, aor_of: AorOf) -> Envelope | None:
     except ParseError as error:
         raise BadChunk(error.reason, 404) from error
     kind = media_type(message.part.get(b"content-type") or b"")
-    return Envelope(frozenset(named), recipients, kind)
+    shown = (display_name(h.value) for h in message.headers if h.name == b"From")
+    return Envelope(frozenset(named), recipients, kind, tuple(name for name in shown if name))
 
 
 def canonical(uri: bytes, aor_of: AorOf) -> str:

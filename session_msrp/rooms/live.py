@@ -11,7 +11,7 @@ from typing import Final
 from ..limits import Limits
 from ..reassembly import Reassembly
 from .changes import Changes
-from .nicknames import comparable
+from .naming import Names
 from .values import Member, Role, Room
 
 __all__ = ["Copies", "LiveRoom", "Participant", "Visit", "Wire"]
@@ -208,12 +208,23 @@ class LiveRoom:
     """
 
     def __init__(self, room: Room) -> None:
+        self._names = Names()
         self.room = room
         self.participants: dict[str, Participant] = {}
         self.changes = Changes()
         self._by_uri: dict[str, Participant] = {}
         self._visits: dict[Visit, None] = {}
         self._numbers = count(1)
+
+    @property
+    def room(self) -> Room:
+        """Its rules and members."""
+        return self._room
+
+    @room.setter
+    def room(self, room: Room) -> None:
+        self._room = room
+        self._names.members(room.members)
 
     @property
     def visits(self) -> Iterator[Visit]:
@@ -239,6 +250,8 @@ class LiveRoom:
         participant = self.participants.get(who.aor)
         if participant is None:
             participant = self.participants[who.aor] = self._by_uri[who.uri] = who
+            self._names.add_user(who.aor)
+            self._names.add(who.aor, who.display_name)
         participant.identities |= who.identities
         visit = Visit(self, participant, next(self._numbers), wire, limits, began, invited)
         participant.visits.append(visit)
@@ -255,7 +268,10 @@ class LiveRoom:
         del self._visits[visit]
         participant = visit.participant
         participant.visits.remove(visit)
+        self._names.remove(visit.aor, visit.nickname)
         if not participant.visits:
+            self._names.remove_user(visit.aor)
+            self._names.remove(visit.aor, participant.display_name)
             del self.participants[participant.aor], self._by_uri[participant.uri]
         self.changes.touch(participant.uri)
         return True
@@ -274,22 +290,20 @@ class LiveRoom:
         return self.room.role_of(participant.aor) or Role.VISITOR
 
     def is_taken(self, nickname: str, aor: str) -> bool:
-        """Say whether a nickname is somebody else's: in use, kept for a member, or a user's name.
+        """Say whether a name is somebody else's: in use, kept for a member, or a user's own.
 
         Nobody may pass for somebody who is, or may be, in the room (threats.md A2).
         """
-        wanted = comparable(nickname)
-        names = [visit.nickname for visit in self._visits if visit.aor != aor and visit.nickname]
-        others = {*self.room.members, *self.participants} - {aor}
-        names += [one.nickname for one in self.room.members.values()
-                  if one.aor != aor and one.nickname]  # fmt: skip
-        if wanted in {comparable(name) for name in names}:
-            return True
-        users = {one.partition(":")[2] for one in others}
-        return wanted in {part.casefold() for name in users for part in (name, name.split("@")[0])}
+        return self._names.is_taken(nickname, aor)
+
+    def passes_for(self, name: str, aor: str) -> bool:
+        """Say whether somebody who calls themselves so would be taken for somebody else."""
+        return self._names.passes_for(name, aor)
 
     def name(self, visit: Visit, nickname: str) -> None:
         """Give a session a nickname, "" for none."""
+        self._names.remove(visit.aor, visit.nickname)
+        self._names.add(visit.aor, nickname)
         visit.nickname = nickname
         self.changes.touch(visit.participant.uri)
 

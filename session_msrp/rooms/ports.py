@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from .audit import RoomEvent
-from .values import Room, RoomMessage
+from .values import Page, Room, RoomMessage
 
 __all__ = ["Changed", "Edit", "RoomStore"]
 
@@ -51,10 +51,13 @@ class RoomStore(Protocol):
         self,
         room: str,
         after: int,
-        limit: int,
-        done: Callable[[Sequence[RoomMessage] | None], None],
+        newest: int,
+        done: Callable[[Page | None], None],
     ) -> None:
-        """Return the newest ``limit`` messages behind a number, oldest first; None: not now."""
+        """Return a page of the ``newest`` messages behind a number, 0: of all, oldest first.
+
+        The next page is behind the last number of this one. None: not now.
+        """
         ...
 
     def seen(self, marks: Mapping[tuple[str, str], int]) -> None:

@@ -20,6 +20,7 @@ from .copying import Copier, SwitchStats
 from .envelope import CPIM, NOTICES, AorOf, Envelope, open_envelope
 from .live import Copies, LiveRoom, Visit
 from .nicknames import read_nickname
+from .repeats import Kept, Repeats, repeat_key
 from .values import RoomMessage
 
 __all__ = ["Keeper", "Switch"]
@@ -30,11 +31,13 @@ _NOT_KEPT: Final = 408
 _UNKEPT_BYTES: Final = 1 << 20
 _MESSAGE_BYTES: Final = 1024
 
-Kept = Callable[[RoomMessage | None, float], None]
-
 
 class Keeper(Protocol):
     """Takes the messages of rooms before the others get them."""
+
+    def admits(self, sender: str, method: str) -> bool:
+        """Count a MESSAGE or NICKNAME of somebody; False when they send too many."""
+        ...
 
     def keep(self, room: LiveRoom, sender: str, nickname: str, body: bytes, done: Kept) -> str:
         """Keep a message to all, where the room has a history; ``done`` comes later, or at once.
@@ -73,6 +76,7 @@ class Switch:
         self.limits = limits
         self.stats = SwitchStats()
         self._copier = Copier(new_tid, self.stats)
+        self._repeats = Repeats()
         self._keeper = keeper
         self._new_tid = new_tid
         self._aor_of = aor_of
@@ -125,6 +129,7 @@ class Switch:
 
     def _take_whole(self, visit: Visit, chunk: Chunk) -> None:
         """Take a message of one chunk, as most are."""
+        self._pace(visit, "MESSAGE")
         body = chunk.body
         if len(body) > self.limits.message_bytes:
             raise BadChunk("the message is too large", 413)
@@ -155,6 +160,8 @@ class Switch:
         held = visit.held.get(message_id, b"")
         if copies is None and start != len(held):
             raise BadChunk("not the beginning of a message")
+        if not start:
+            self._pace(visit, "MESSAGE")
         if chunk.flag == ABORTED:
             self._give_up(visit, message_id)
             self._answer(visit, chunk, 200)
@@ -222,7 +229,7 @@ class Switch:
         pass_on: Callable[[], None],
         lost: Callable[[], None],
     ) -> str:
-        """Have a message to all kept, then answered; returns its id.
+        """Have a message to all kept, then answered; returns its id, "" for one that came again.
 
         Args: pass_on: sends the others what they have not got yet; lost: in its place where the
             message could not be kept.
@@ -230,20 +237,33 @@ class Switch:
         owed = len(body) + _MESSAGE_BYTES
         self._owe(visit, owed)
 
-        def kept(message: RoomMessage | None, now: float) -> None:
+        def answered(message: RoomMessage | None, now: float) -> None:
             self._owe(visit, -owed)
             if message is None:
-                lost()
                 self._answer(visit, chunk, _NOT_KEPT)
+            else:
+                self._settle(visit, chunk, len(body))
+
+        key = repeat_key(visit.room.room.aor, visit.aor, chunk.message_id, body)
+        tell = self._repeats.first(key, answered)
+        if tell is None:
+            lost()
+            return ""
+
+        def kept(message: RoomMessage | None, now: float) -> None:
+            if message is None:
+                lost()
+                tell(None, now)
                 return
             copies.number = message.number
             pass_on()
-            self._settle(visit, chunk, len(body))
+            tell(message, now)
             self._keeper.passed_on(visit.room, message, now)
 
         try:
             number = self._keeper.keep(visit.room, visit.aor, visit.nickname, body, kept)
         except BadChunk:
+            self._repeats.forget(key)
             self._owe(visit, -owed)
             lost()
             raise
@@ -268,6 +288,11 @@ class Switch:
                 )
             )
 
+    def _pace(self, visit: Visit, method: str) -> None:
+        """Count what somebody begins to send. Raises: BadChunk when it is too much."""
+        if not self._keeper.admits(visit.aor, method):
+            raise BadChunk("too many of them", 403)
+
     def _count(self, visit: Visit, size: int) -> None:
         self.stats.messages += 1
         visit.messages += 1
@@ -283,6 +308,8 @@ class Switch:
         room, author = visit.room, visit.participant
         if not envelope.senders <= author.identities:
             raise BadChunk("the sender in the wrapper is another", 403)
+        if any(room.passes_for(name, author.aor) for name in envelope.names):
+            raise BadChunk("somebody else in the room has the sender's name", 403)
         if len(envelope.recipients) > 1 or not room.room.may_speak(author.aor):
             raise BadChunk("not allowed here", 403)
         if not envelope.recipients:
@@ -303,15 +330,23 @@ class Switch:
 
     # -- ends ------------------------------------------------------------------------------------
 
-    def say(self, room: LiveRoom, sender: str, nickname: str, body: bytes, done: Kept) -> None:
+    def say(
+        self, room: LiveRoom, sender: str, nickname: str, body: bytes, key: bytes, done: Kept
+    ) -> None:
         """Send a message to all for somebody without a session; who may has been decided.
 
+        Args: key: the same for every copy of one message (`repeat_key`).
         Raises: BadChunk for what is no message to the room.
         """
         envelope = open_envelope(body, False, self._aor_of)
         assert envelope is not None
         if envelope.recipients != (room.room.aor,):
             raise BadChunk("not for the room", 404)
+        if any(room.passes_for(name, sender) for name in envelope.names):
+            raise BadChunk("somebody else in the room has the sender's name", 403)
+        tell = self._repeats.first(key, done)
+        if tell is None:
+            return
         self.stats.messages += 1
 
         def kept(message: RoomMessage | None, now: float) -> None:
@@ -321,9 +356,13 @@ class Switch:
                 copies.number = message.number
                 self._copier.whole(copies, body)
                 self._keeper.passed_on(room, message, now)
-            done(message, now)
+            tell(message, now)
 
-        self._keeper.keep(room, sender, nickname, body, kept)
+        try:
+            self._keeper.keep(room, sender, nickname, body, kept)
+        except BadChunk:
+            self._repeats.forget(key)
+            raise
 
     def replay(self, visit: Visit, messages: Iterable[RoomMessage]) -> None:
         """Send messages of the history to a session that waits for them, then what came since.
@@ -371,6 +410,7 @@ class Switch:
         fields = chunk.fields
         if b"success-report" in fields or b"failure-report" in fields:
             raise BadChunk("NICKNAME has no reports")
+        self._pace(visit, "NICKNAME")
         if not visit.room.room.nicknames:
             raise BadChunk("no nicknames here", 403)
         nickname = read_nickname(fields.get(b"use-nickname"))

@@ -6,11 +6,11 @@ All times are wall time in epoch seconds, because all of it outlives a process.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-__all__ = ["MODERATORS", "Access", "Member", "Role", "Room", "RoomMessage"]
+__all__ = ["MODERATORS", "Access", "Member", "Page", "Role", "Room", "RoomMessage"]
 
 
 class Role(StrEnum):
@@ -114,3 +114,11 @@ class RoomMessage:
     nickname: str
     at: float
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Messages of a room that follow each other, oldest first. more: others follow."""
+
+    messages: Sequence[RoomMessage]
+    more: bool = False

@@ -25,6 +25,7 @@ __all__ = [
     "CpimMessage",
     "address_uri",
     "compose",
+    "display_name",
     "escape",
     "is_cpim",
     "parse_cpim",
@@ -203,6 +204,14 @@ def address_uri(value: bytes) -> bytes:
     if not bracket or not uri.endswith(b">") or len(uri) < 2 or b" " in uri:
         raise ParseError(_WHERE, "CPIM address has no URI in angle brackets")
     return uri[:-1]
+
+
+def display_name(value: bytes) -> str:
+    """Return the text of the Formal-name in front of a URI, "" for none."""
+    name = value.rpartition(b"<")[0].strip()
+    if len(name) > 1 and name[:1] == name[-1:] == b'"':
+        name = name[1:-1]
+    return unescape(name).strip()
 
 
 def read_ns(value: bytes) -> tuple[bytes, bytes]:

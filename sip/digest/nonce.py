@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nonces that need no memory until they are used, and the memory that stops replays.
 
-A nonce is the time it was made, its number in this process's series, and a keyed hash over both and
-the realm. Making one stores nothing, so challenges cannot fill a table. A counter slot is written
-only after credentials proved right, so strangers cannot push out the state of users either.
+A nonce is the time it was made, its number in this process's series, and a keyed hash over both,
+the realm and the source it was made for: from another source it is good for nothing, so that who
+forges a source address cannot use one of their own there. Making one stores nothing, so challenges
+cannot fill a table. A counter slot is written only after credentials proved right, so strangers
+cannot push out the state of users either.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from hashlib import blake2b
 
 from .. import octets
 from ..errors import LocalProtocolError
+from ..sources import source_of
 
 FRESH = 0
 """The nonce is ours, in its lifetime and countable here."""
@@ -28,6 +31,7 @@ _SIZE = 40
 _BLOCK = 8  # nonces one hash is enough for
 _LAST = 4096  # nonces that are remembered, those made last
 _DIGITS = b"0123456789abcdef"
+_TAGS = 4096  # sources whose tag is kept; emptied when full
 _SKEW_S = 5.0  # how far a clock that was set back may make a nonce come from the future
 
 
@@ -45,7 +49,7 @@ class NonceSource:
     """
 
     __slots__ = ("_last", "_made", "_realm", "_realms", "_second", "_secret", "_start", "_states",
-                 "lifetime_s")  # fmt: skip
+                 "_tags", "lifetime_s")  # fmt: skip
 
     def __init__(self, secret: bytes, start: int, lifetime_s: float = 300.0) -> None:
         if len(secret) < 16:
@@ -55,23 +59,30 @@ class NonceSource:
         self._made = 0
         self.lifetime_s = lifetime_s
         self._states: dict[bytes, blake2b] = {}  # one per realm of the configuration
+        self._tags: dict[str, int] = {"": 0}
         # By number: the last nonces made, and those of the block begun for this second and realm.
         self._last: list[bytes] = [b""] * _LAST
         self._realms: list[bytes] = [b""] * _LAST
         self._second = -1
         self._realm = b""
 
-    def make(self, wall: float, realm: bytes) -> bytes:
-        """Return a new nonce of 40 hexadecimal digits for ``realm``; ``wall`` in epoch seconds."""
+    def make(self, wall: float, realm: bytes, source: str = "") -> bytes:
+        """Return a new nonce of 40 hexadecimal digits for ``realm``; ``wall`` in epoch seconds.
+
+        Args: source: host address where alone it will be good; "": anywhere.
+        """
         second = int(wall)
         number = (self._start + self._made) & _MASK
         if number % _BLOCK == 0 or second != self._second or realm != self._realm:
             self._prepare(number, second, realm)
         self._made += 1
-        return self._last[number % _LAST]
+        return self._bound(self._last[number % _LAST], source)
 
-    def check(self, nonce: bytes, realm: bytes, wall: float) -> int:
-        """Classify a nonce that came with credentials for ``realm``: FRESH, STALE or FOREIGN."""
+    def check(self, nonce: bytes, realm: bytes, wall: float, source: str = "") -> int:
+        """Classify a nonce that came with credentials for ``realm``: FRESH, STALE or FOREIGN.
+
+        One that was made for another source is FOREIGN.
+        """
         second = octets.hex_number(nonce, 0, 8)
         if len(nonce) != _SIZE or second < 0 or octets.hex_number(nonce, 8, 16) < 0:
             return FOREIGN
@@ -86,7 +97,7 @@ class NonceSource:
                 return FOREIGN
         else:
             expected = self._block(number - number % _BLOCK, second, realm)[number % _BLOCK]
-        if not octets.same_secret(expected, nonce):
+        if not octets.same_secret(self._bound(expected, source), nonce):
             return FOREIGN
         age = wall - second
         if age >= self.lifetime_s or age < -_SKEW_S:
@@ -102,6 +113,30 @@ class NonceSource:
         """Number of a nonce that ``check`` found FRESH; the key for NonceCounter."""
         front = octets.hex_number(nonce, 8, 16)
         return front << 32 | octets.hex_number(nonce, 16, _HEAD)
+
+    def _bound(self, nonce: bytes, source: str) -> bytes:
+        """Mix the tag of a source into a nonce's part of the hash, which nobody has seen without.
+
+        The hash is as good as random and used for one nonce, so what is shown tells nothing of the
+        tag.
+        """
+        if not source:
+            return nonce
+        known = self._tags.get(source)
+        tag = self._tag(source) if known is None else known
+        high = octets.hex_number(nonce, _HEAD, _HEAD + 8) ^ (tag >> 32)
+        low = octets.hex_number(nonce, _HEAD + 8, _SIZE) ^ (tag & 0xFFFFFFFF)
+        return octets.concat(octets.cut(nonce, 0, _HEAD), octets.hex8(high), octets.hex8(low), b"")
+
+    def _tag(self, source: str) -> int:
+        """Work out the tag of a source, and keep it for a while."""
+        if len(self._tags) >= _TAGS:
+            self._tags.clear()
+        keyed = blake2b(
+            source_of(source).encode(), key=self._secret, digest_size=8, person=b"source"
+        )
+        tag = self._tags[source] = int.from_bytes(keyed.digest(), "big")
+        return tag
 
     def _prepare(self, number: int, second: int, realm: bytes) -> None:
         """Make what is left of the block that ``number`` is in."""

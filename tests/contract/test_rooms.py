@@ -22,7 +22,7 @@ from session_msrp.rooms import edits
 from session_msrp.rooms.audit import OPERATOR, RoomEvent
 from session_msrp.rooms.edits import RoomRefused
 from session_msrp.rooms.ports import Changed
-from session_msrp.rooms.values import Access, Member, Role, Room, RoomMessage
+from session_msrp.rooms.values import Access, Member, Page, Role, Room, RoomMessage
 from tests.support.stores import WALL, DurableStore
 
 OpenStore = Callable[..., DurableStore]
@@ -161,11 +161,14 @@ def test_a_node_changes_keeps_and_reads_in_order(durable: DurableStore) -> None:
     durable.reopen()
     rooms = durable.storage.rooms
     assert durable.call(rooms.keep, said(0)) > numbers[-1]
-    kept = durable.call(rooms.read, STAFF, 0, 3)
+    kept = durable.call(rooms.read, STAFF, 0, 3).messages
     assert [one.id for one in kept] == ["m2", "m0", "m0"]
     assert kept[0] == replace(said(2), number=numbers[1])
-    assert [one.id for one in durable.call(rooms.read, STAFF, numbers[1], 9)] == ["m0", "m0"]
-    assert durable.call(rooms.read, STAFF, kept[-1].number, 9) == []
+    assert [one.id for one in durable.call(rooms.read, STAFF, numbers[1], 9).messages] == [
+        "m0",
+        "m0",
+    ]
+    assert durable.call(rooms.read, STAFF, kept[-1].number, 9) == Page([], False)
     assert [one.id for one in rooms.table.page(STAFF, numbers[0], 2)] == ["m2", "m0"]
     assert rooms.table.newest()[STAFF] == kept[-1].number
     joins = edits.set_members(STAFF, ["sip:new@ims.test"])
@@ -177,6 +180,26 @@ def test_a_node_changes_keeps_and_reads_in_order(durable: DurableStore) -> None:
     rooms.note(RoomEvent(STAFF, WALL, "joined", BOB, BOB))
     assert durable.flush()
     assert rooms.table.events(STAFF)[-1].act == "joined"
+
+
+def test_history_is_read_a_page_at_a_time(durable: DurableStore) -> None:
+    """However much there is, and however large: a page is bounded, and has one message at least."""
+    rooms = durable.storage.rooms
+    durable.call(lambda done: rooms.change(STAFF, edits.create(ROOM), done))
+    sizes = [1000] * 300 + [100_000] * 4 + [400_000]
+    for number, size in enumerate(sizes):
+        rooms.keep(replace(said(0), id=f"m{number}", body=bytes(size)), lambda _: None)
+    assert durable.flush()
+    pages = [durable.call(rooms.read, STAFF, 0, 303)]
+    while pages[-1].more:
+        pages.append(durable.call(rooms.read, STAFF, pages[-1].messages[-1].number, 0))
+    read = [one.id for page in pages for one in page.messages]
+    assert read == [f"m{number}" for number in range(2, 305)]
+    assert max(len(page.messages) for page in pages) <= 256
+    assert all(
+        sum(len(one.body) for one in page.messages) <= 256 * 1024 or len(page.messages) == 1
+        for page in pages
+    )
 
 
 def test_what_has_reached_a_member_never_goes_back(durable: DurableStore) -> None:

@@ -351,3 +351,20 @@ def test_copies_of_a_message_to_many_are_judged_one_by_one() -> None:
     screened.run()
     assert [row.message.recipient for row in world.store.rows.values()] == [CAROL]
     assert rules.SENDER_BLOCKED in world.ledger.rules()
+
+
+# --- invitations
+
+
+def test_whom_a_user_does_not_hear_from_cannot_invite_them() -> None:
+    scene = Screened()
+    assert scene.policies.turns_away(ALICE, BOB) == 0
+    scene.put(block=frozenset({"*@ims.test"}), allow=frozenset({CAROL}))
+    assert [scene.policies.turns_away(who, BOB) for who in (ALICE, CAROL, BOB)] == [480, 0, 0]
+    scene.put(strangers=Strangers.NOTHING)
+    assert scene.policies.turns_away(ALICE, BOB) == 480
+    scene.put(strangers=Strangers.ONE)
+    assert scene.policies.turns_away(ALICE, BOB) == 0
+    stern = Screened(DomainPolicy(block_answer=BlockAnswer.DECLINE))
+    stern.put(block=frozenset({ALICE}))
+    assert stern.policies.turns_away(ALICE, BOB) == 603

@@ -100,6 +100,29 @@ def test_who_is_cut_off_while_they_catch_up_gets_it_all_again(house: House) -> N
     assert house.enter("bob").texts == []
 
 
+def test_nothing_is_left_of_a_room_that_was_removed(house: House) -> None:
+    """Also where an answer, or a commit, comes behind it."""
+    house.change(edits.set_members(ROOM, [CAROL]))
+    house.change(edits.set_pager(ROOM, CAROL, True))
+    alice, bob = house.enter("alice"), house.enter("bob")
+    house.say(alice, b"one")
+    house.leave(bob)
+    kept = replace(house.store.messages[-1], number=2)
+    room = house.live.room
+    house.attendance.changed(room, None)
+    house.feeds.forget(ROOM)
+    house.returns.forget(ROOM)
+    house.attendance.outside(house.live, kept, house.time)
+    [(_, _, answered)] = house.sent
+    answered(200, "")
+    house.passes(3)
+    for part in (house.attendance, house.feeds, house.returns):
+        left = {name: kept for name, kept in vars(part).items() if isinstance(kept, dict | set)}
+        left.pop("_since", None)
+        left.pop("_rooms", None) if part is house.returns else None
+        assert not any(left.values()), left
+
+
 @pytest.mark.parametrize("why", ["hung up", "connection lost"])
 def test_who_leaves_while_on_hold_is_sent_what_waited(house: House, why: str) -> None:
     alice, bob = house.enter("alice"), house.enter("bob")
@@ -135,6 +158,17 @@ def test_who_hung_up_is_called_when_they_come_back_not_when_they_refresh(house: 
     house.returns.look(house.time)
     house.register(BOB)
     assert [who for who, _ in house.invited] == [BOB]
+
+
+def test_a_message_that_is_sent_again_is_said_once(house: House) -> None:
+    """RFC 3261 8.2.2.2: the same Call-ID, CSeq and From-tag, in another transaction."""
+    alice = house.enter("alice")
+    assert [house.knock(BOB, b"hi"), house.knock(BOB, b"hi")] == [200, 200]
+    house.passes(1)
+    assert house.knock(BOB, b"hi") == 200
+    assert alice.texts == [b"hi"]
+    assert house.knock(BOB, b"ho") == 200
+    assert alice.texts == [b"hi", b"ho"]
 
 
 def test_a_device_without_sessions_gets_messages_one_after_the_other(house: House) -> None:

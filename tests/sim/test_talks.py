@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from imsnode.msrp.talk import Talk
 from session_msrp.outbox import Outgoing
 from session_msrp.printing import print_request, print_response
 from tests.support.talk_world import ANSWER, OFFER, TalkWorld
@@ -76,10 +77,74 @@ def test_a_cancel_comes_before_the_answer(world: TalkWorld) -> None:
 
 
 def test_what_offers_no_session_is_refused(world: TalkWorld) -> None:
-    for body in (b"", OFFER.replace(b"m=message 7777", b"m=message 0"), b"no sdp"):
+    for body in (OFFER.replace(b"m=message 7777", b"m=message 0"), b"no sdp"):
         world.send("INVITE", body=body)
         assert world.answers[-1].status == 488
     assert not world.talks.all
+
+
+def test_the_2xx_has_the_offer_where_the_invite_has_none(world: TalkWorld) -> None:
+    """RFC 3261 13.2.1: the answer comes with the ACK."""
+    world.send("INVITE")
+    assert b"a=setup:actpass" in world.answers[0].body
+    world.send("ACK", body=ANSWER)
+    assert [data[:13] for data in world.link.sent] == [b"MSRP tid00001"], "the node connects"
+    tid = world.link.sent[0].split()[1]
+    own = b"msrp://192.0.2.1:2855/own1;tcp"
+    world.feed(print_response(tid, 200, own, PEER))
+    assert world.user.told == [("established",)]
+
+
+@pytest.mark.parametrize("answer", [b"", ANSWER.replace(b"m=message 7777", b"m=message 0")])
+def test_an_offer_without_an_answer_is_no_session(world: TalkWorld, answer: bytes) -> None:
+    world.send("INVITE")
+    world.send("ACK", body=answer)
+    assert world.methods() == ["BYE"]
+    assert not world.talks.all
+
+
+def test_every_offer_has_to_take_what_the_session_carries(world: TalkWorld) -> None:
+    def take(talk: Talk) -> None:
+        talk.needs = b"message/cpim"
+        talk.accept()
+
+    text = OFFER.replace(b"a=accept-types:*", b"a=accept-types:text/plain")
+    world.wanted = take
+    world.send("INVITE", body=text)
+    assert world.answers[-1].status == 488
+    world.send("INVITE", body=OFFER)
+    world.send("ACK")
+    world.send("INVITE", 2, body=text)
+    assert world.answers[-1].status == 488
+    world.send("INVITE", 3, body=OFFER)
+    assert world.answers[-1].status == 200
+
+
+def test_the_node_refreshes_where_it_is_asked_to(world: TalkWorld) -> None:
+    """RFC 4028 7.4 and 9: by an UPDATE at half of the time, until the peer is no more."""
+    timer = ((b"Session-Expires", b"100;refresher=uas"), (b"Supported", b"timer"))
+    world.send("INVITE", body=OFFER, lines=(*timer, (b"Allow", b"INVITE, UPDATE")))
+    assert world.answers[0].get("session-expires") == b"100;refresher=uas"
+    world.send("ACK")
+    world.feed(send(b"msrp://192.0.2.1:2855/own1;tcp", b"abcd0001", None))
+    world.network.run(51.0)
+    for status in (500, 200):
+        assert world.methods()[-1] == "UPDATE"
+        request = world.inbox[-1][0]
+        assert request.get("session-expires") == b"100;refresher=uac"
+        lines = [b"Session-Expires: 100;refresher=uac"] if status == 200 else []
+        world.answer(status, lines=lines)
+        world.network.run(30.0 if status == 500 else 52.0)
+    assert len(world.inbox) == 3, "once more half of the time behind the last"
+    world.answer(481)
+    world.network.run(1.0)
+    assert ended(world) == [(200, "the peer answers no more")]
+
+
+def test_who_takes_no_update_gets_no_timer_of_ours(world: TalkWorld) -> None:
+    timer = ((b"Session-Expires", b"100;refresher=uas"), (b"Supported", b"timer"))
+    world.send("INVITE", body=OFFER, lines=timer)
+    assert world.answers[0].get("session-expires") is None
 
 
 def test_a_session_timer(world: TalkWorld) -> None:

@@ -263,9 +263,14 @@ SDP_LINE = "Content-Type: application/sdp"
 
 
 def final(phone: Phone) -> Reply:
-    """Return the next final response, or request."""
+    """Return the next final response, or request; a challenge inside a dialog is answered."""
     while (message := phone.receive(WAIT_S)) is not None:
-        if message.method or message.status >= 200:
+        if message.status == 401:
+            asked = Reply(phone.sent)
+            if asked.method == "INVITE":
+                phone.send(within(asked, "ACK", message.get("to")))
+            phone.send(phone.with_credentials(asked.data, message))
+        elif message.method or message.status >= 200:
             return message
     raise AssertionError(f"{phone.user} heard nothing")
 

@@ -112,6 +112,8 @@ class Phone:
     # ------------------------------------------------------------------ octets
 
     def send(self, data: bytes) -> None:
+        if data[:4] not in (b"ACK ", b"SIP/"):
+            self.sent = data
         self.socket.sendall(data) if self.transport != "UDP" else self.socket.send(data)
 
     def receive(self, seconds: float = 3.0) -> Reply | None:

@@ -16,7 +16,7 @@ from pager.identity import MessageIds
 from pager.values import LedgerEntry
 from session_msrp.rooms.audit import RoomEvent
 from session_msrp.rooms.ports import Changed, Edit
-from session_msrp.rooms.values import Member, Role, Room, RoomMessage
+from session_msrp.rooms.values import Member, Page, Role, Room, RoomMessage
 from sip.bodies.cpim import parse_cpim
 from sip.flow import Flow
 from sip.forward import Target
@@ -58,10 +58,12 @@ class Store:
         self,
         room: str,
         after: int,
-        limit: int,
-        done: Callable[[Sequence[RoomMessage] | None], None],
+        newest: int,
+        done: Callable[[Page | None], None],
     ) -> None:
-        done([one for one in self.messages if one.number > after][-limit:])
+        """Give pages of three."""
+        found = [one for one in self.messages if one.number > after][-newest:]
+        done(Page(found[:3], len(found) > 3))
 
     def seen(self, marks: Mapping[tuple[str, str], int]) -> None:
         self.marks.update(marks)
@@ -112,7 +114,8 @@ class House:
         self.records = Records(self.store, self, lambda: WALL + self.time)
         ids = MessageIds("abcde")
         self.forbidden = b"no such word"
-        keeper = RoomKeeper(self.store, self, ids, self, self.records.call_of, self.judge)
+        keeper = RoomKeeper(self.store, self, ids, self, self.records.call_of, self.judge,
+                            lambda method, who, now: 0.0)  # fmt: skip
         self.world.switch._keeper = keeper
         self.stuck: set[str] = set()  # whose TCP confirms nothing
         self.attendance = Attendance(

@@ -77,8 +77,18 @@ class RoomPhone(MsrpClient):
         self.acknowledge(self.phone.cseq)
         return self.ok
 
-    def acknowledge(self, cseq: int) -> None:
-        self.phone.send(within(self.invite, "ACK", self.ok.get("to"), self.uri, [], cseq))
+    def acknowledge(self, cseq: int, body: bytes = b"") -> None:
+        self.phone.send(within(self.invite, "ACK", self.ok.get("to"), self.uri, [], cseq, body))
+
+    def join_by_its_offer(self) -> None:
+        """Come in without an offer: take that of the room."""
+        self.invite = invite(self.phone, self.target, b"")
+        self.ok = final(self.phone)
+        assert self.ok.status == 200, self.ok.data
+        self.uri = re.findall(r"<(.*)>", self.ok.get("contact"))[0]
+        self.acknowledge(self.phone.cseq, self.answer(self.ok.body))
+        self.open()
+        assert self.read()
 
     def join(self) -> RoomPhone:
         """Come in, and wait until what is said is heard."""
@@ -111,14 +121,13 @@ class RoomPhone(MsrpClient):
     def offer_again(self, more: bytes = b"") -> None:
         """Send a new offer, and go on as the answer says. Args: more: attributes."""
         self.phone.cseq += 1
-        number = self.phone.cseq
         body = self.offer() + more
         self.phone.send(
-            within(self.invite, "INVITE", self.ok.get("to"), self.uri, [], number, body)
+            within(self.invite, "INVITE", self.ok.get("to"), self.uri, [], self.phone.cseq, body)
         )
         again = final(self.phone)
         assert again.status == 200, again.data
-        self.acknowledge(number)
+        self.acknowledge(self.phone.cseq)
         before, kept = self.session, self.peer
         self.accept_answer(again.body)
         if self.peer is not None and kept is not None and self.peer.path == kept.path:

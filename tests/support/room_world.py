@@ -12,7 +12,8 @@ from session_msrp.limits import Limits
 from session_msrp.printing import print_request
 from session_msrp.reassembly import Message, Reassembly
 from session_msrp.rooms.live import LiveRoom, Participant, Visit, Wire
-from session_msrp.rooms.switch import Kept, Switch
+from session_msrp.rooms.repeats import Kept
+from session_msrp.rooms.switch import Switch
 from session_msrp.rooms.values import Access, Room, RoomMessage
 
 ROOM = "sip:tea@ims.test"
@@ -159,6 +160,7 @@ class RoomWorld:
         self.room = LiveRoom(Room(ROOM, access=Access.OPEN, history=history, **rules))  # type: ignore[arg-type]
         self.dropped: list[Visit] = []
         self.unread: set[Visit] = set()
+        self.pace: dict[str, int] = {}  # so many more of a method
         self.switch = Switch(LIMITS, self, self._tid, lambda uri: uri.aor, self._drop, self._hold)
         self.kept: list[RoomMessage] = []
         self.passed: list[RoomMessage] = []
@@ -183,6 +185,12 @@ class RoomWorld:
         return Device(self, name, next(self.numbers), **wire)
 
     # -- Keeper
+
+    def admits(self, sender: str, method: str) -> bool:
+        left = self.pace.get(method, 1)
+        if method in self.pace:
+            self.pace[method] = max(0, left - 1)
+        return left > 0
 
     def keep(self, room: LiveRoom, sender: str, nickname: str, body: bytes, done: Kept) -> str:
         message = RoomMessage(room.room.aor, 0, f"id{next(_ids)}", sender, nickname, 0.0, body)

@@ -125,8 +125,11 @@ class TalkWorld:
         if request.method == "ACK":
             self.talks.acknowledged(request)
         elif request.to_tag:
-            if not self.talks.request(request, flow, now):
+            talk = self.talks.find(request)
+            if talk is None:
                 self.node.endpoint.reply(request, flow, 481, now)
+            else:
+                talk.request(request, flow, now)
         else:
             taken = self.talks.take(
                 self.user, request, flow, "sip:bob@ims.test", "sip:alice@ims.test", Limits(), now
@@ -171,11 +174,12 @@ class TalkWorld:
         self.answer(487, server_tx)
 
     def answer(self, status: int, transaction: ServerTransaction | None = None,
-               body: bytes = b"", tag: bytes = b"phone") -> None:  # fmt: skip
+               body: bytes = b"", tag: bytes = b"phone",
+               lines: Iterable[bytes] = ()) -> None:  # fmt: skip
         """Answer the last request, or another one."""
         transaction = transaction or self.inbox[-1][1]
         assert transaction is not None
-        extra = [b"Contact: <sip:bob@198.51.100.2:5060>"]
+        extra = [b"Contact: <sip:bob@198.51.100.2:5060>", *lines]
         kind = b"application/sdp" if body else None
         data = build_response(transaction.request, status, None, extra, body, kind, tag)
         transaction.respond(data, status, self.network.now)

@@ -12,7 +12,7 @@ from session_msrp.printing import print_request
 from session_msrp.rooms.values import Access, Member, Role, Room
 from session_msrp.session import Delivered, Received
 from sip.bodies.xml import parse_xml
-from tests.support.msrp import final
+from tests.support.msrp import final, within
 from tests.support.phone import Phone, Reply
 from tests.support.room_phone import RoomPhone, provide
 from tests.support.room_world import cpim
@@ -128,6 +128,38 @@ def test_a_room_and_a_user_in_it_have_bounds(
                 assert more.call().status == 486
         for each in there:
             each.leave()
+
+
+def test_a_session_is_ended_by_its_party_alone(
+    node: RunningNode, phones: tuple[Phone, Phone, Phone]
+) -> None:
+    """The same address and the tags of a dialog prove nothing over UDP."""
+    alice, bob, _ = phones
+    with RoomPhone(alice, "tea") as one:
+        one.join()
+        number = alice.cseq + 1
+        bye = within(one.invite, "BYE", one.ok.get("to"), one.uri, [], number)
+        bob.send(bye)
+        assert bob.receive().status == 401
+        bob.send(bye)
+        assert final(bob).status == 403, "with bob's own credentials"
+        one.request("SUBSCRIBE", "Event: conference")
+        assert final(alice).status == 403
+        one.leave()
+
+
+def test_who_brings_no_offer_is_made_one(
+    node: RunningNode, phones: tuple[Phone, Phone, Phone]
+) -> None:
+    """RFC 3261 13.2.1: in the 2xx, and the ACK has the answer."""
+    alice, bob, _ = phones
+    with RoomPhone(alice, "tea") as one, RoomPhone(bob, "tea") as two:
+        two.join()
+        one.join_by_its_offer()
+        two.tell(b"welcome")
+        assert one.texts(1) == [b"welcome"]
+        one.leave()
+        two.leave()
 
 
 def roster(phone: Phone) -> tuple[str, dict[str, str]]:

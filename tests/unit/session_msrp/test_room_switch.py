@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from session_msrp.rooms.live import Participant, Wire
 from session_msrp.rooms.values import Member, Role
-from tests.support.room_world import ROOM, RoomWorld, aor, cpim
+from tests.support.room_world import LIMITS, ROOM, RoomWorld, aor, cpim
 
 TEXT = cpim(b"Hello guys", aor("alice"))
 
@@ -385,9 +386,97 @@ def test_who_has_no_session_can_say_something() -> None:
         aor("dave"),
         "D",
         body,
+        b"key",
         lambda kept, now: done.append(kept.number if kept else -1),
     )
     assert alice.bodies == [body]
     assert done == [1]
     assert world.passed[0].nickname == "D"
     assert (world.kept[0].room, world.kept[0].number) == (ROOM, 1)
+
+
+# --- what comes again, too often, or under a false name
+
+
+def test_a_message_that_comes_again_is_answered_and_said_once() -> None:
+    """From another connection too: its author got no answer over the first."""
+    world = RoomWorld(10, held=True)
+    alice, bob = world.enter("alice"), world.enter("bob")
+    [chunk] = alice.send(TEXT)
+    world.commit(0)
+    alice.say(chunk)
+    assert len(world.waiting) == 1
+    world.commit()
+    alice.leave()
+    again = world.enter("alice")
+    chunk = chunk.replace(alice.own, again.own).replace(alice.switch, again.switch)
+    again.say(chunk)
+    assert [alice.last, again.last, len(alice.answers)] == [200, 200, 2]
+    assert bob.bodies == [TEXT]
+    other = cpim(b"Hello guys!", aor("alice"))
+    again.say(chunk.replace(TEXT, other).replace(b"1-*/%d" % len(TEXT), b"1-*/%d" % len(other)))
+    world.commit()
+    assert bob.bodies == [TEXT, other], "the name alone says nothing"
+
+
+def test_in_chunks_it_is_given_up_at_those_who_have_it(world: RoomWorld) -> None:
+    alice, bob = world.enter("alice"), world.enter("bob")
+    for chunk in (chunks := alice.chunks(TEXT, 90)):
+        alice.say(chunk)
+    for chunk in chunks:
+        alice.say(chunk)
+    assert bob.bodies == [TEXT]
+    assert len(bob.aborted) == 1
+    assert alice.last == 200
+
+
+def test_what_could_not_be_kept_may_come_again() -> None:
+    world = RoomWorld(10)
+    alice, bob = world.enter("alice"), world.enter("bob")
+    world.broken = True
+    [chunk] = alice.send(TEXT)
+    world.broken = False
+    alice.say(chunk)
+    assert [status for _, status in alice.answers] == [408, 200]
+    assert bob.bodies == [TEXT]
+
+
+def test_who_sends_too_much_is_refused(world: RoomWorld) -> None:
+    alice, bob = world.enter("alice"), world.enter("bob", private=True)
+    world.pace = {"MESSAGE": 3, "NICKNAME": 1}
+    for body, size in ((TEXT, 0), (TEXT, 90), (cpim(b"psst", aor("alice"), aor("bob")), 0)):
+        alice.send(body, size)
+        assert alice.last == 200
+    for size in (0, 90):
+        alice.answers.clear()
+        alice.send(TEXT, size)
+        assert alice.answers[0][1] == 403
+    assert len(bob.got) == 3
+    assert [alice.nickname(b'"A"'), alice.nickname(b'"B"')] == [200, 403]
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        (b"Alice", 200),
+        (b'"Al"', 200),
+        (b"Bob", 403),
+        (b'"BOB@ims.test"', 403),
+        (b"Robert", 403),
+        (b"Carol B\\u00f6hm", 403),
+        (b"bobby", 200),
+    ],
+)
+def test_nobody_goes_by_the_name_of_another(world: RoomWorld, name: bytes, status: int) -> None:
+    alice, bob = world.enter("alice"), world.enter("bob")
+    world.room.enter(
+        Participant(aor("carol"), aor("carol"), frozenset(), "Carol B\u00f6hm"),
+        Wire(b"", b"", lambda octets: None),
+        LIMITS,
+    )
+    bob.nickname(b'"Robert"')
+    alice.send(TEXT.replace(b"From: <", b"From: " + name + b" <"))
+    assert alice.last == status
+    bob.leave()
+    alice.send(TEXT.replace(b"From: <", b"From: Robert <"))
+    assert alice.last == 200

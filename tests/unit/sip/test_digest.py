@@ -279,6 +279,20 @@ class TestNonceSource:
         assert source.check(nonce, b"other.test", WALL) == FOREIGN
         assert NonceSource(SECRET[::-1], 7).check(nonce, REALM, WALL) == FOREIGN
 
+    def test_bound_to_the_source(self) -> None:
+        """Whoever forges a source has no nonce that is good there."""
+        source = NonceSource(SECRET, 7)
+        nonces = [source.make(WALL, REALM, host) for host in ("192.0.2.1", "192.0.2.2", "")]
+        for nonce, host in zip(nonces, ("192.0.2.1", "192.0.2.2", ""), strict=True):
+            assert source.check(nonce, REALM, WALL, host) == FRESH
+            assert source.check(nonce, REALM, WALL, "192.0.2.3") == FOREIGN
+        assert source.check(nonces[0], REALM, WALL) == FOREIGN
+        for _ in range(8 * 600):
+            source.make(WALL, REALM, f"192.0.3.{_}")
+        assert source.check(nonces[0], REALM, WALL, "192.0.2.1") == FRESH, "worked out again"
+        net = source.make(WALL, REALM, "2001:db8::1")
+        assert source.check(net, REALM, WALL, "2001:db8::2") == FRESH, "a /64 is one source"
+
     def test_another_process_with_the_same_secret(self) -> None:
         one, two = NonceSource(SECRET, 1 << 40), NonceSource(SECRET, 1 << 20)
         two.make(WALL, REALM)

@@ -487,6 +487,14 @@ class TestReplayCases:
         message = scene.answered(digest_method="REGISTER")
         assert scene.refused(message).status == 407
 
+    def test_a_nonce_is_good_where_it_was_asked_for(self, scene: Scene) -> None:
+        """Over UDP anybody can write any source; whose address moved asks once more."""
+        challenge = scene.challenges()[0]
+        scene.flow = Flow("UDP", ("192.0.2.1", 5060), ("203.0.113.9", 5060))
+        assert stale(scene.refused(scene.answered(challenge)))
+        scene.flow = Flow("UDP", ("192.0.2.1", 5060), ("198.51.100.7", 40001))
+        assert principal(scene.check(scene.answered(challenge))), "another port is the same host"
+
     def test_nonce_cross_node(self, scene: Scene) -> None:
         other = NonceSource(SECRET, 1 << 10)
         foreign = Challenge("ims.test", other.make(WALL, b"ims.test"), MD5)
@@ -565,9 +573,8 @@ class TestThrottle:
         assert refusal.status == 503
         assert refusal.lines == (b"Retry-After: 61",)
         assert scene.refused(request()).status == 407, "a challenge is still given"
-        good = scene.answered()
         scene.flow = Flow("UDP", ("192.0.2.1", 5060), ("203.0.113.1", 5060))
-        assert principal(scene.check(good)), "another source is not locked out"
+        assert principal(scene.check(scene.answered())), "another source is not locked out"
         scene.flow = CLIENT
         scene.now += 61
         assert principal(scene.check(scene.answered()))

@@ -120,4 +120,4 @@ class TestUserLimiter:
 
     def test_other_methods_pass(self) -> None:
         limiter = UserLimiter(RateSettings(message=Rate(1, 1)))
-        assert all(limiter.allow("INVITE", "sip:a@b", 1.0) == 0.0 for _ in range(1000))
+        assert all(limiter.allow("BYE", "sip:a@b", 1.0) == 0.0 for _ in range(1000))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,10 +33,10 @@ class Store:
             raise
 
 
-def begun(filing: Filing) -> FileTaken:
+def begun(filing: Filing, file: FileOffer = FILE) -> FileTaken:
     """Have a file begin to come."""
     deferring: Any = SimpleNamespace(ended=lambda *_: None)
-    taken = FileTaken(deferring, filing, "sip:a@ims.test", "sip:b@ims.test", (), "why", FILE)
+    taken = FileTaken(deferring, filing, "sip:a@ims.test", "sip:b@ims.test", (), "why", file)
     talk: Any = SimpleNamespace(hang_up=lambda why: None, end=None, connection=None)
     taken.established(talk, 0.0)
     return taken
@@ -60,6 +61,21 @@ def test_of_two_that_break_off_the_last_is_waited_for() -> None:
         files[1].give_up()
         await asyncio.sleep(0)
         assert store.ended == 2
+
+    asyncio.run(scenario())
+
+
+def test_so_many_of_one_sender_are_waited_for() -> None:
+    async def scenario() -> None:
+        store: Any = Store()
+        filing = Filing(lambda: store, lambda token: token)
+        for number in range(11):
+            taken = begun(filing, replace(FILE, name=b"%d" % number))
+            await asyncio.sleep(0)
+            end(taken)
+        await asyncio.sleep(0)
+        assert len(filing._unfinished) == 8
+        assert store.ended == 3
 
     asyncio.run(scenario())
 
