@@ -43,6 +43,7 @@ from .registration import Registrar
 from .rooms.rooms import Rooms
 from .seal import Seal
 from .services import Services
+from .sms.bridge import SmsBridge
 from .storage import AorState, CdrSettings, Storage, StorageSettings, open_storage
 from .ways import Ways
 from .web import Web
@@ -98,6 +99,7 @@ class App:
                 self.sessions.start()
             self.edge.driver.start()
             self.peering.health.start()
+            self.sms.start()
         except BaseException:
             await self.stop()
             raise
@@ -220,6 +222,7 @@ class App:
             self.retry_after,
             self._learn_address,
         )
+        self.sms = SmsBridge(self)
         self.presence: Presence | None = Presence(self) if config.presence.enabled else None
         self.node.events = None if self.presence is None else self.presence.server
         files = settings_of.file_policy(config)
@@ -322,6 +325,8 @@ class App:
             self.rooms.stop()
         if self.sessions is not None:
             self.sessions.stop()
+        if hasattr(self, "sms"):
+            await self.sms.close()
         if hasattr(self, "messaging"):
             await self.messaging.close()
         if hasattr(self, "clock_watch"):

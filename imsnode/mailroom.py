@@ -147,10 +147,14 @@ class Mailroom:
 
 
 class Room:
-    """The mailbox of one service account. held: messages whose fate is being decided."""
+    """The mailbox of one service account. held: messages whose fate is being decided.
 
-    def __init__(self, mailroom: Mailroom, aor: str) -> None:
+    Args: who: stands for the handler in the ledger.
+    """
+
+    def __init__(self, mailroom: Mailroom, aor: str, who: str = "webhook") -> None:
         self.aor = aor
+        self._who = who
         self.news = asyncio.Event()
         self.held: set[int] = set()
         self.task: asyncio.Task[None] | None = None
@@ -241,12 +245,12 @@ class Room:
             status = await answered
             if 200 <= status < 300:
                 stats.taken += 1
-                await self._settle(one, "webhook", status, MarkState.ACCEPTED)
+                await self._settle(one, self._who, status, MarkState.ACCEPTED)
             elif status in _NEVER:
                 stats.given_up += 1
-                await self._settle(one, "webhook", status, MarkState.REFUSED)
+                await self._settle(one, self._who, status, MarkState.REFUSED)
             else:
-                self._note(one, "webhook", status, rules.TRY_AGAIN, rules.UNDECIDED, False)
+                self._note(one, self._who, status, rules.TRY_AGAIN, rules.UNDECIDED, False)
                 return self._longer(delay)
         finally:
             self.held.discard(one.seq)

@@ -95,6 +95,20 @@ class Events(Protocol):
         ...
 
 
+class Gateway(Protocol):
+    """Takes messages to phones that know no SIP (`imsnode.sms`)."""
+
+    def recipient_of(self, uri: Uri) -> str:
+        """Return the mailbox of the number in a URI, "" when it is not for the gateway."""
+        ...
+
+    def take(
+        self, request: Request, shown: Request, flow: Flow, sender: str, aor: str, now: float
+    ) -> None:
+        """Take a MESSAGE for the mailbox of a number."""
+        ...
+
+
 class NodeStats:
     """Counters of the gate, plain ints."""
 
@@ -176,6 +190,8 @@ class Node:
         self.sessions: Calls | None = None
         # Set while the node itself takes part in MSRP sessions.
         self.talks: Talks | None = None
+        # Set while message centres take messages to numbers.
+        self.gateway: Gateway | None = None
         # Set while some files may not be transferred.
         self.files: FileGate | None = None
         # Set while it takes sessions in the place of users.
@@ -261,6 +277,12 @@ class Node:
                 self._refuse(request, flow, outcome, now)
                 return
             shown = outcome
+        gateway = self.gateway
+        if gateway is not None and request.method == "MESSAGE" and principal is not None:
+            mailbox = gateway.recipient_of(uri)
+            if mailbox and self._may_relay(principal):
+                gateway.take(request, shown, flow, principal.aor, mailbox, now)
+                return
         if local:
             self._to_user(request, shown, flow, routed, uri, principal, now, wall)
         else:

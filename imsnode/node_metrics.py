@@ -10,6 +10,7 @@ from sip.reasons import REASONS
 from .metrics import Metrics
 from .peers.metrics import peer_metrics
 from .rooms.metrics import room_metrics
+from .sms.metrics import sms_metrics
 
 if TYPE_CHECKING:
     from .app import App
@@ -192,6 +193,7 @@ def node_metrics(metrics: Metrics, app: App) -> None:
         metrics.labelled("msrp_ended", "Sessions that ended.", "rule", lambda: sessions.calls.ended)
     room_metrics(metrics, app)
     peer_metrics(metrics, app.peering.interconnect)
+    sms_metrics(metrics, app.sms)
     layer = app.edge.endpoint.layer
     metrics.gauge("transactions_server", "Live server transactions.", lambda: layer.server_count)
     metrics.gauge("transactions_client", "Live client transactions.", lambda: layer.client_count)

@@ -2,7 +2,8 @@
 """The node as an intermediary of RFC 5438: it tells senders what they asked to hear, and routes
 and remembers what devices tell them.
 
-It never says that a message was delivered: only a device knows that (12.2). What it says has an
+It never says that a message was delivered: only a device knows that (12.2), or the network of
+another kind that serves it and says so. What it says has an
 identity that follows from the message and from what is said, and is stored before it is sent, so
 that the store recognises it if it is said again, after a crash as well.
 """
@@ -20,6 +21,7 @@ from sip.bodies.imdn import Notification, build_imdn, wrap_imdn
 from sip.bodies.imdn_request import (
     NAMESPACE,
     NEGATIVE_DELIVERY,
+    POSITIVE_DELIVERY,
     PROCESSING,
     Glance,
     glance,
@@ -259,6 +261,17 @@ class Receipts:
             return
         if gone.body:
             self._failed(gone.sender, gone.recipient, gone.head, gone.body)
+
+    def reported(self, sender: str, recipient: str, asked: bytes, delivered: bool) -> None:
+        """Tell the sender what a network behind this node says of a message, if asked to.
+
+        Args: asked: the CPIM message, its content aside.
+        """
+        notice = read_notice(MEDIA_TYPE, asked)
+        wanted = POSITIVE_DELIVERY if delivered else NEGATIVE_DELIVERY
+        if notice is not None and notice.asked & wanted:
+            says = ("delivery", "delivered" if delivered else "failed")
+            self._tell(sender, recipient, asked, says, self._clock.wall())
 
     def _unreached(self, sender: str, call_id: bytes, recipient: str) -> bool:
         """Gather with others that a copy reached nobody; False for what is no such copy."""

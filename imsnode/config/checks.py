@@ -29,6 +29,7 @@ def cross_check(settings: Settings) -> list[Problem]:
         *_files(settings),
         *_indirect(settings),
         *_peers(settings),
+        *_smsc(settings),
     ]
 
 
@@ -118,6 +119,7 @@ def _names(settings: Settings) -> Iterator[Problem]:
         ("domain", [entry.name for entry in settings.domain]),
         ("listener", [str(entry.address) for entry in settings.listener]),
         ("peer", [entry.name for entry in settings.peer]),
+        ("smsc", [entry.name for entry in settings.smsc]),
         ("route", [entry.domain for entry in settings.route]),
         ("rule", [entry.name for entry in settings.rule]),
         ("auth.algorithms", list(settings.auth.algorithms)),
@@ -183,6 +185,12 @@ def _peers(settings: Settings) -> Iterator[Problem]:
         for domain in set(peer.domains) & set(settings.domains):
             key, value = f"peer[{number}].domains", f'"{domain}"'
             yield Problem(key, value, "is served here", "remove it here or from domains")
+
+
+def _smsc(settings: Settings) -> Iterator[Problem]:
+    if settings.smsc and settings.pager.store == "off":
+        reason = "has messages for message centres lost where one is away"
+        yield Problem("pager.store", '"off"', reason, 'write "proxy" or "first"')
 
 
 def _files(settings: Settings) -> Iterator[Problem]:

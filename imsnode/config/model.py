@@ -19,6 +19,7 @@ from .peers import Peer, Route
 from .records import Cdr, History, Ledger, Log, Storage
 from .rooms import Rooms
 from .sessions import Msrp
+from .sms import Smsc
 from .table import Table, restart
 from .types import DomainName, ListenAddress, Listener
 from .websocket import WebSocket
@@ -72,4 +73,5 @@ class Settings(Table):
     listener: tuple[ListenerSettings, ...] = ()
     peer: tuple[Peer, ...] = ()
     route: tuple[Route, ...] = ()
+    smsc: tuple[Smsc, ...] = ()
     rule: tuple[Rule, ...] = ()

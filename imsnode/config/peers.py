@@ -24,15 +24,15 @@ from .types import (
     parse_next_hop,
 )
 
-__all__ = ["Peer", "Route", "parse_domain_range", "parse_number_range", "unfinished"]
+__all__ = ["NumberRange", "Peer", "Route", "parse_domain_range", "parse_number_range", "unfinished"]
 
 _NUMBER = re.compile(r"\+[0-9]{1,15}")
 
 
 def parse_number_range(value: object) -> str:
-    """Read the first digits of numbers, as "+49" or "+49 30"; visual separators are left out."""
+    """Read the first digits of numbers, as "+49" or "+49 30", or "+" for all."""
     text = re.sub(r"[-.() ]", "", str(value))
-    if not _NUMBER.fullmatch(text):
+    if text != "+" and not _NUMBER.fullmatch(text):
         raise ValueError('is not the beginning of global numbers: write "+49" or "+4930"')
     return text
 

@@ -96,6 +96,7 @@ class Plane:
         configure(config.log.level, config.log.format, lines_per_source=config.limits.log_lines)
         app.ways.configure(ways)
         app.node.held.most = config.interconnect.waiting
+        app.sms.configure(config)
         app.admission.authenticator.configure(auth)
         # These forget what they have counted: not for a change of something else.
         if rates != settings_of.rates(old):

@@ -54,7 +54,7 @@ class Ranges:
 
     def of_number(self, number: str) -> Sequence[Partner]:
         """Return who takes a number that is written with + and country."""
-        for length in range(min(self._longest, len(number)), 1, -1):
+        for length in range(min(self._longest, len(number)), 0, -1):
             found = self._numbers.get(number[:length])
             if found is not None:
                 return found

@@ -39,6 +39,7 @@ from .reports import Report, Reports, make_report
 from .requests import Claim, Claimed
 from .rooms import Rooms, RoomTable
 from .services import ServiceAccount, ServiceAccounts
+from .sms import Part, Sent, ShortMessages
 from .states import DeviceState, MessageState, State, message_states, state_of
 from .store import Storage, StorageSettings, open_storage
 from .story import Fate, Story, find_story
@@ -75,6 +76,7 @@ __all__ = [
     "MessageState",
     "Outcome",
     "Page",
+    "Part",
     "Query",
     "Report",
     "Reports",
@@ -82,8 +84,10 @@ __all__ = [
     "Rooms",
     "SchemaOutdated",
     "SchemaTooNew",
+    "Sent",
     "ServiceAccount",
     "ServiceAccounts",
+    "ShortMessages",
     "State",
     "Storage",
     "StorageError",

@@ -63,6 +63,8 @@ __all__ = [
     "room_member",
     "room_message",
     "service",
+    "sms_part",
+    "sms_sent",
     "spam_report",
     "subscription_journal",
     "user_policy",
@@ -84,6 +86,7 @@ KNOWN_REVISIONS = (
     "0012",
     "0013",
     "0014",
+    "0015",
 )
 REVISION = KNOWN_REVISIONS[-1]
 
@@ -321,6 +324,40 @@ peer = Table(
     metadata,
     Column("name", _Exact, primary_key=True),
     Column("settings", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Parts of messages of a message centre that are not complete. septets: one to an octet.
+sms_part = Table(
+    "sms_part",
+    metadata,
+    Column("source", _Exact, primary_key=True),
+    Column("destination", _Exact, primary_key=True),
+    Column("reference", Integer, primary_key=True, autoincrement=False),
+    Column("total", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("coding", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Column("at", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Short messages that a message centre took, until it says what became of them. number: the part,
+# of total. asked: the head of a CPIM message whose sender wants to know, without its content.
+sms_sent = Table(
+    "sms_sent",
+    metadata,
+    Column("smsc", _Exact, primary_key=True),
+    Column("id", _Exact, primary_key=True),
+    Column("message_id", _Exact, nullable=False),
+    Column("sender", _Exact, nullable=False),
+    Column("recipient", _Exact, nullable=False),
+    Column("call_id", LargeBinary, nullable=False),
+    Column("asked", LargeBinary, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("at", Double, nullable=False),
+    Index("sms_sent_at", "at"),
+    Index("sms_sent_message", "message_id"),
     sqlite_with_rowid=False,
 )
 

@@ -36,6 +36,7 @@ from .rooms import Rooms
 from .schema import message
 from .services import ServiceAccounts
 from .settling import Forgetting
+from .sms import ShortMessages
 from .stats import StorageStats
 from .subscriptions import Subscriptions
 from .tallies import Tallies
@@ -103,6 +104,7 @@ class Storage:
         self.locations = Locations(database, bindings, self.submit)
         self.tokens = Tokens(database)
         self.peers = StoredPeers(database)
+        self.short_messages = ShortMessages(database)
         self.services = ServiceAccounts(database)
         self.requests = Requests(dialect, self.submit)
         self._requests = RequestRetention(wall, settings.duplicate_memory_s)

@@ -22,9 +22,10 @@ PACKAGES = {
     "postgres": "Debian's postgresql",
     "sipp": "Debian's sip-tester",
     "sipsak": "Debian's sipsak",
+    "smpp34": "the extra `test`",
     "tshark": "Debian's tshark",
 }
-_MODULES = ("aiosip", "pjsua2")
+_MODULES = ("aiosip", "pjsua2", "smpp34")
 #: The script of a page with JsSIP in it.
 JSSIP = Path(__file__).parents[2] / ".venv" / "npm" / "page.js"
 
