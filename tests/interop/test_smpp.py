@@ -43,7 +43,7 @@ async def test_texts_and_receipts_both_ways(tmp_path: Path) -> None:
 
 
 async def _out(server: smpp34.Server, esme: smpp34.Esme, alice: Phone) -> None:
-    text = "ñandú €" * 40
+    text = "ñandù €" * 40
     sent = await asyncio.to_thread(alice.message, f"sip:{FAR}@ims.test", text.encode())
     assert sent.status == 202
     submitted = await server.next()
