@@ -53,6 +53,7 @@ class Admission:
             # RFC 3261 17.1.2.2: so long a client repeats what it sent before we came up.
             resends_until=now + TimerConfig(t1=config.timers.t1).transaction,
         )
+        self.authenticator.admitted = frozenset(config.interconnect.admit)
 
     def is_user(self, aor: str) -> bool:
         """Tell whether this is an account of ours that is not switched off."""

@@ -98,6 +98,7 @@ class App:
             if self.sessions is not None:
                 self.sessions.start()
             self.edge.driver.start()
+            self.edge.watch_certificates()
             self.peering.health.start()
             self.sms.start()
         except BaseException:
@@ -338,7 +339,7 @@ class App:
         if self.sessions is not None:
             await self.sessions.close()
         if hasattr(self, "edge"):
-            await self.edge.driver.close(0.5)
+            await self.edge.close(0.5)
         await self.loop.run_in_executor(None, self.storage.close, 1.5)
         # The last completions were queued before the writer ended.
         await asyncio.sleep(0)

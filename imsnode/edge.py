@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import logging
 import os
 import secrets
 from collections.abc import Sequence
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 
@@ -26,16 +28,17 @@ from sip.tokens import FlowTokens
 
 from . import settings as settings_of
 from .addresses import listens_on_loopback, own_addresses
+from .certificates import Certificates, Contexts
 from .config import Config
 from .identity import LocalNames
 from .resolver import Resolver
-from .tls import client_context, self_signed, server_context
 
 __all__ = ["Edge", "node_secret"]
 
 log = logging.getLogger(__name__)
 
 OWN_ADDRESSES = 1024  # of one machine
+DAY_S = 86_400.0
 FAULT_LINES = 20  # tracebacks a minute; the counter goes on
 
 
@@ -51,6 +54,8 @@ class Edge:
 
     def __init__(self, config: Config, loop: asyncio.AbstractEventLoop, ids: IdSource) -> None:
         self._config = config
+        self._loop = loop
+        self._watch: asyncio.TimerHandle | None = None
         self._ids = ids
         self.faults = 0
         self._fault_window = 0.0
@@ -62,7 +67,6 @@ class Edge:
             streams=settings_of.stream_limits(config),
             udp=UdpOptions(),
             limits=self.limits,
-            client_tls=client_context(),
             advertise=config.network.advertise or "",
         )
         self.bound = self._listen()
@@ -133,25 +137,54 @@ class Edge:
     def _listen(self) -> list[Bound]:
         """Bind every SIP listener; nothing is read before `Driver.start`."""
         bound = []
-        context = None
         for listener in self._config.listen:
             if listener.transport == "UDP":
                 bound.append(self.driver.add_udp(listener.host, listener.port))
             elif listener.transport == "TCP":
                 bound.append(self.driver.add_tcp(listener.host, listener.port))
             else:
-                if context is None:
-                    context = server_context(*self.certificate())
+                self.driver.trust(self.certificates.contexts.sip)
+                context = self.certificates.listener(str(listener))
                 bound.append(self.driver.add_tls(listener.host, listener.port, context))
         return bound
 
-    def certificate(self) -> tuple[Path, Path]:
-        """Return the certificate of TLS listeners and its key; made when none is configured."""
-        config = self._config
-        if config.certificate is not None:
-            return config.certificate
-        files = self_signed(config.tls_directory, config.domains)
-        return files.cert, files.key
+    @cached_property
+    def certificates(self) -> Certificates:
+        """The certificates of TLS listeners and connections; made by the first who needs them."""
+        return Certificates(Contexts(settings_of.tls_settings(self._config)))
+
+    def certificate_ends(self) -> dict[str, float]:
+        """Return when the certificates in use end, in Unix time, by domain ("" the general one)."""
+        return self.certificates.ends() if "certificates" in self.__dict__ else {}
+
+    def watch_certificates(self) -> None:
+        """Say it while a certificate in use is about to end; looks again every day."""
+        if "certificates" in self.__dict__:
+            self.certificates.warn(dt.datetime.now(dt.UTC))
+        self._watch = self._loop.call_later(DAY_S, self.watch_certificates)
+
+    async def close(self, drain_s: float) -> None:
+        """Close the listeners, then what is connected."""
+        if self._watch is not None:
+            self._watch.cancel()
+        await self.driver.close(drain_s)
+
+    def contexts_of(self, config: Config) -> Contexts | None:
+        """Read the certificates of a configuration anew; None while nobody has used any.
+
+        Raises: TlsConfigError.
+        """
+        if "certificates" not in self.__dict__:
+            return None
+        return Contexts(settings_of.tls_settings(config))
+
+    def configure(self, config: Config, contexts: Contexts | None) -> None:
+        """Take a new configuration; connections that stand keep the certificates they have."""
+        self._config = config
+        if contexts is not None:
+            self.certificates.use(contexts)
+            self.certificates.warn(dt.datetime.now(dt.UTC))
+            self.driver.trust(contexts.sip)
 
     def tap(self, tap: object) -> None:
         """Show a trace what passes from now on; None: nothing."""

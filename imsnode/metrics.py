@@ -175,6 +175,7 @@ def driver_metrics(metrics: Metrics, driver: Driver) -> None:
             "connect_failed": "Connections that could not be opened.",
             "connects": "Connections this node tried to open.",
             "faults": "Exceptions caught at the edge.",
+            "misnamed": "TLS connections whose certificate names somebody else.",
             "pings": "Keep-alives answered.",
             "udp_errors": "ICMP errors read.",
             "udp_wakeups": "Times the loop was woken for datagrams.",

@@ -35,6 +35,7 @@ AUTH = {
     "challenged": "Challenges sent.",
     "accepted": "Requests accepted with digest.",
     "asserted": "Requests accepted from trusted peers.",
+    "certified": "Requests accepted from servers that proved their domain.",
     "failed": "Wrong credentials.",
     "stale": "Nonces that were too old or used twice.",
     "malformed": "Credentials that do not parse.",
@@ -150,6 +151,28 @@ def node_metrics(metrics: Metrics, app: App) -> None:
         "content_rule_failures",
         "Messages a content rule could not judge.",
         lambda: app.messaging.policies.content.failed,
+    )
+    metrics.labelled(
+        "tls_certificate_ends_seconds",
+        'When a certificate ends, in Unix time; "" is the one for whoever names no other domain.',
+        "domain",
+        app.edge.certificate_ends,
+        kind="gauge",
+    )
+    resolver, ways = app.edge.resolver, app.ways
+    metrics.labelled(
+        "dns_questions",
+        "Questions to DNS: put to a server, answered by none, answered from memory.",
+        "outcome",
+        lambda: {
+            "asked": resolver.asked, "silent": resolver.silent, "remembered": resolver.remembered
+        },
+    )  # fmt: skip
+    metrics.gauge("dns_waiting", "Requests that wait for DNS.", lambda: len(app.node.held))
+    metrics.gauge(
+        "servers_resting",
+        "Servers of other domains that failed and are tried last.",
+        lambda: len(ways.quarantine),
     )
     metrics.stats("auth", app.admission.authenticator.stats, AUTH)
     metrics.stats("gate", app.node.stats, GATE)

@@ -70,9 +70,6 @@ class Resolver:
         #: Counters: questions put to servers, those without any answer, answers from memory.
         self.asked = self.silent = self.remembered = 0
 
-    def __len__(self) -> int:
-        return len(self._answers)
-
     # -- what others ask -------------------------------------------------------------------------
 
     async def addresses(self, name: str) -> list[str]:

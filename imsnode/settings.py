@@ -27,6 +27,7 @@ from sip.limits import Limits
 from sip.proxy import ProxyConfig
 from sip.registrar import RegistrarLimits
 
+from .certificates import TlsSettings
 from .config import Config, ConfigError, Problem
 from .config.messages import Policy as PolicyTable
 from .config.others import Domain
@@ -48,11 +49,33 @@ from .registration import Words
 from .rooms.bounds import FactorySettings, RoomLimits
 from .screening import ContentRules, RuleError, RuleSettings, load_rules
 from .screening.policies import PolicySettings
+from .tls import CertificateFiles, self_signed
 from .ways import WaySettings
 from .webhook import Policy
 
 _T = TypeVar("_T")
 _FORM_BYTES = 256 * 1024  # a file comes with a small picture of it and the words of a form
+
+
+def tls_settings(config: Config) -> TlsSettings:
+    """Which certificates are shown and asked for; a self-made one is made where there is none."""
+    own = None if config.certificate is None else CertificateFiles(*config.certificate)
+    return TlsSettings(
+        files=own or self_signed(config.tls_directory, config.domains),
+        # Nobody vouches for one that is self-made, and a server may mind that more than none.
+        shown=own,
+        domains={
+            name: CertificateFiles(*files, f'domain "{name}"')
+            for name, files in config.domain_certificates.items()
+        },
+        authorities=config.tls_authorities,
+        ask=config.tls.client_certificates,
+        asks={
+            str(listener.address): listener.client_certificates
+            for listener in config.listener
+            if listener.client_certificates is not None
+        },
+    )
 
 
 def sip_limits(config: Config) -> Limits:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import ipaddress
 import os
 import ssl
@@ -20,8 +21,10 @@ __all__ = [
     "CertificateFiles",
     "TlsConfigError",
     "client_context",
+    "fingerprint_of",
     "self_signed",
     "server_context",
+    "trust",
 ]
 
 _LIFETIME = dt.timedelta(days=365)
@@ -42,53 +45,88 @@ class TlsConfigError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CertificateFiles:
-    """A certificate and its key, both PEM."""
+    """A certificate and its key, both PEM; table: where the configuration names them."""
 
     cert: Path
     key: Path
+    table: str = "tls"
 
 
-def server_context(cert: Path, key: Path) -> ssl.SSLContext:
+def server_context(files: CertificateFiles) -> ssl.SSLContext:
     """Return the context of a listener: TLS 1.2 or later, no compression, no renegotiation.
 
     Raises: TlsConfigError when a file is missing, does not fit, or everybody may read the key.
     Spec: RFC 3261 26.3.1.
     """
-    for setting, path in (("tls.certificate", cert), ("tls.key", key)):
-        if not path.is_file():
-            raise TlsConfigError(setting, path, "no such file")
-    if key.stat().st_mode & 0o007:
-        raise TlsConfigError("tls.key", key, "other users may read it; set its mode to 0600")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _harden(context)
-    try:
-        context.load_cert_chain(cert, key)
-    except PermissionError as error:
-        raise TlsConfigError("tls.key", key, "not readable") from error
-    except (ssl.SSLError, OSError) as error:
-        raise TlsConfigError("tls.certificate", cert, "certificate and key do not fit") from error
+    _show(context, files)
     return context
 
 
-def client_context(ca: Path | None = None) -> ssl.SSLContext:
+def client_context(
+    authorities: Path | None = None, files: CertificateFiles | None = None
+) -> ssl.SSLContext:
     """Return the context for connections we open; the peer's certificate is always checked.
 
-    Args:   ca: certificates to trust beside the system's own.
-    Spec: RFC 5922 7 (the certificate must name whom we wanted to reach).
+    Args:   authorities: as in `trust`. files: our own certificate, for servers that ask for one.
+    Raises: TlsConfigError.
     """
-    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     _harden(context)
-    if ca is not None:
-        try:
-            context.load_verify_locations(ca)
-        except (ssl.SSLError, OSError) as error:
-            raise TlsConfigError("tls.certificate", ca, "no usable certificate") from error
+    trust(context, authorities)
+    if files is not None:
+        _show(context, files)
     return context
+
+
+def trust(context: ssl.SSLContext, authorities: Path | None) -> None:
+    """Believe these certificates, in a PEM file, or without one those that the system believes.
+
+    Raises: TlsConfigError.
+    """
+    if authorities is None:
+        context.load_default_certs()
+        return
+    try:
+        context.load_verify_locations(authorities)
+    except (ssl.SSLError, OSError) as error:
+        raise TlsConfigError("tls.authorities", authorities, "no usable certificate") from error
 
 
 def _harden(context: ssl.SSLContext) -> None:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Of TLS 1.2 what keeps past traffic secret when the key is lost, and authenticates in one go.
+    context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+
+
+def _show(context: ssl.SSLContext, files: CertificateFiles) -> None:
+    """Have a context show a certificate."""
+    certificate, key = f"{files.table}.certificate", f"{files.table}.key"
+    for setting, path in ((certificate, files.cert), (key, files.key)):
+        if not path.is_file():
+            raise TlsConfigError(setting, path, "no such file")
+    if files.key.stat().st_mode & 0o007:
+        raise TlsConfigError(key, files.key, "other users may read it; set its mode to 0600")
+    try:
+        context.load_cert_chain(files.cert, files.key)
+    except PermissionError as error:
+        raise TlsConfigError(key, files.key, "not readable") from error
+    except (ssl.SSLError, OSError) as error:
+        problem = "certificate and key do not fit"
+        raise TlsConfigError(certificate, files.cert, problem) from error
+
+
+def fingerprint_of(certificate: str) -> bytes:
+    """Return the a=fingerprint of a PEM certificate, the first where there are several.
+
+    Spec: RFC 8122 5.
+    """
+    end = "-----END CERTIFICATE-----"
+    first = certificate[certificate.index("-----BEGIN CERTIFICATE-----") :].partition(end)[0] + end
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(first)).hexdigest().upper()
+    return b"SHA-256 " + ":".join(digest[at : at + 2] for at in range(0, 64, 2)).encode()
 
 
 def self_signed(

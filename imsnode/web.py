@@ -39,7 +39,6 @@ from .identity.tokens import TokenTable
 from .metrics import Metrics, driver_metrics, websocket_metrics
 from .oversize import Oversize, OversizeSettings
 from .rooms.desk import RoomsDesk
-from .tls import server_context
 from .trace import TraceHub
 
 if TYPE_CHECKING:
@@ -115,7 +114,7 @@ class Web:
                 port=config.http.tls_listen.port,
                 setting="http.tls_listen",
                 limits=limits,
-                tls=server_context(*app.edge.certificate()),
+                tls=app.edge.certificates.open_listener(),
                 websockets=self.websockets,
             )
         self.metrics.labelled(

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import Problem
@@ -38,11 +39,16 @@ def missing_files(config: Config) -> list[Problem]:
 
     The node needs them when it starts; commands work without, so that loading does not ask.
     """
-    if config.certificate is None:
-        return []
+    wanted: list[tuple[str, Path]] = []
+    if config.certificate is not None:
+        wanted += zip(("tls.certificate", "tls.key"), config.certificate, strict=True)
+    if config.tls_authorities is not None:
+        wanted.append(("tls.authorities", config.tls_authorities))
+    for name, files in config.domain_certificates.items():
+        wanted += zip((f'domain "{name}".certificate', f'domain "{name}".key'), files, strict=True)
     return [
-        Problem(key, f'"{path}"', "is not there", "correct the path or remove both from [tls]")
-        for key, path in zip(("tls.certificate", "tls.key"), config.certificate, strict=True)
+        Problem(key, f'"{path}"', "is not there", "correct the path or remove the setting")
+        for key, path in wanted
         if not path.is_file()
     ]
 
@@ -194,10 +200,12 @@ def _smsc(settings: Settings) -> Iterator[Problem]:
 
 
 def _files(settings: Settings) -> Iterator[Problem]:
-    tls = settings.tls
-    if (tls.certificate is None) != (tls.key is None):
-        missing = "tls.key" if tls.key is None else "tls.certificate"
-        yield Problem(missing, "", "is not set, but its counterpart is", "set both or neither")
+    pairs = [("tls", settings.tls.certificate, settings.tls.key)]
+    pairs += [(f"domain[{n}]", d.certificate, d.key) for n, d in enumerate(settings.domain)]
+    for table, certificate, key in pairs:
+        if (certificate is None) != (key is None):
+            missing = f"{table}.key" if key is None else f"{table}.certificate"
+            yield Problem(missing, "", "is not set, but its counterpart is", "set both or neither")
     url = settings.storage.url
     if not url.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
         remedy = "use sqlite:///FILE or postgresql://USER@HOST/NAME"

@@ -87,6 +87,20 @@ class Config(Settings):
         return self.directory / self.tls.certificate, self.directory / self.tls.key
 
     @property
+    def domain_certificates(self) -> dict[str, tuple[Path, Path]]:
+        """Certificate and key of the domains that have their own, absolute."""
+        return {
+            entry.name: (self.directory / entry.certificate, self.directory / entry.key)
+            for entry in self.domain
+            if entry.certificate is not None and entry.key is not None
+        }
+
+    @property
+    def tls_authorities(self) -> Path | None:
+        """The file with who vouches for others, absolute."""
+        return None if self.tls.authorities is None else self.directory / self.tls.authorities
+
+    @property
     def tls_directory(self) -> Path:
         """The folder where a self-made certificate is kept."""
         return self.directory / "tls"
@@ -110,7 +124,7 @@ class Config(Settings):
 
     def listener_algorithms(self) -> dict[Listener, tuple[str, ...]]:
         """Digest algorithms of the listeners that differ from the rest."""
-        return {entry.address: entry.algorithms for entry in self.listener}
+        return {entry.address: entry.algorithms for entry in self.listener if entry.algorithms}
 
 
 class _Environment(EnvSettingsSource):

@@ -6,22 +6,35 @@ from __future__ import annotations
 from ipaddress import ip_network
 
 from .table import DAY, HOUR, KIB, MINUTE, Table, live, restart
-from .types import HostName, HttpAddress, Network, Octets, OptionalPath, Seconds
+from .types import Asks, HostName, HttpAddress, Network, Octets, OptionalPath, Seconds
 
 __all__ = ["Limits", "NetworkPolicy", "Timers", "Tls"]
 
 
 class Tls(Table):
-    """The certificate of the TLS listeners, HTTP's and MSRP's among them."""
+    """Certificates: of the TLS listeners, HTTP's and MSRP's among them, and of other servers.
 
-    certificate: OptionalPath = restart(
+    A reload reads the files anew, also where the settings are the same.
+    """
+
+    certificate: OptionalPath = live(
         None,
         "PEM file with the certificate and its chain, relative to the configuration file. Without "
         "one, TLS listeners use a self-made certificate kept in the folder tls beside that file.",
     )
-    key: OptionalPath = restart(
+    key: OptionalPath = live(
         None,
         "PEM file with the private key of the certificate, relative to the configuration file.",
+    )
+    authorities: OptionalPath = live(
+        None,
+        "PEM file with the certificates of those who vouch for other servers and for clients; "
+        "without it whom the system trusts.",
+    )
+    client_certificates: Asks = live(
+        "none",
+        "Whether SIP listeners ask for the certificate of who connects: none, ask (it may have "
+        "none, but not a bad one), require. It proves for whose domain a server speaks.",
     )
 
 

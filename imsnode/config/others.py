@@ -8,10 +8,12 @@ from .messages import BlockAnswer, Large, StoreMode, Strangers
 from .table import KIB, Table, live
 from .types import (
     Algorithm,
+    Asks,
     DomainName,
     ListenAddress,
     MediaType,
     Octets,
+    OptionalPath,
     Retention,
     RuleName,
 )
@@ -27,6 +29,10 @@ class Domain(Table):
     algorithms: tuple[Algorithm, ...] | None = live(
         None, "As auth.algorithms, for users of this domain.", min_length=1
     )
+    certificate: OptionalPath = live(
+        None, "As tls.certificate, for TLS clients that name this domain (SNI)."
+    )
+    key: OptionalPath = live(None, "As tls.key, for the domain's own certificate.")
     history: Retention | None = live(None, "As history.retention, for users of this domain.")
     carbons: bool | None = live(None, "As history.carbons, for users of this domain.")
     large: Large | None = live(None, "As pager.large, for senders of this domain.")
@@ -54,6 +60,9 @@ class ListenerSettings(Table):
     """What one listener does differently from the rest."""
 
     address: ListenAddress = live(..., "The listener as written in `listen`.")
-    algorithms: tuple[Algorithm, ...] = live(
-        ..., "As auth.algorithms, for requests that arrive here.", min_length=1
+    algorithms: tuple[Algorithm, ...] | None = live(
+        None, "As auth.algorithms, for requests that arrive here.", min_length=1
+    )
+    client_certificates: Asks | None = live(
+        None, "As tls.client_certificates, for those who connect here."
     )

@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 __all__ = [
     "Algorithm",
+    "Asks",
     "DomainName",
     "DomainPattern",
     "EventName",
@@ -64,6 +65,7 @@ __all__ = [
 ]
 
 Algorithm = Literal["MD5", "SHA-256", "SHA-512-256"]
+Asks = Literal["none", "ask", "require"]
 
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZE_UNITS = {"": 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}

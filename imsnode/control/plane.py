@@ -58,7 +58,8 @@ class Plane:
         try:
             new = load(self.app.config.path)
             rules = settings_of.content_rules(new)
-        except ConfigError as error:
+            contexts = self.app.edge.contexts_of(new)
+        except (ConfigError, TlsConfigError) as error:
             raise ControlRefused(str(error)) from error
         # What can fail comes first.
         try:
@@ -69,6 +70,7 @@ class Plane:
         applied = [change.key for change in changes(self.app.config, new) if change.live]
         if applied:
             self._apply(new)
+        self.app.edge.configure(new, contexts)  # files may have changed under the same name
         self.app.messaging.policies.content = rules  # what they read from files may have changed
         # What needs a restart differs from what the process began with, not from the last reload.
         since_start = changes(self.started_with, new)
@@ -98,6 +100,7 @@ class Plane:
         app.node.held.most = config.interconnect.waiting
         app.sms.configure(config)
         app.admission.authenticator.configure(auth)
+        app.admission.authenticator.admitted = frozenset(config.interconnect.admit)
         # These forget what they have counted: not for a change of something else.
         if rates != settings_of.rates(old):
             app.admission.users.configure(rates)

@@ -21,7 +21,7 @@ from .throttle cimport FailureThrottle
 
 
 cdef class AuthStats:
-    cdef public long long accepted, asserted, challenged, dropped, failed, forbidden, malformed
+    cdef public long long accepted, asserted, certified, challenged, dropped, failed, forbidden, malformed
     cdef public long long stale, throttled
 
 
@@ -30,6 +30,7 @@ cdef class Authenticator:
     cdef public LocalNames names
     cdef public NonceSource nonces
     cdef public PeerTable peers
+    cdef public frozenset admitted
     cdef public object settings
     cdef public SourceLimiter sources
     cdef public AuthStats stats

@@ -37,12 +37,13 @@ _ONCE = 0xFFFFFFFF
 class AuthStats:
     """Counters since the start."""
 
-    __slots__ = ("accepted", "asserted", "challenged", "dropped", "failed", "forbidden",
-                 "malformed", "stale", "throttled")  # fmt: skip
+    __slots__ = ("accepted", "asserted", "certified", "challenged", "dropped", "failed",
+                 "forbidden", "malformed", "stale", "throttled")  # fmt: skip
 
     def __init__(self) -> None:
         self.accepted = 0
         self.asserted = 0
+        self.certified = 0
         self.challenged = 0
         self.dropped = 0
         self.failed = 0
@@ -58,7 +59,8 @@ class Authenticator:
     secret: 16 or more random octets, the same in every run. nonce_start: 64 random bits, fresh in
     every run. resends_until: monotonic seconds until which a MESSAGE may carry a nonce of the run
     before this one.
-    listeners: our own (host, port); a set is looked at on every call.
+    listeners: our own (host, port); a set is looked at on every call. admitted: domains whose
+    certificate stands for the digest of their users, "*" for all.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Authenticator:
         self._offers = Offers(self.settings, directory, names, self._realms, self.nonces)
         self._presented = Presented(self._realms)
         self._nobody = _dummy_account(secret)
+        self.admitted: frozenset[str] = frozenset()
         self._resends_until = resends_until
         self._resends: set[tuple[bytes, int]] = set()
 
@@ -121,6 +124,11 @@ class Authenticator:
             principal.how = "asserted"
             principal.peer = peer.name
             return principal
+        if flow.names and not served_here:
+            proven = self._proven_identity(request, flow)
+            if proven:
+                self.stats.certified += 1
+                return Principal(proven, "certified")
         if method == "OPTIONS" and served_here:
             return None if self._admit(flow, now) else DROP
         status = challenge_status(method, served_here)
@@ -307,6 +315,19 @@ class Authenticator:
         if not port.isdigit() or len(port) > 5 or b":" not in host:
             return False
         return (host.decode("ascii", "replace"), int(port)) in self._listeners
+
+    def _proven_identity(self, request: Request, flow: Flow) -> str:
+        """Return who sent a request of a server that proves to be its domain's (RFC 5922 7.4).
+
+        "" when it speaks for anybody else, for users of ours, or for a domain that is not admitted.
+        """
+        uri = request.from_uri
+        host = uri.host
+        if not uri.is_sip or not uri.user or host not in flow.names or self.names.is_local(host):
+            return ""
+        if host not in self.admitted and "*" not in self.admitted:
+            return ""
+        return self.names.aor_of(uri)
 
     def _asserted_identity(self, request: Request) -> str:
         """The sender as a trusted peer states it: P-Asserted-Identity, else From (RFC 3325 5).

@@ -31,7 +31,10 @@ not among them: it means something in REGISTER only, and there the registrar jud
 
 
 class Principal:
-    """Who a request is from. ``how``: "digest" or "asserted" (stated by the peer ``peer``).
+    """Who a request is from.
+
+    how: "digest", "asserted" (stated by the peer ``peer``), or "certified" (a server whose
+    certificate names the sender's domain says so).
 
     hidden: From does not say so, it names nobody.
     """

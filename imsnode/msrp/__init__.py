@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
 import secrets
-import ssl
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -22,7 +20,6 @@ from sip.flow import Flow
 from .. import settings as settings_of
 from ..http.api.files import link_to
 from ..identity import Account, Verifier
-from ..tls import client_context, server_context
 from .calls import Call, Calls
 from .carrying import Carrying
 from .connections import Connections
@@ -35,7 +32,7 @@ from .talks import Talks
 if TYPE_CHECKING:
     from ..app import App
 
-__all__ = ["NearDoor", "Sessions", "fingerprint_of", "new_tid"]
+__all__ = ["NearDoor", "Sessions", "new_tid"]
 
 _SWEEP_S = 5.0
 #: By whether it is a WebSocket, and whether it is secure.
@@ -53,12 +50,11 @@ class Sessions:
     def __init__(self, app: App) -> None:
         config = app.config
         self._app = app
-        self._fingerprint = b""
         self.connections = Connections(
             app.loop,
             settings_of.msrp_limits(config),
             new_tid,
-            client_context(),
+            lambda: app.edge.certificates.contexts.msrp,
             self._may_connect,
             self._lost,
             app.edge.resolver,
@@ -84,17 +80,13 @@ class Sessions:
             config.msrp.stall,
         )
         self.deferring = self._defer()
-        context: ssl.SSLContext | None = None
         for listener in config.msrp.listen:
-            if listener.transport == "TLS" and context is None:
-                files = app.edge.certificate()
-                context = server_context(*files)
-                self._fingerprint = fingerprint_of(files[0].read_text())
+            secure = listener.transport == "TLS"
             self.connections.listen(
                 listener.transport,
                 listener.host,
                 listener.port,
-                context if listener.transport == "TLS" else None,
+                app.edge.certificates.open_listener(by_name=False) if secure else None,
             )
         #: Where WebSocket connections come in, known once the HTTP listener is bound.
         self.doors: Sequence[Bound] = ()
@@ -212,7 +204,9 @@ class Sessions:
         plain = config.msrp.websocket_plain
         doors = [each for each in self.doors if plain or each.transport == "WSS"]
         advertise = config.network.advertise or ""
-        return NearDoor([*self.bound, *doors], flow, advertise, self._fingerprint)
+        secure = any(each.transport == "TLS" for each in self.bound)
+        fingerprint = self._app.edge.certificates.contexts.fingerprint if secure else b""
+        return NearDoor([*self.bound, *doors], flow, advertise, fingerprint)
 
     def rows(self) -> list[Mapping[str, object]]:
         """Say of every session between whom it is and what has passed."""
@@ -287,16 +281,3 @@ class NearDoor:
 def new_tid() -> bytes:
     """Return a transaction id or Message-ID: 64 random bits."""
     return secrets.token_hex(8).encode()
-
-
-def fingerprint_of(certificate: str) -> bytes:
-    """Return the a=fingerprint of a PEM certificate (RFC 8122 5)."""
-    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(_first(certificate))).hexdigest().upper()
-    pairs = ":".join(digest[at : at + 2] for at in range(0, len(digest), 2))
-    return b"SHA-256 " + pairs.encode()
-
-
-def _first(pem: str) -> str:
-    """Return the first certificate of a chain, which is the node's own."""
-    end = "-----END CERTIFICATE-----"
-    return pem[pem.index("-----BEGIN CERTIFICATE-----") : pem.index(end) + len(end)]

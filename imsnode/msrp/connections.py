@@ -94,7 +94,7 @@ class Connections:
         loop: asyncio.AbstractEventLoop,
         limits: ConnectionLimits,
         new_tid: Callable[[], bytes],
-        client_tls: ssl.SSLContext,
+        client_tls: Callable[[], ssl.SSLContext],
         may_connect: Callable[[str, int], bool],
         ended: Callable[[Leg, str], None],
         resolver: Resolver | None = None,

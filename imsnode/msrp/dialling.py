@@ -31,15 +31,15 @@ _SERVICE: Final = "_msrps._tcp"
 class Dialler:
     """Connects to peers.
 
-    Args: context: of TLS to whoever an authority vouches for. may_connect(host, port): whether an
-        address may be a next hop (threats.md R2).
+    Args: context: of TLS, as it is now, to whoever an authority vouches for.
+        may_connect(host, port): whether an address may be a next hop (threats.md R2).
     """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         limits: ConnectionLimits,
-        context: ssl.SSLContext,
+        context: Callable[[], ssl.SSLContext],
         may_connect: Callable[[str, int], bool],
         resolver: Resolver,
     ) -> None:
@@ -106,7 +106,7 @@ class Dialler:
     def _tls_for(self, fingerprint: bytes) -> ssl.SSLContext:
         """Trust whom the SDP's fingerprint names, else whom an authority vouches for (14.1)."""
         if not fingerprint:
-            return self._context
+            return self._context()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.check_hostname = False

@@ -8,10 +8,12 @@ import ipaddress
 import socket
 from dataclasses import dataclass, field
 
+from imsnode.certificates import Contexts
 from imsnode.config import Config
 from imsnode.config.peers import Peer
 from imsnode.config.types import Listener
-from imsnode.tls import TlsConfigError, client_context, self_signed, server_context
+from imsnode.settings import tls_settings
+from imsnode.tls import TlsConfigError
 from sip.aio import Driver
 from sip.aio.clock import SystemClock
 from sip.aio.ids import SystemIds
@@ -83,7 +85,7 @@ class _Asking:
         self._driver = Driver(
             asyncio.get_running_loop(),
             lambda transport: Endpoint(transport, None, self._ids),
-            client_tls=client_context(),
+            client_tls=Contexts(tls_settings(config)).sip,
         )
         self._driver.tap = self._saw
         self._answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -125,11 +127,7 @@ class _Asking:
         elif transport == "TCP":
             self._driver.add_tcp(anywhere, 0)
         else:
-            files = self._config.certificate
-            if files is None:
-                made = self_signed(self._config.tls_directory, self._config.domains)
-                files = made.cert, made.key
-            self._driver.add_tls(anywhere, 0, server_context(*files))
+            self._driver.add_tls(anywhere, 0, Contexts(tls_settings(self._config)).general)
 
     async def close(self) -> None:
         """Close the sockets."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from imsnode.tls import client_context, self_signed, server_context
+from imsnode.tls import CertificateFiles, client_context, self_signed, server_context
 from sip.aio import Bound, StreamLimits
 from sip.flow import Flow
 
@@ -409,7 +409,7 @@ async def test_tls_both_ways(
 ) -> None:
     cert, key = certificate
     node = make_node()
-    bound = node.driver.add_tls("127.0.0.1", 0, server_context(cert, key))
+    bound = node.driver.add_tls("127.0.0.1", 0, server_context(CertificateFiles(cert, key)))
     node.driver.start()
     node.endpoint.answer = node.endpoint.echo
     peer = await peers.connect(bound, client_context(cert))
@@ -419,7 +419,7 @@ async def test_tls_both_ways(
     assert (flow.transport, flow.secure) == ("TLS", True)
 
     caller = make_node(client_tls=client_context(cert))
-    caller.driver.add_tls("127.0.0.1", 0, server_context(cert, key))
+    caller.driver.add_tls("127.0.0.1", 0, server_context(CertificateFiles(cert, key)))
     out = caller.driver.flow_to("TLS", "127.0.0.1", bound.port, now=0.0, server_name="ims.test")
     assert out is not None
     caller.driver.send(out, message("INFO"))
@@ -430,10 +430,10 @@ async def test_tls_both_ways(
 async def test_tls_to_a_stranger_fails(make_node: MakeNode, certificate: tuple[Path, Path]) -> None:
     cert, key = certificate
     node = make_node()
-    bound = node.driver.add_tls("127.0.0.1", 0, server_context(cert, key))
+    bound = node.driver.add_tls("127.0.0.1", 0, server_context(CertificateFiles(cert, key)))
     node.driver.start()
     caller = make_node(client_tls=client_context())
-    caller.driver.add_tls("127.0.0.1", 0, server_context(cert, key))
+    caller.driver.add_tls("127.0.0.1", 0, server_context(CertificateFiles(cert, key)))
     flow = caller.driver.flow_to("TLS", "127.0.0.1", bound.port, now=0.0)
     assert flow is not None
     await caller.endpoint.until(lambda: bool(caller.endpoint.failed))
@@ -444,7 +444,7 @@ async def test_without_a_context_nothing_is_opened_over_tls(
     make_node: MakeNode, certificate: tuple[Path, Path]
 ) -> None:
     node = make_node()
-    node.driver.add_tls("127.0.0.1", 0, server_context(*certificate))
+    node.driver.add_tls("127.0.0.1", 0, server_context(CertificateFiles(*certificate)))
     assert node.driver.flow_to("TLS", "127.0.0.1", 5061, now=0.0) is None
 
 
@@ -453,7 +453,7 @@ async def test_handshake_is_bounded_in_time_and_number(
 ) -> None:
     limits = StreamLimits(handshake_s=0.3, handshakes=2, linger_s=0.1)
     node = make_node(streams=limits)
-    bound = node.driver.add_tls("127.0.0.1", 0, server_context(*certificate))
+    bound = node.driver.add_tls("127.0.0.1", 0, server_context(CertificateFiles(*certificate)))
     node.driver.start()
     mute = [await peers.connect(bound) for _ in range(2)]
     await until(lambda: node.driver.stats.handshaking == 2)

@@ -9,8 +9,7 @@ import socket
 import ssl
 import time
 
-from imsnode.msrp import fingerprint_of
-from imsnode.tls import CertificateFiles
+from imsnode.tls import CertificateFiles, fingerprint_of
 from session_msrp.framer import Framer
 from session_msrp.limits import Limits
 from session_msrp.media import (

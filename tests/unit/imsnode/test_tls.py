@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from imsnode.tls import TlsConfigError, client_context, self_signed, server_context
+from imsnode.tls import (
+    CertificateFiles,
+    TlsConfigError,
+    client_context,
+    self_signed,
+    server_context,
+)
 
 
 def test_self_made_certificate_names_everything(tmp_path: Path) -> None:
@@ -35,12 +41,12 @@ def test_a_damaged_one_is_made_anew(tmp_path: Path) -> None:
     files = self_signed(tmp_path, ["ims.test"])
     files.key.write_bytes(b"broken")
     files = self_signed(tmp_path, ["ims.test"])
-    server_context(files.cert, files.key)
+    server_context(files)
 
 
 def test_contexts_are_strict(tmp_path: Path) -> None:
     files = self_signed(tmp_path, ["ims.test"])
-    server = server_context(files.cert, files.key)
+    server = server_context(files)
     client = client_context(files.cert)
     for context in (server, client):
         assert context.minimum_version == ssl.TLSVersion.TLSv1_2
@@ -55,10 +61,10 @@ def test_unusable_files_are_named(tmp_path: Path) -> None:
     other = self_signed(tmp_path / "other", ["ims.test"])
     missing = tmp_path / "missing.pem"
     with pytest.raises(TlsConfigError, match="no such file") as caught:
-        server_context(missing, files.key)
+        server_context(CertificateFiles(missing, files.key))
     assert caught.value.setting == "tls.certificate"
     with pytest.raises(TlsConfigError, match="do not fit"):
-        server_context(files.cert, other.key)
+        server_context(CertificateFiles(files.cert, other.key))
     with pytest.raises(TlsConfigError, match="no usable certificate"):
         client_context(missing)
 
@@ -67,5 +73,5 @@ def test_key_that_everybody_can_read_is_refused(tmp_path: Path) -> None:
     files = self_signed(tmp_path, ["ims.test"])
     files.key.chmod(0o644)
     with pytest.raises(TlsConfigError, match="other users may read it") as caught:
-        server_context(files.cert, files.key)
+        server_context(files)
     assert caught.value.setting == "tls.key"
