@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from .peers import NumberRange
 from .table import DAY, HOUR, MINUTE, Table, live
-from .types import FileName, HttpAddress, PeerName, Seconds
+from .types import HttpAddress, OptionalPath, PeerName, Seconds
 
 __all__ = ["Smsc"]
 
@@ -19,7 +18,7 @@ class Smsc(Table):
     name: PeerName = live(..., "Name in logs, metrics and the ledger.")
     address: HttpAddress = live(..., "Host and port of the message centre.")
     system_id: str = live(..., "Who this node is there.", min_length=1, max_length=15)
-    password_file: FileName | None = live(
+    password_file: OptionalPath = live(
         None, "File that holds the password, relative to the configuration file."
     )
     system_type: str = live("", "What kind of system this node is there.", max_length=12)
@@ -55,7 +54,3 @@ class Smsc(Table):
     part_lifetime: Seconds = live(
         DAY, "How long parts of a message wait for the rest.", ge=MINUTE, le=30 * DAY
     )
-
-    def password_path(self, directory: Path) -> Path | None:
-        """Return the file with the password, absolute."""
-        return None if self.password_file is None else directory / self.password_file

@@ -326,11 +326,10 @@ class _Centre:
 
 
 def _password(config: Config, settings: Smsc) -> str:
-    path = settings.password_path(config.directory)
-    if path is None:
+    if settings.password_file is None:
         return ""
     try:
-        return path.read_text("utf-8").strip()
+        return (config.directory / settings.password_file).read_text("utf-8").strip()
     except OSError as error:
         _log.error("password cannot be read", extra={"smsc": settings.name, "why": str(error)})
         return ""
