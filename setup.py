@@ -93,6 +93,7 @@ HOT = (
     "imsnode/storage/archive_queue.py",
     "imsnode/storage/archive_group.py",
     "imsnode/storage/binding_codec.py",
+    "imsnode/answers.py",
     "imsnode/location.py",
     "imsnode/registration.py",
     "imsnode/node.py",

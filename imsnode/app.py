@@ -39,6 +39,7 @@ from .node import Node
 from .node_metrics import node_metrics
 from .peers.peering import Peering
 from .presence import Presence
+from .push.pushing import Pushing
 from .registration import Registrar
 from .rooms.rooms import Rooms
 from .seal import Seal
@@ -70,6 +71,7 @@ class App:
         self.content_rules = settings_of.content_rules(config)
         self.sessions: Sessions | None = None
         self.rooms: Rooms | None = None
+        self.pushing: Pushing | None = None
 
     # ------------------------------------------------------------------ start
 
@@ -88,7 +90,10 @@ class App:
                 log.warning("the clock is behind the newest message in the store: is it set?")
             self.messaging.policies.restore(self.storage, now, wall)
             states = self._of_users(self.storage.locations.load(now, wall))
-            self.messaging.start(self.location.restore(states, now, wall), now, wall)
+            bound = self.location.restore(states, now, wall)
+            self.messaging.start(bound, now, wall)
+            if self.pushing is not None:
+                self.pushing.start(bound, now)
             if self.rooms is not None:
                 self.rooms.start()
             if self.presence is not None:
@@ -224,6 +229,9 @@ class App:
             self._learn_address,
         )
         self.sms = SmsBridge(self)
+        if config.push.providers:
+            self.pushing = Pushing(self)
+            self.registrar.registered = self._registered
         self.presence: Presence | None = Presence(self) if config.presence.enabled else None
         self.node.events = None if self.presence is None else self.presence.server
         files = settings_of.file_policy(config)
@@ -328,6 +336,8 @@ class App:
             self.sessions.stop()
         if hasattr(self, "sms"):
             await self.sms.close()
+        if self.pushing is not None:
+            await self.pushing.close()
         if hasattr(self, "messaging"):
             await self.messaging.close()
         if hasattr(self, "clock_watch"):
@@ -348,6 +358,8 @@ class App:
 
     def _registered(self, aor: str, now: float) -> None:
         """Deliver to a user who has registered what waited, and what was missed in rooms."""
+        if self.pushing is not None:
+            self.pushing.registered(aor, now)
         self.messaging.pager.registered(aor, now)
         if self.rooms is not None:
             self.rooms.upkeep.registered(aor, now)

@@ -11,7 +11,6 @@ import os
 import secrets
 from collections.abc import Sequence
 from functools import cached_property
-from hashlib import blake2b
 from pathlib import Path
 
 from sip.aio.driver import Bound, Driver, UdpOptions
@@ -32,6 +31,7 @@ from .certificates import Certificates, Contexts
 from .config import Config
 from .identity import LocalNames
 from .resolver import Resolver
+from .seal import derived_key
 
 __all__ = ["Edge", "node_secret"]
 
@@ -91,7 +91,7 @@ class Edge:
 
     def key_for(self, purpose: bytes) -> bytes:
         """Return a key of the node for one purpose, the same after a restart."""
-        return blake2b(purpose, key=self.key[:64]).digest()
+        return derived_key(self.key, purpose)
 
     def next_hops(self, config: Config) -> NextHopPolicy:
         """Where requests may go at all (threats.md R2, S11)."""

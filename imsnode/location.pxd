@@ -27,7 +27,7 @@ cdef class AorRecord:
 cdef class Location:
     cdef public long long binding_count
     cdef public double device_memory_s
-    cdef public object also, elsewhere
+    cdef public object also, asleep, elsewhere
     cdef public dict hosts
     cdef public Py_ssize_t max_devices
     cdef public object moved

@@ -98,9 +98,24 @@ class Location:
         # Told (AoR, bindings before, bindings now, now) of every change; `also` before `moved`.
         self.moved: Moved | None = None
         self.also: Moved | None = None
+        # Says whether a binding's device has to be woken before anything is sent to it (RFC 8599).
+        self.asleep: Callable[[Binding, float], bool] | None = None
         self.records: dict[str, AorRecord] = {}
         self.binding_count = 0
         self.hosts: dict[str, int] = {}  # where bindings came from, and how many from each
+
+    def heed(self, moved: Moved) -> None:
+        """Tell somebody else of every change too, before `moved` is told."""
+        earlier = self.also
+        if earlier is None:
+            self.also = moved
+            return
+
+        def both(aor: str, old: tuple[Binding, ...], new: tuple[Binding, ...], now: float) -> None:
+            earlier(aor, old, new, now)
+            moved(aor, old, new, now)
+
+        self.also = both
 
     # ------------------------------------------------------------------ start
 
@@ -148,8 +163,13 @@ class Location:
                 return targets
         targets = self._build_targets(record, now)
         # A contact that has no path now may have one at the next message: only a full list is kept.
-        record.targets = targets if len(targets) == len(record.bindings) else None
+        whole = len(targets) == len(record.bindings)
+        record.targets = targets if whole and not self._may_sleep(record) else None
         return targets
+
+    def _may_sleep(self, record: AorRecord) -> bool:
+        """Say whether a device may fall asleep without a word, so that its targets do not last."""
+        return self.asleep is not None and any(b";pn-" in b.contact for b in record.bindings)
 
     def device_of(self, target: Target) -> str:
         """Return the instance id behind a target, "" when it gave none."""
@@ -311,6 +331,8 @@ class Location:
         last: dict[str, Target] = {}
         for binding in sorted(record.bindings, key=_preference):
             if binding.expires_at <= now:
+                continue
+            if self.asleep is not None and self.asleep(binding, now):
                 continue
             target = self._target(binding, now)
             if target is None:

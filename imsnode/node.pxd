@@ -22,12 +22,8 @@ from .location cimport Location
 from .registration cimport Registrar
 
 
-cdef class NodeStats:
-    cdef public long long acks_dropped, draining, foreign, limited, not_found, refused
-
-
 cdef class Node:
-    cdef public object aiming
+    cdef public object aiming, dialogs
     cdef public Authenticator authenticator
     cdef public object clock
     cdef public Directory directory
@@ -43,6 +39,7 @@ cdef class Node:
     cdef public Pager pager
     cdef public PeerTable peers
     cdef public object privacy
+    cdef public object push
     cdef public Proxy proxy
     cdef public object recalls
     cdef public object reporting
@@ -50,7 +47,7 @@ cdef class Node:
     cdef public object retry_after
     cdef public object dial, interconnect
     cdef public dict services
-    cdef public NodeStats stats
+    cdef public object stats
     cdef public UserLimiter users
 
     cpdef on_request(self, Request request, Flow flow, double now)
@@ -73,6 +70,3 @@ cdef class Node:
         double now,
         double wall,
     )
-
-
-cdef Refusal _require(Request request)

@@ -9,7 +9,6 @@ refusal names its reason; what outsiders may not learn is the same for known and
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from pager.service import Pager
 from sip.endpoint import Endpoint
@@ -21,6 +20,7 @@ from sip.routing import Refusal, Routed
 from sip.transaction.server import ServerTransaction
 from sip.uri import Uri, parse_uri
 
+from . import answers
 from .aiming import Aiming
 from .held import Held
 from .identity.accounts import Directory, LocalNames
@@ -36,27 +36,20 @@ from .msrp.filegate import FileGate
 from .msrp.taken import Standby
 from .msrp.talk import Talk
 from .msrp.talks import Talks
+from .node_ports import Events, Gateway
+from .node_stats import NodeStats
 from .oversize import Oversize
 from .peers import Failover, Interconnect
 from .peers.failover import Dial
 from .privacy import Privacy, limit_identities
+from .push.dialogs import Dialogs
+from .push.push import Push
 from .recalls import Recalls, may_be_revoke
 from .registration import Clock, Registrar
 from .reporting import Reporting, may_be_report
 from .services import Services
 from .ways import Search, Way, Ways
 
-#: What the node serves or passes on; unknown methods pass too.
-ALLOW = (
-    b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, MESSAGE, REGISTER, SUBSCRIBE, NOTIFY, REFER, INFO,"
-    b" UPDATE, PRACK, PUBLISH"
-)
-OPTIONS_LINES = (ALLOW, b"Accept: */*", b"Supported: path, outbound, gruu")
-EVENT_OPTIONS_LINES = (
-    *OPTIONS_LINES[:2],
-    OPTIONS_LINES[2] + b", eventlist, recipient-list-subscribe",
-)
-SUPPORTED = frozenset({b"path", b"outbound", b"gruu"})
 #: Methods of an established dialog, which a Route of ours lets pass.
 IN_DIALOG = frozenset(
     {"ACK", "BYE", "CANCEL", "INFO", "INVITE", "NOTIFY", "OPTIONS", "PRACK", "REFER", "SUBSCRIBE",
@@ -65,62 +58,6 @@ IN_DIALOG = frozenset(
 
 #: Requests about the event state of a user (RFC 6665, RFC 3903).
 EVENT_METHODS = frozenset({"PUBLISH", "SUBSCRIBE"})
-
-FOREIGN = Refusal(403, b"Domain is not served here", ())
-NOT_FOUND = Refusal(404, None, ())
-_NO_DIALOG = Refusal(481, None, ())
-UNAVAILABLE = Refusal(480, b"No device is registered", ())
-INSECURE = Refusal(480, b"SIPS needs TLS on every hop", ())
-LOOPED_ROUTE = Refusal(403, b"Route was not set by this node", ())
-
-
-class Events(Protocol):
-    """Keeps the event state of users and tells who follows it (`imsnode.presence`)."""
-
-    def request(
-        self, request: Request, flow: Flow, sender: str, aor: str, hidden: bool, now: float
-    ) -> bool:
-        """Serve a SUBSCRIBE or PUBLISH for a user; False when it is for the user's devices.
-
-        Args: hidden: the sender does not want to be known to the user (RFC 3323).
-        """
-        ...
-
-    def in_dialog(self, request: Request, flow: Flow, sender: str, now: float) -> None:
-        """Serve a SUBSCRIBE inside a dialog with the node itself."""
-        ...
-
-    def notified(self, request: Request, flow: Flow, now: float) -> bool:
-        """Take a NOTIFY of a subscription of the node's own; False when it is of none."""
-        ...
-
-
-class Gateway(Protocol):
-    """Takes messages to phones that know no SIP (`imsnode.sms`)."""
-
-    def recipient_of(self, uri: Uri) -> str:
-        """Return the mailbox of the number in a URI, "" when it is not for the gateway."""
-        ...
-
-    def take(
-        self, request: Request, shown: Request, flow: Flow, sender: str, aor: str, now: float
-    ) -> None:
-        """Take a MESSAGE for the mailbox of a number."""
-        ...
-
-
-class NodeStats:
-    """Counters of the gate, plain ints."""
-
-    __slots__ = ("acks_dropped", "draining", "foreign", "limited", "not_found", "refused")
-
-    def __init__(self) -> None:
-        self.refused = 0
-        self.limited = 0
-        self.foreign = 0
-        self.not_found = 0
-        self.draining = 0
-        self.acks_dropped = 0
 
 
 class Node:
@@ -194,6 +131,9 @@ class Node:
         self.gateway: Gateway | None = None
         # Set while some files may not be transferred.
         self.files: FileGate | None = None
+        # Set while devices that sleep are woken.
+        self.push: Push | None = None
+        self.dialogs: Dialogs | None = None
         # Set while it takes sessions in the place of users.
         self.deferring: Deferring | None = None
         self.draining = False
@@ -207,8 +147,11 @@ class Node:
             self.endpoint.catch_up(now)
         routed = self.proxy.preprocess(request, flow, now)
         uri = request.ruri() if routed.uri is request.uri else parse_uri(routed.uri)
-        if uri.params and "gr" in uri.params:
-            uri = self.aiming.aim(request, routed, uri, now)
+        if uri.params:
+            if "gr" in uri.params:
+                uri = self.aiming.aim(request, routed, uri, now)
+            elif "pn-purr" in uri.params and self.dialogs is not None:
+                self.dialogs.aim(request, routed, uri, now)
         if request.method == "ACK":
             self._acknowledge(request, flow, routed, now)
             return
@@ -230,9 +173,9 @@ class Node:
             self.learn(flow.local)
         local = not routed.routes and routed.flow is None and self._is_local(uri)
         served = local and (request.method == "REGISTER" or not uri.user)
-        refusal = _require(request) if served else self.proxy.check(request)
+        refusal = answers.refuse_extensions(request) if served else self.proxy.check(request)
         if uri.scheme == "sips" and local and not flow.secure:
-            refusal = INSECURE
+            refusal = answers.INSECURE
         if refusal is not None:
             self._refuse(request, flow, refusal, now)
             return
@@ -338,14 +281,14 @@ class Node:
         """Say why whoever sent a request is not taken for the party of a dialog of the node's."""
         near = flow.remote[0] == talk.flow.remote[0]
         if self.directory.get(talk.remote) is None:
-            return None if near else _NO_DIALOG
+            return None if near else answers.NO_DIALOG
         served = request.method != "OPTIONS"  # which anybody may ask outside of dialogs
         verdict = self.authenticator.check(request, flow, now, self.clock.wall(), served)
         if verdict is None or isinstance(verdict, Refusal):
             return verdict
         if verdict.aor == talk.remote or (verdict.peer and near):
             return None
-        return _NO_DIALOG
+        return answers.NO_DIALOG
 
     def _slow_down(self, request: Request, flow: Flow, wait: float, now: float) -> None:
         """Refuse what a user sends faster than a user may."""
@@ -365,7 +308,7 @@ class Node:
 
     def _is_party(self, routed: Routed, uri: Uri, flow: Flow) -> bool:
         """Tell whether a proven route leads to somebody we know, not to any host (R1)."""
-        if routed.flow is not None or routed.routes:
+        if routed.flow is not None or routed.routes or routed.waking:
             return True
         host = uri.host
         known = self.location.reaches(host) or self.peers.covers(host)
@@ -419,7 +362,7 @@ class Node:
         if method == "REGISTER" and principal is not None:
             self._register(request, flow, principal, now, wall)
         elif method == "OPTIONS":
-            lines = OPTIONS_LINES if self.events is None else EVENT_OPTIONS_LINES
+            lines = answers.OPTIONS_LINES if self.events is None else answers.EVENT_OPTIONS_LINES
             self.endpoint.reply(request, flow, 200, now, None, optional=lines)
         elif method == "SUBSCRIBE" and request.to_tag and self.events is not None:
             sender = principal.aor if principal is not None else ""
@@ -435,7 +378,7 @@ class Node:
         aor = self.names.aor_of(request.to_uri)
         account = self.directory.get(aor)
         if account is None or not account.enabled:
-            self._refuse(request, flow, NOT_FOUND, now)
+            self._refuse(request, flow, answers.NOT_FOUND, now)
             return
         self.registrar.register(request, flow, aor, bool(principal.peer), now, wall)
 
@@ -477,16 +420,16 @@ class Node:
             return
         if account is None or not account.enabled:
             self.stats.not_found += 1
-            self._refuse(request, flow, NOT_FOUND, now)
+            self._refuse(request, flow, answers.NOT_FOUND, now)
             return
         if uri.scheme == "sips" and not self._all_secure(aor, now):
-            self._refuse(request, flow, INSECURE, now)
+            self._refuse(request, flow, answers.INSECURE, now)
             return
         device = routed.device
         targets: Sequence[Target] | None = None
         if device:
             targets = self.aiming.targets(aor, device, now)
-        if targets is not None and not targets:
+        if targets is not None and not targets and not self._can_wake(aor, device, now):
             self._refuse(request, flow, self.aiming.refusal(aor, device, now), now)
             return
         if request.method == "MESSAGE":
@@ -501,7 +444,9 @@ class Node:
             return
         if request.method == "PUBLISH":
             # Event state is the node's to keep, not a device's, and it keeps none (RFC 3903 6).
-            self._refuse(request, flow, Refusal(405, b"No event state is kept", (ALLOW,)), now)
+            self._refuse(
+                request, flow, Refusal(405, b"No event state is kept", (answers.ALLOW,)), now
+            )
             return
         deferring = None
         if targets is None:
@@ -514,13 +459,17 @@ class Node:
             if refusal is not None:
                 self._refuse(request, flow, refusal, now)
             return
-        if not targets:
-            self._refuse(request, flow, UNAVAILABLE, now)
+        if not targets and not self._can_wake(aor, device, now):
+            self._refuse(request, flow, answers.UNAVAILABLE, now)
             return
         owner: ForkOwner = PLAIN
         if deferring is not None:
             owner = deferring.behind(request, flow, sender, aor) or PLAIN
-        self._forward(request, flow, routed, targets, now, owner=owner)
+        self._forward(request, flow, routed, targets, now, owner=owner, aor=aor)
+
+    def _can_wake(self, aor: str, device: str, now: float) -> bool:
+        """Say whether a user has devices that sleep and can be woken, or that one of them does."""
+        return self.push is not None and bool(self.push.sleepers(aor, now, device))
 
     def _about_another(
         self, request: Request, flow: Flow, sender: str, aor: str, now: float
@@ -556,6 +505,9 @@ class Node:
 
         Args: way: the one that was looked up meanwhile.
         """
+        if routed.waking:
+            self._forward(request, flow, routed, (), now, aor=routed.waking)
+            return
         failover: Failover | None = None
         target: Target | Refusal | Search | None
         if way is not None:
@@ -566,7 +518,7 @@ class Node:
                 self._to_user(request, shown, flow, routed, uri, principal, now, wall)
                 return
         elif routed.routes or routed.flow is not None:
-            target = LOOPED_ROUTE
+            target = answers.LOOPED_ROUTE
         else:
             failover = self._ways(request, flow, routed, uri, principal, now)
             if failover is None:
@@ -694,10 +646,10 @@ class Node:
     ) -> Target | Refusal | Search:
         """Find the way to a domain by DNS, for those who may use it and where that may be asked."""
         if principal is None or not self._may_relay(principal):
-            return FOREIGN
+            return answers.FOREIGN
         way = self.ways.abroad(uri, now)
         if way is None:
-            return FOREIGN
+            return answers.FOREIGN
         return way.target(routed.uri, now) if isinstance(way, Way) else way
 
     def _may_relay(self, principal: Principal) -> bool:
@@ -715,7 +667,9 @@ class Node:
         now: float,
         extra: tuple[bytes, ...] = (),
         owner: ForkOwner = PLAIN,
+        aor: str = "",
     ) -> None:
+        """Send a request on. Args: aor: whose sleeping devices are woken for it."""
         exchange: Exchange | None = None
         if self.sessions is not None:
             taken = self.sessions.take(request, flow, targets, now)
@@ -733,20 +687,12 @@ class Node:
             fork = exchange.fork(self.proxy, transaction, request, routed, extra, from_peer, owner)
         if isinstance(owner, Failover):
             owner.sends(again=exchange is None)
-        refusal = fork.start(targets, now)
+        if aor and self.push is not None:
+            refusal = self.push.start(fork, targets, aor, routed.device, now)
+        else:
+            refusal = fork.start(targets, now)
         if isinstance(owner, Standby):
             owner.watch(fork, now)
         if refusal is not None:
             self.stats.refused += 1
             self.endpoint.respond(transaction, refusal.status, now, refusal.reason, refusal.lines)
-
-
-def _require(request: Request) -> Refusal | None:
-    """Refuse extensions that the node as a server does not know (RFC 3261 8.2.2.3)."""
-    if not (request.has("require") or request.has("proxy-require")):
-        return None
-    wanted = request.items("require") + request.items("proxy-require")
-    unknown = [tag for tag in wanted if tag.lower() not in SUPPORTED]
-    if not unknown:
-        return None
-    return Refusal(420, None, (b"Unsupported: " + b", ".join(unknown),))

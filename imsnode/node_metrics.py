@@ -180,6 +180,8 @@ def node_metrics(metrics: Metrics, app: App) -> None:
     metrics.stats("pager", app.messaging.pager.stats, PAGER)
     metrics.stats("api", app.web.bearer.stats, API)
     metrics.stats("service", app.messaging.mailroom.stats, SERVICE)
+    if app.pushing is not None:
+        app.pushing.report(metrics)
     presence = app.presence
     if presence is not None:
         server = presence.server

@@ -34,6 +34,7 @@ cdef class Registrar:
     cdef public RegistrarLimits limits
     cdef public Location location
     cdef public long long refused
+    cdef public object push
     cdef public object registered
     cdef public object retry_after
     cdef public Words words

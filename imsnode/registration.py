@@ -55,6 +55,18 @@ class Words:
         return lines
 
 
+class Capability(Protocol):
+    """What a REGISTER asks for push notifications (`imsnode.push.capability`)."""
+
+    def check(self, request: Request, plan: Registration, now: float) -> None:
+        """Raises: RegisterRefused for what cannot be kept."""
+        ...
+
+    def lines(self, request: Request, plan: Registration) -> list[bytes]:
+        """Return what the 200 says of them."""
+        ...
+
+
 class Clock(Protocol):
     """Time for work that a commit sets off."""
 
@@ -88,6 +100,8 @@ class Registrar:
         self.registered = registered
         self.retry_after = retry_after
         self.words = Words()
+        # Set while devices are woken by push notifications.
+        self.push: Capability | None = None
         self.accepted = 0
         self.refused = 0
         self.failed = 0
@@ -166,6 +180,8 @@ class Change:
                 registrar.contact_allowed,
                 self.trusted,
             )
+            if registrar.push is not None:
+                registrar.push.check(self.request, plan, now)
         except RegisterRefused as refused:
             registrar.refused += 1
             location.release(record, now)
@@ -218,4 +234,6 @@ class Change:
         registrar = self.registrar
         registrar.accepted += 1
         lines = registrar.words.lines(self.request, plan, planned_at, wall)
+        if registrar.push is not None:
+            lines += registrar.push.lines(self.request, plan)
         registrar.endpoint.answer(self.transaction, 200, now, None, lines)

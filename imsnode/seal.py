@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The seal on what the node lets others carry for it (AES-SIV, RFC 5297)."""
+"""Keys of the node, and the seal on what it lets others carry for it (AES-SIV, RFC 5297)."""
 
 from __future__ import annotations
+
+from hashlib import blake2b
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-__all__ = ["Seal"]
+__all__ = ["Seal", "derived_key"]
+
+
+def derived_key(secret: bytes, purpose: bytes) -> bytes:
+    """Return a key of 64 octets for one purpose, always the same for one secret."""
+    return blake2b(purpose, key=secret[:64]).digest()
 
 
 class Seal:

@@ -45,6 +45,8 @@ from .msrp.deferring import DeferringSettings
 from .oversize import Large, OversizeSettings
 from .presence.lists import ListSettings
 from .presence.service import EventSettings
+from .push.push import PushSettings
+from .push.sender import Sender, SenderError, load_sender
 from .registration import Words
 from .rooms.bounds import FactorySettings, RoomLimits
 from .screening import ContentRules, RuleError, RuleSettings, load_rules
@@ -273,6 +275,8 @@ def way_settings(config: Config) -> WaySettings:
     """Which domains are found by DNS, and how their servers are tried."""
     table = config.interconnect
     return WaySettings(frozenset(table.find), table.patience, table.rest)
+
+
 def registrar_words(config: Config, gruus: Gruus) -> Words:
     """What the answer to a REGISTER says besides the bindings."""
     registrar = config.registrar
@@ -281,6 +285,27 @@ def registrar_words(config: Config, gruus: Gruus) -> Words:
         int(registrar.flow_timer),
         gruus if registrar.gruu else None,
     )
+
+
+def push_settings(config: Config) -> PushSettings:
+    """Which devices are woken, and when."""
+    table = config.push
+    providers = frozenset(name.lower() for name in table.providers)
+    return PushSettings(providers, table.awake, table.interval, table.refresh)
+
+
+def push_sender(config: Config) -> Sender:
+    """Load the sender of push notifications.
+
+    Raises: ConfigError when it cannot be loaded.
+    """
+    table = config.push
+    options = dict(option.split("=", 1) for option in table.options)
+    try:
+        return load_sender(table.sender, options)
+    except SenderError as error:
+        problem = Problem("push.sender", f'"{table.sender}"', str(error), "correct [push]")
+        raise ConfigError([problem], str(config.path or "")) from error
 
 
 def rates(config: Config) -> RateSettings:

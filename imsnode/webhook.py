@@ -118,9 +118,21 @@ class Poster:
         )
         self._running: set[asyncio.Task[None]] = set()
 
-    def run(self, url: str, secret: str, message: Received, done: Callable[[int], None]) -> None:
-        """Post in the background; ``done`` gets the status, 0 without an answer."""
-        task = asyncio.ensure_future(self._post(url, secret, message, done))
+    def run(
+        self,
+        url: str,
+        secret: str,
+        identity: str,
+        body: bytes,
+        about: str,
+        done: Callable[[int], None],
+    ) -> None:
+        """Post JSON in the background; ``done`` gets the status, 0 without an answer.
+
+        Args:
+            identity: the same at every attempt for one event. about: whose it is, for the log.
+        """
+        task = asyncio.ensure_future(self._post(url, secret, identity, body, about, done))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
@@ -132,33 +144,37 @@ class Poster:
         await self._pool.aclose()
 
     async def _post(
-        self, url: str, secret: str, message: Received, done: Callable[[int], None]
+        self,
+        url: str,
+        secret: str,
+        identity: str,
+        body: bytes,
+        about: str,
+        done: Callable[[int], None],
     ) -> None:
         status = 0
         try:
             check_url(url, self.policy.plain)
             async with asyncio.timeout(self.policy.timeout_s):
-                status = await self._exchange(url, secret, message)
+                status = await self._exchange(url, secret, identity, body)
         except (TimeoutError, ValueError, OSError, httpcore.NetworkError, httpcore.TimeoutException,
                 httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:  # fmt: skip
             reason = str(error) or type(error).__name__
-            _log.info("webhook failed", extra={"service": message.recipient, "reason": reason})
+            _log.info("webhook failed", extra={"service": about, "reason": reason})
         done(status)
 
-    async def _exchange(self, url: str, secret: str, message: Received) -> int:
+    async def _exchange(self, url: str, secret: str, identity: str, body: bytes) -> int:
         stamp = int(self.wall())
-        body = event_of(message, self.wall()).model_dump_json(by_alias=True, exclude_none=True)
-        octets = body.encode()
         headers = [
             ("Host", urlsplit(url).netloc),
             ("Content-Type", "application/json"),
-            ("Content-Length", str(len(octets))),
+            ("Content-Length", str(len(body))),
             ("User-Agent", "imsnode"),
-            ("webhook-id", message.id),
+            ("webhook-id", identity),
             ("webhook-timestamp", str(stamp)),
-            ("webhook-signature", signature(secret, message.id, stamp, octets)),
+            ("webhook-signature", signature(secret, identity, stamp, body)),
         ]
-        async with self._pool.stream("POST", url, headers=headers, content=octets) as response:
+        async with self._pool.stream("POST", url, headers=headers, content=body) as response:
             seen = 0
             async for chunk in response.aiter_stream():
                 seen += len(chunk)
@@ -214,4 +230,6 @@ class Webhook:
 
     def take(self, message: Received, done: Callable[[int], None]) -> None:
         """Post a message."""
-        self._poster.run(self._url, self._secret, message, done)
+        event = event_of(message, self._poster.wall())
+        body = event.model_dump_json(by_alias=True, exclude_none=True).encode()
+        self._poster.run(self._url, self._secret, message.id, body, message.recipient, done)

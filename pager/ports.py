@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from sip.proxy import Target
+from sip.proxy import Fork, Target
 
 from .screening import Content, Verdict
 from .values import (
@@ -250,6 +250,21 @@ class Carrier(Protocol):
 
     def carry(self, message: StoredMessage, target: Target, carried: Carried, now: float) -> bool:
         """Take a stored message to a device; False for one that goes as a MESSAGE."""
+        ...
+
+
+class Waker(Protocol):
+    """Wakes devices that sleep, for messages that may not be stored (RFC 8599)."""
+
+    def expect(self, fork: Fork, recipient: str, device: str, now: float) -> int:
+        """Wake the sleeping devices of a user, or one of them, and let the fork expect them.
+
+        Returns: how many.
+        """
+        ...
+
+    def hold(self, fork: Fork, recipient: str, device: str, now: float) -> None:
+        """Let the fork, which was started, wait for them."""
         ...
 
 

@@ -26,6 +26,7 @@ IN_SESSION: Final = "in-session"
 ENTERED: Final = "entered-room"
 LEFT: Final = "left-room"
 FILE: Final = "file"
+PUSHED: Final = "pushed"
 
 STEPS: Final[dict[str, str]] = {
     RECEIVED: "the message came in from its sender, who had proved who they are",
@@ -43,6 +44,7 @@ STEPS: Final[dict[str, str]] = {
     ENTERED: "a session with the chat room began",
     LEFT: "the session with the chat room ended",
     FILE: "a file passed in the MSRP session",
+    PUSHED: "the push service of a device was asked to wake it",
     RECEIPT: "a disposition notification (IMDN) told of the message",
 }
 
@@ -61,6 +63,7 @@ USER_DECLINED: Final = "user-declined"
 TRY_AGAIN: Final = "try-again"
 STORE_OFF: Final = "store-off"
 ONE_DEVICE: Final = "one-device"
+ASLEEP: Final = "device-asleep"
 NOT_STORABLE: Final = "not-storable"
 ALREADY_EXPIRED: Final = "already-expired"
 MAILBOX_FULL: Final = "mailbox-full"
@@ -160,6 +163,7 @@ RULES: Final[dict[str, str]] = {
     USER_DECLINED: "delivered but refused (6xx): tried nowhere again",
     TRY_AGAIN: "the device failed for the moment: tried again later and when it registers",
     STORE_OFF: "storing is off for the recipient's domain",
+    ASLEEP: "the device sleeps: it registers when it is awake, and gets the message then",
     ONE_DEVICE: "it was for one device alone (GRUU): never stored",
     NOT_STORABLE: "an is-composing notice is worth nothing later: never stored",
     ALREADY_EXPIRED: "the deadline (Date and Expires) had passed: not stored",

@@ -41,6 +41,7 @@ cdef class Pager(Shared):
     cdef double _patience_s
     cdef public Proxy proxy
     cdef TimerQueue _timers
+    cdef public object waker
 
     @cython.locals(arrival=Arrival)
     cpdef take(

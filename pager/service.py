@@ -24,7 +24,7 @@ from .identity import MessageIds, submission_key
 from .keeper import Keeper
 from .offline import Offline
 from .outcomes import unique
-from .ports import Bindings, Carrier, Clock, Examiner, Ledger, MessageStore, Observer, Screen
+from .ports import Bindings, Carrier, Clock, Examiner, Ledger, MessageStore, Observer, Screen, Waker
 from .recent import Entry
 from .replay import online_draft
 from .screening import Verdict
@@ -94,6 +94,7 @@ class Pager(Shared):
         self._boxes = offline.boxes
         self._patience_armed = False
         self.examiner: Examiner | None = None
+        self.waker: Waker | None = None
         # Whose devices are not all reached by a MESSAGE: what they get is stored first.
         self.bridged: set[str] = set()
         self._heed(settings)
@@ -406,7 +407,8 @@ class Pager(Shared):
             facts.mode = StoreMode.FIRST
         decision = policy.on_arrival(facts, len(targets), len(free))
         if decision.act is _REFUSE:
-            submission.refuse(None, decision, now)
+            if decision is not policy.OFF or not self._await(submission, routed, "", now):
+                submission.refuse(None, decision, now)
             return
         chosen: Sequence[Target] = ()
         if decision.act is _FORWARD:
@@ -439,8 +441,22 @@ class Pager(Shared):
         chosen = [target for target in targets if self.bindings.device_of(target) == device]
         if chosen:
             self._forward(submission, self._fork(submission, routed), chosen, now)
-        else:
+        elif not self._await(submission, routed, device, now):
             submission.refuse(None, policy.AWAY, now)
+
+    def _await(
+        self, submission: Submission, routed: Routed | None, device: str, now: float
+    ) -> bool:
+        """Let a message that may not be stored wait for devices that are woken; False for none."""
+        if self.waker is None:
+            return False
+        recipient = submission.recipient
+        fork = self._fork(submission, routed)
+        if not self.waker.expect(fork, recipient, device, now):
+            return False
+        self._forward(submission, fork, (), now)
+        self.waker.hold(fork, recipient, device, now)
+        return True
 
     def _fork(self, submission: Submission, routed: Routed | None) -> Fork:
         request = submission.request

@@ -28,6 +28,7 @@ cdef class Routed:
     cdef public Refusal refusal
     cdef public list routes
     cdef public bytes uri
+    cdef public str waking
 
 
 cpdef Routed preprocess(

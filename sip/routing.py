@@ -89,10 +89,11 @@ class Routed:
     ours and the lines stay as they came. flow: where a token of ours sends the request.
     dialog_proven: a Route of ours carried the MAC made for this Call-ID and the request is inside
     a dialog, so the dialog was set up through this node. refusal: answer this instead. device: the
-    only one of the user's that is meant, by instance id; "" for all (RFC 5627).
+    only one of the user's that is meant, by instance id; "" for all (RFC 5627). waking: the user
+    whose device has to be woken before the request can go on, "" for nobody (RFC 8599 6).
     """
 
-    __slots__ = ("device", "dialog_proven", "flow", "refusal", "routes", "uri")
+    __slots__ = ("device", "dialog_proven", "flow", "refusal", "routes", "uri", "waking")
 
     def __init__(self, uri: bytes, routes: list[bytes] | None = None) -> None:
         self.uri = uri
@@ -101,6 +102,7 @@ class Routed:
         self.dialog_proven = False
         self.refusal: Refusal | None = None
         self.device = ""
+        self.waking = ""
 
 
 def preprocess(
@@ -135,6 +137,7 @@ def _unrouted(uri: bytes) -> Routed:
     routed.dialog_proven = False
     routed.refusal = None
     routed.device = ""
+    routed.waking = ""
     return routed
 
 

@@ -20,6 +20,7 @@ from . import (
     peers,
     policy,
     presence,
+    push,
     reports,
     rooms,
     services,
@@ -81,6 +82,7 @@ app.add_typer(broadcasts.app, name="broadcast")
 app.add_typer(policy.app, name="policy")
 app.add_typer(peers.app, name="peer")
 app.add_typer(presence.app, name="presence")
+app.add_typer(push.app, name="push")
 app.add_typer(reports.app, name="report")
 app.add_typer(xcap.app, name="xcap")
 app.add_typer(subscriptions.app, name="subscription")

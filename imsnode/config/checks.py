@@ -31,6 +31,7 @@ def cross_check(settings: Settings) -> list[Problem]:
         *_indirect(settings),
         *_peers(settings),
         *_smsc(settings),
+        *_push(settings),
     ]
 
 
@@ -212,3 +213,19 @@ def _files(settings: Settings) -> Iterator[Problem]:
         yield Problem("storage.url", f'"{url.partition(":")[0]}:..."', "is not known", remedy)
     elif url == "sqlite:///":
         yield Problem("storage.url", f'"{url}"', "names no file", "use sqlite:///imsnode.db")
+
+
+def _push(settings: Settings) -> Iterator[Problem]:
+    push = settings.push
+    if not push.providers:
+        return
+    if push.sender == "webhook" and not push.url:
+        yield Problem("push.url", '""', "is missing", "write where notifications are posted to")
+    longest = settings.registrar.max_expires
+    if push.refresh + 30 > longest:
+        yield Problem(
+            "push.refresh",
+            f'"{push.refresh:g}s"',
+            f"leaves no time within registrar.max_expires ({longest:g}s)",
+            "lower it, or raise registrar.max_expires",
+        )

@@ -16,6 +16,7 @@ from .messages import Lists, Pager, Policy, Rule
 from .network import Limits, NetworkPolicy, Timers, Tls
 from .others import Domain, ListenerSettings
 from .peers import Peer, Route
+from .push import Push
 from .records import Cdr, History, Ledger, Log, Storage
 from .rooms import Rooms
 from .sessions import Msrp
@@ -58,6 +59,7 @@ class Settings(Table):
     pager: Pager = Pager()
     lists: Lists = Lists()
     policy: Policy = Policy()
+    push: Push = Push()
     presence: Presence = Presence()
     msrp: Msrp = Msrp()
     rooms: Rooms = Rooms()

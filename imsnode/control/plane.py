@@ -117,6 +117,8 @@ class Plane:
             settings_of.token_limits(config).rate, config.auth.nonce_lifetime
         )
         app.registrar.limits = limits
+        if app.pushing is not None:
+            app.pushing.configure(config)
         app.registrar.words = settings_of.registrar_words(config, app.gruus)
         app.registrar.contact_allowed = contacts
         app.location.device_memory_s = config.registrar.device_memory

@@ -128,7 +128,7 @@ class Sessions:
             lambda *content: app.web.oversize.move(*content), app.clock.now, app.edge.driver.wake
         )
         pager.deliver_by(Carrying(self.talks, deferring, linking, endpoint.timers, single))
-        app.location.also = deferring.moved
+        app.location.heed(deferring.moved)
         return deferring
 
     def _relay(self) -> Relay:

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Waking devices that sleep by push notifications (RFC 8599)."""
