@@ -7,7 +7,6 @@ themselves are not, and tell that part of the story (see `imsnode.storage.story`
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 
 from sqlalchemy import Connection, Dialect, delete, func, literal, select
@@ -20,8 +19,6 @@ from .statements import InsertRows
 from .stats import StorageStats
 
 __all__ = ["LedgerRetention", "LedgerWriter", "find_entries"]
-
-_log = logging.getLogger(__name__)
 
 _WAIT_S = 0.7  # an entry waits so long for company; with the writer's tick, under a second
 _RETENTION_PAUSE_S = 10.0
@@ -81,21 +78,11 @@ class LedgerWriter(LedgerQueue):
         """Write one block."""
         block = self._block
         if block is None:
-            block = self._block = self._gather()
+            block = self._block = self.take()
         if block.count:
             self._insert_block.run(connection, [(self._next, block.seal())])
             self._insert_index.run(connection, [(self._next, block.ended, block.checksums())])
         return self.queued() > 0
-
-    def _gather(self) -> BlockText:
-        block = BlockText()
-        for entry in self.take():
-            try:
-                block.add(entry)
-            except Exception:  # noqa: BLE001 - the others have to be written
-                _log.exception("a ledger entry makes no sense")
-                self._stats.ledger_dropped += 1
-        return block
 
     def committed(self, now: float) -> None:
         """Count the block and hand it to the charging records."""

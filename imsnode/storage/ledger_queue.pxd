@@ -4,14 +4,19 @@ cimport cython
 
 from pager.values cimport LedgerEntry
 
+from .ledger_text cimport BlockText
+
 
 cdef class LedgerQueue:
     cdef public Py_ssize_t limit
     cdef public object rouse
     cdef public object _stats
-    cdef public list _queue
+    cdef object _lock
+    cdef BlockText _open
+    cdef object _full
 
-    @cython.locals(queue=list, waiting=Py_ssize_t)
+    @cython.locals(block=BlockText)
     cpdef note(self, LedgerEntry entry)
     cpdef Py_ssize_t queued(self) except -1
-    cpdef list take(self)
+    @cython.locals(block=BlockText)
+    cpdef BlockText take(self)

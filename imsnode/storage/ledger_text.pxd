@@ -2,11 +2,21 @@
 
 import cython
 
-from pager.values cimport LedgerEntry
-from sip cimport collector
+from pager.values cimport LedgerEntry, Notice
+from sip cimport octets
 
+
+cdef bytes _ONLY_PLAIN
+cdef Py_ssize_t _KNOWN
+cdef dict _known
+cdef dict _tails
 
 cdef str _readable(str text)
+@cython.locals(quoted=bytes)
+cdef bytes _quoted(str text)
+cdef bytes _tail(str step, str device, object status, str rule)
+cdef bytes _rare_line(LedgerEntry entry, bytes begun, bytes ended, object status)
+cdef bytes _about(Notice notice)
 
 
 cdef class BlockText:
@@ -17,12 +27,13 @@ cdef class BlockText:
     cdef bytes _lines
 
     @cython.locals(
-        steps=list, call_id=bytes, message_id=str, sender=str, recipient=str, ended=double,
-        begun_ms=cython.longlong, ended_ms=cython.longlong, begun_text=str, status=object,
-        told=list, sums=list, name=str, when=double, step=str, device=str, answer=object, rule=str,
-        about=bytes,
+        at=double, begun_ms=cython.longlong, ended_ms=cython.longlong, after_ms=cython.longlong,
+        ended=double, status=object, told=bytes, known=dict, steps=list, when=double, step=str,
+        device=str, answer=object, rule=str, tails=dict, begun_text=bytes,
+        ended_text=bytes, call_id=bytes, message_id=str, name=bytes, plain=bint, line=bytes,
+        sums=list,
     )
     cpdef add(self, LedgerEntry entry)
 
-    @cython.locals(second=cython.longlong, begun=str, text=str)
-    cdef str _stamp(self, long long wall_ms)
+    @cython.locals(second=cython.longlong, begun=str, text=bytes)
+    cdef bytes _stamp(self, long long wall_ms)

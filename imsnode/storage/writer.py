@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import sys
 import threading
 import time
 from collections import deque
@@ -37,6 +39,9 @@ _BACKGROUND_S = 0.02  # spent on background work before the queue is looked at a
 _BACKGROUND_BUSY_S = 0.005  # the same when operations wait already
 _YIELD_EVERY_S = 0.001
 _YIELD_S = 0.00005
+# How much the loop's thread is favoured where both want one processor: nobody waits for what is
+# written behind, and what is waited for comes when the loop rests.
+_NICE = 10
 
 _PROBE_KIND = -1  # of due; never committed together with a row
 
@@ -156,6 +161,7 @@ class Writer:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        _stand_back()
         closing = False
         group: list[Operation] = []
         while not closing or self._queue or self._flushes:
@@ -382,6 +388,13 @@ class Writer:
             return False
         self.trouble = ""
         return True
+
+
+def _stand_back() -> None:
+    """Let other threads go first; on Linux alone a thread has a priority of its own (sched(7))."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 def _is_refusal(error: Exception) -> bool:

@@ -5,15 +5,17 @@ import json
 import zlib
 from contextlib import nullcontext
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.dialects import sqlite
 
+from imsnode.storage.cdr import Record
 from imsnode.storage.ledger import BLOCK, LedgerWriter
 from imsnode.storage.ledger_text import BlockText, open_block, read_entries, seal_block
 from imsnode.storage.stats import StorageStats
-from pager.values import Step
+from pager.values import Notice, Step
 from tests.support.stores import WALL, entry
 
 word = st.from_regex(r"[a-z-]{0,12}", fullmatch=True)
@@ -37,6 +39,18 @@ def test_an_entry_comes_back(made: list[Step], call_id: bytes, sender: str, at_m
         assert [step[1:] for step in kept.steps] == [step[1:] for step in made]
         for one, other in zip(kept.steps, made, strict=True):
             assert one[0] == pytest.approx(other[0], abs=0.001)
+
+
+@given(st.binary(max_size=20), st.text(), st.text(), st.sampled_from([None, "", "n1"]))
+def test_a_line_is_what_its_record_is_encoded_as(
+    call_id: bytes, sender: str, outcome: str, imdn: str | None
+) -> None:
+    notice = None if imdn is None else Notice("", imdn.encode())
+    block = BlockText()
+    block.add(entry(1, call_id=call_id, sender=sender, outcome=outcome, notice=notice))
+    block.seal()
+    line = block.records()[1]
+    assert msgspec.json.encode(msgspec.json.decode(line, type=Record)) + b"\n" == line
 
 
 def test_an_entry_without_sense_leaves_nothing_behind() -> None:
