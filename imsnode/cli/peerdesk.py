@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["PeerChanges", "changed", "checked"]
 
 #: Settings that have another name than their option, because they are lists.
-_KEYS = {"target": "targets", "domain": "domains", "number": "numbers"}
+_KEYS = {"target": "targets", "domain": "domains", "number": "numbers", "header": "headers"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ class PeerChanges:
     weight: int | None
     rate: float | None
     concurrent: int | None
+    hide: bool | None
+    header: list[str] | None
     ping: str | None
 
 

@@ -62,6 +62,13 @@ RateOption = Annotated[
 ConcurrentOption = Annotated[
     int | None, typer.Option(metavar="N", help="Requests at a time at most; 0: no limit.")
 ]
+HideOption = Annotated[
+    bool | None, typer.Option("--hide/--no-hide", help="Keep it from what is behind this node.")
+]
+HeaderOption = Annotated[
+    list[str] | None,
+    typer.Option("--header", metavar="CHANGE", help='As "out remove NAME"; repeatable, in order.'),
+]
 PingOption = Annotated[
     str | None, typer.Option(metavar="TIME", help="Pause between OPTIONS, such as 30s; 0: none.")
 ]
@@ -93,6 +100,8 @@ def add(
     weight: WeightOption = None,
     rate: RateOption = None,
     concurrent: ConcurrentOption = None,
+    hide: HideOption = None,
+    header: HeaderOption = None,
     ping: PingOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -103,7 +112,7 @@ def add(
         {},
         PeerChanges(
             address, transport, trust, relay, target, tls_name, domain, number, priority, weight,
-            rate, concurrent, ping,
+            rate, concurrent, hide, header, ping,
         ),
     )  # fmt: skip
     checked(settings, name, wanted)
@@ -129,6 +138,8 @@ def set_peer(
     weight: WeightOption = None,
     rate: RateOption = None,
     concurrent: ConcurrentOption = None,
+    hide: HideOption = None,
+    header: HeaderOption = None,
     ping: PingOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -137,7 +148,7 @@ def set_peer(
     _refuse_configured(settings, name)
     changes = PeerChanges(
         address, transport, trust, relay, target, tls_name, domain, number, priority, weight,
-        rate, concurrent, ping,
+        rate, concurrent, hide, header, ping,
     )  # fmt: skip
     with _peers(settings) as peers:
         before = peers.load_all().get(name)

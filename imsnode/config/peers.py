@@ -47,6 +47,14 @@ def parse_domain_range(value: object) -> str:
         raise ValueError('is not a domain: write "example.org" or "*.example.org"') from None
 
 
+def parse_header_change(value: object) -> str:
+    """Read one change of headers; see `imsnode.peers.headerrules`."""
+    from imsnode.peers.headerrules import parse_header_rule
+
+    parse_header_rule(str(value))
+    return str(value)
+
+
 def _each(value: object) -> object:
     """Let one entry stand for a list of one."""
     return (value,) if isinstance(value, str | Listener) else value
@@ -68,6 +76,11 @@ NumberRange = Annotated[
 ]
 DomainRange = Annotated[
     str, BeforeValidator(parse_domain_range), WithJsonSchema({"type": "domain"})
+]
+
+
+HeaderChange = Annotated[
+    str, BeforeValidator(parse_header_change), WithJsonSchema({"type": "change"})
 ]
 
 
@@ -116,6 +129,17 @@ class Peer(Table):
     )
     concurrent: int = live(
         0, "Requests there that may wait for an answer at a time; 0: no limit.", ge=0, le=1_000_000
+    )
+    hide: bool = live(
+        False,
+        "Whether it is kept from what is behind this node: other Via values, routes, contacts and "
+        "Call-IDs.",
+    )
+    headers: tuple[HeaderChange, ...] = live(
+        (),
+        'Changes of headers at the border, in order: "out remove NAME", "out add NAME: VALUE", '
+        '"in set NAME: VALUE", "out domain NAME FROM TO", "in prefix NAME FROM TO"; Request-URI '
+        "stands for itself.",
     )
     ping: Seconds = live(
         30.0,

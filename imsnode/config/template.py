@@ -85,6 +85,7 @@ def _example(setting: Setting) -> str:
         "peer[].name": '"upstream"',
         "peer[].address": '["192.0.2.0/24"]',
         "peer[].targets": '["udp:192.0.2.7:5060", "tcp:192.0.2.8:5060"]',
+        "peer[].headers": '["out remove X-Internal", "in prefix Request-URI 0049 +49"]',
         "peer[].tls_name": '"sip.other.example"',
         "peer[].domains": '["other.example", "*.other.example"]',
         "peer[].numbers": '["+49", "+4930"]',

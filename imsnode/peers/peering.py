@@ -13,9 +13,13 @@ from imsnode.config import Config
 from imsnode.config.peers import Peer as PeerSettings
 from imsnode.config.types import Listener
 from imsnode.identity.peers import Peer, PeerTable, parse_peer_address
+from sip.flow import Flow
 from sip.forward import Target
 
+from .border import Border, Crossing
+from .headerrules import parse_header_rule
 from .health import Health
+from .hiding import Hiding
 from .interconnect import Interconnect, Way
 from .partner import Hop, Partner
 
@@ -40,6 +44,8 @@ class Peering:
         self._table = table
         self._stored: Stored = {}
         self.interconnect = Interconnect()
+        self._crossings: dict[str, Crossing] = {}
+        self._hops: dict[tuple[str, int], str] = {}
         edge = app.edge
         self.health = Health(
             edge.proxy,
@@ -60,6 +66,11 @@ class Peering:
         self._table.configure(sources)
         partners = [_partner(peer) for peer in peers if peer.targets]
         partners += [_routed(route.domain, route.next_hop) for route in config.route]
+        self._crossings = {
+            peer.name: self._crossing(peer) for peer in peers if peer.hide or peer.headers
+        }
+        self._hops = {(hop.host, hop.port): peer.name for peer in peers for hop in peer.targets}
+        self._app.edge.driver.border = Border(self._crossing_on) if self._crossings else None
         self.interconnect.configure(partners)
         self.health.configure(partners)
 
@@ -67,6 +78,22 @@ class Peering:
         """Put the peers that commands made in force."""
         self._stored = stored
         self.configure(self._app.config)
+
+    def _crossing(self, peer: PeerSettings) -> Crossing:
+        edge = self._app.edge
+        rules = tuple(parse_header_rule(text) for text in peer.headers)
+        if not peer.hide:
+            return Crossing(peer.name, rules, None)
+        hiding = Hiding(peer.name, edge.key_for(b"hiding"), edge.proxy.own.is_own)
+        return Crossing(peer.name, rules, hiding)
+
+    def _crossing_on(self, flow: Flow) -> Crossing | None:
+        """Return what is done for the peer that a flow leads to, by its target or its address."""
+        name = self._hops.get(flow.remote)
+        if name is None:
+            peer = self._table.match(flow)
+            name = "" if peer is None else peer.name
+        return self._crossings.get(name)
 
     def report(self) -> list[dict[str, object]]:
         """Say how every address of every peer does, and what was sent to the peer."""

@@ -9,6 +9,7 @@ from .udp cimport UdpFlow, UdpSocket
 cdef class Exchange:
     cdef public object endpoint
     cdef public object stats
+    cdef public object border
     cdef public object tap
     cdef public object _bans
     cdef public bint _in_batch

@@ -9,7 +9,7 @@ import time
 from ..flow import Flow
 from ..sources import source_of
 from .connections import Bans
-from .ports import EndpointPort, Tap
+from .ports import Border, EndpointPort, Tap
 from .stats import DriverStats
 from .stream import StreamFlow
 from .udp import UdpFlow
@@ -20,7 +20,8 @@ _log = logging.getLogger(__name__)
 class Exchange:
     """Hands what arrives to the endpoint, and what the endpoint sends to the sockets.
 
-    tap: listens to the wire. `_in_batch`: a wake-up goes on, whose end sends all output.
+    tap: listens to the wire. border: changes what passes, where somebody wants that.
+    `_in_batch`: a wake-up goes on, whose end sends all output.
     """
 
     endpoint: EndpointPort
@@ -28,6 +29,7 @@ class Exchange:
     def __init__(self) -> None:
         self.stats = DriverStats()
         self.tap: Tap | None = None
+        self.border: Border | None = None
         self._bans = Bans()
         self._in_batch = False
         self._woken = False
@@ -42,6 +44,10 @@ class Exchange:
 
     def send(self, flow: Flow, data: bytes) -> None:
         """Queue or write one message; never blocks. A closed flow is reported as failed."""
+        if self.border is not None:
+            data = self.border.outward(flow, data)
+            if not data:
+                return
         if self.tap is not None:
             self._tell("out", flow, data)
         if isinstance(flow, UdpFlow):
@@ -66,6 +72,10 @@ class Exchange:
             ]
             payloads = [payloads[at] for at in heard]
             senders = [senders[at] for at in heard]
+        if self.border is not None:
+            payloads = [
+                self.border.inward(flow, data) for flow, data in zip(senders, payloads, strict=True)
+            ]
         try:
             self.endpoint.receive_datagrams(payloads, senders, now)
         except Exception as error:  # noqa: BLE001  # rule G1: the edge of the process
@@ -76,6 +86,8 @@ class Exchange:
         self.stats.stream_in += 1
         if self.tap is not None:
             self._tell("in", flow, message)
+        if self.border is not None:
+            message = self.border.inward(flow, message)
         try:
             self.endpoint.receive_message(message, flow, now)
         except Exception as error:  # noqa: BLE001  # rule G1

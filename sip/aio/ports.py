@@ -8,10 +8,20 @@ from typing import Protocol
 
 from ..flow import Flow
 
-__all__ = ["EndpointPort", "Tap"]
+__all__ = ["Border", "EndpointPort", "Tap"]
 
 # Listener to the wire: direction ("in" or "out"), flow, octets, monotonic seconds.
 Tap = Callable[[str, Flow, bytes, float], None]
+
+
+class Border(Protocol):
+    """Changes what passes to and from some flows, beside the sockets; never raises."""
+
+    def outward(self, flow: Flow, data: bytes) -> bytes:
+        """Return a message as it is to leave; b"" when it must not."""
+
+    def inward(self, flow: Flow, data: bytes) -> bytes:
+        """Return a message as the endpoint is to read it."""
 
 
 class EndpointPort(Protocol):
