@@ -12,6 +12,7 @@ from tests.support.phone import Phone, Reply
 from tests.support.running import RunningNode
 
 FIRST, SECOND = "127.0.0.2", "127.0.0.3"
+CHANGE = "out add X-Network: ours"
 
 
 class Scene:
@@ -82,9 +83,12 @@ def test_commands_take_effect_on_the_running_node(scene: Scene) -> None:
     assert scene.outcome() == 200
     states = scene.states()
     assert (states["one"]["failed"], states["two"]["requests"]) == (1, 1)
-    scene.node.command("peer", "set", "two", "--number", "+4930")
+    scene.node.command("peer", "set", "two", "--number", "+4930", "--hide", "--header", CHANGE)
     scene.send("sip:+4930124@ims.test")
-    scene.second.respond(taken(scene.second), 404)
+    got = taken(scene.second)
+    assert (len(got.all("Via")), got.get("X-Network")) == (1, "ours")
+    assert got.get("Call-ID").startswith("imsn-")
+    scene.second.respond(got, 404)
     assert scene.outcome() == 404
     scene.node.command("peer", "remove", "one")
     scene.node.command("peer", "remove", "two")
