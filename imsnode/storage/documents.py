@@ -248,7 +248,7 @@ class Documents:
 def _write(connection: Connection, sql: _Statements, write: DocumentWrite) -> Outcome:
     """Do a write in the running transaction, or nothing of it."""
     owner = write.key[0]
-    user, etag = sql.state.run(connection, owner, *write.key).one()
+    user, etag = sql.state.first(connection, owner, *write.key) or (None, None)
     if user is None and owner != GLOBAL:
         return Outcome.GONE
     if (etag or "") != write.found:
@@ -260,11 +260,11 @@ def _write(connection: Connection, sql: _Statements, write: DocumentWrite) -> Ou
         if claimed is not None and tuple(claimed) != write.key:
             return Outcome.TAKEN
     if write.octets is None:
-        sql.delete.run(connection, *write.key)
+        sql.delete.change(connection, *write.key)
     elif write.found:
-        sql.update.run(connection, write.etag, write.changed, write.octets, *write.key)
+        sql.update.change(connection, write.etag, write.changed, write.octets, *write.key)
     else:
-        sql.insert.run(connection, *write.key, write.etag, write.changed, write.octets)
+        sql.insert.change(connection, *write.key, write.etag, write.changed, write.octets)
     uris = () if write.octets is None else write.uris
     if uris is not None:
         _claim(connection, sql, write.key, uris)

@@ -55,10 +55,21 @@ class Query:
 
     def run(self, connection: Connection, *arguments: object) -> CursorResult[*tuple[Any, ...]]:
         """Execute with as many arguments as the statement has parameters of its own."""
+        return connection.exec_driver_sql(self.text, self._parameters(arguments))
+
+    def first(self, connection: Connection, *arguments: object) -> Sequence[Any] | None:
+        """Return the first row as the driver gives it; see `fetch_raw`."""
+        return fetch_raw(connection, self.text, self._parameters(arguments))
+
+    def change(self, connection: Connection, *arguments: object) -> int:
+        """Return how many rows were changed; see `execute_raw`."""
+        return execute_raw(connection, self.text, self._parameters(arguments))
+
+    def _parameters(self, arguments: Sequence[object]) -> tuple[object, ...]:
         parameters = self._template.copy()
         for index, argument in zip(self._arguments, arguments, strict=True):
             parameters[index] = argument
-        return connection.exec_driver_sql(self.text, tuple(parameters))
+        return tuple(parameters)
 
 
 def _positional(dialect: Dialect) -> Dialect:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from random import Random
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from presence.xcap import Bounds, Conflict, Document, Refusal, Stored
+from presence.xcap.places import check_bounds
 from tests.support.xcap import ATTRIBUTE, ELEMENT, Shelf, free_usage
 from tests.wire.vectors import DATA
 
@@ -119,6 +121,19 @@ def test_every_element_is_found_where_it_stands(octets: bytes) -> None:
             assert found is not None
             literal = octets[found[1] : found[2]]
             assert etree.fromstring(b"<x a=%b/>" % literal).get("a") == element.get(name)
+
+
+@given(documents(), st.booleans())
+def test_elements_and_levels_are_counted_as_the_tree_has_them(octets: bytes, plain: bool) -> None:
+    if plain:  # nothing but tags is marked up, which is counted in another way
+        octets = re.sub(rb"<!--.*?-->|<!\[CDATA\[.*?]]>|<\?pi.*?\?>", b"", octets)
+    root = etree.fromstring(octets)
+    elements = list(root.iter(etree.Element))
+    levels = max(len(list(element.iterancestors())) for element in elements) + 1
+    check_bounds(octets, Bounds(depth=levels, elements=len(elements)))
+    for narrow in (Bounds(depth=levels - 1), Bounds(elements=len(elements) - 1)):
+        with pytest.raises(Conflict):
+            check_bounds(octets, narrow)
 
 
 def _path(document: Document, element: Any) -> str:
