@@ -30,6 +30,8 @@ from .garbage import Garbage
 from .held import Held
 from .http.app import Readiness
 from .http.xcap import PATH as XCAP_PATH
+from .ims.registrations import is_third_party
+from .ims.roles import Roles
 from .location import Location
 from .mailing import reserved_aors
 from .messaging import Messaging
@@ -229,6 +231,8 @@ class App:
             self._learn_address,
         )
         self.sms = SmsBridge(self)
+        ims = settings_of.ims_settings(config)
+        self.ims = self.node.ims = Roles(self.node, ims, self.edge.limits)
         if config.push.providers:
             self.pushing = Pushing(self)
             self.registrar.registered = self._registered
@@ -307,7 +311,8 @@ class App:
             if self.admission.is_user(aor):
                 yield aor, state
             elif self.admission.directory.get(aor) is None:
-                yield aor, AorState((), {})
+                elsewhere = tuple(one for one in state.bindings if is_third_party(one))
+                yield aor, AorState(elsewhere, {})
 
     def ready_line(self) -> str:
         """Return the line that tells which listeners accept traffic."""

@@ -31,7 +31,7 @@ cdef class Node:
     cdef public object held, ways
     cdef public Endpoint endpoint
     cdef public object events
-    cdef public object deferring, files, gateway, sessions, talks
+    cdef public object deferring, files, ims, gateway, sessions, talks
     cdef public object learn
     cdef public Location location
     cdef public LocalNames names

@@ -28,7 +28,9 @@ from .identity.authenticator import Authenticator
 from .identity.peers import ASSERTED, Peer, PeerTable
 from .identity.principal import UNTRUSTED_HEADERS, Principal
 from .identity.rates import UserLimiter
+from .ims.roles import Roles
 from .location import Location
+from .message_gate import about_another, limited
 from .msrp.calls import SDP_METHODS, Calls
 from .msrp.deferring import Deferring
 from .msrp.exchange import Exchange
@@ -44,9 +46,9 @@ from .peers.failover import Dial
 from .privacy import Privacy, limit_identities
 from .push.dialogs import Dialogs
 from .push.push import Push
-from .recalls import Recalls, may_be_revoke
+from .recalls import Recalls
 from .registration import Clock, Registrar
-from .reporting import Reporting, may_be_report
+from .reporting import Reporting
 from .services import Services
 from .ways import Search, Way, Ways
 
@@ -131,6 +133,8 @@ class Node:
         self.gateway: Gateway | None = None
         # Set while some files may not be transferred.
         self.files: FileGate | None = None
+        # Set while it is part of an IMS.
+        self.ims: Roles | None = None
         # Set while devices that sleep are woken.
         self.push: Push | None = None
         self.dialogs: Dialogs | None = None
@@ -213,6 +217,13 @@ class Node:
                 self._refuse(request, flow, refusal, now)
                 return
         self._sanitise(request, flow, principal)
+        ims = self.ims
+        if (
+            ims is not None
+            and (request.is_steered() or ims.has_criteria)
+            and ims.request(request, flow, routed, principal, now, wall)
+        ):
+            return
         shown = request
         if request.has("privacy") or (principal is not None and principal.hidden):
             outcome = self.privacy.apply(request, principal)
@@ -375,6 +386,8 @@ class Node:
     def _register(
         self, request: Request, flow: Flow, principal: Principal, now: float, wall: float
     ) -> None:
+        if self.ims is not None and self.ims.register(request, flow, now):
+            return
         aor = self.names.aor_of(request.to_uri)
         account = self.directory.get(aor)
         if account is None or not account.enabled:
@@ -415,10 +428,13 @@ class Node:
         ):
             return
         account = self.directory.get(aor)
-        if account is None and self._leads_away(uri, principal):
-            self._onward(request, shown, flow, routed, uri, principal, now, wall)
-            return
-        if account is None or not account.enabled:
+        here = account is not None and account.enabled
+        if account is None and self.ims is not None:
+            here = self.ims.serves(aor, now)
+        if not here:
+            if account is None and self._leads_away(uri, principal):
+                self._onward(request, shown, flow, routed, uri, principal, now, wall)
+                return
             self.stats.not_found += 1
             self._refuse(request, flow, answers.NOT_FOUND, now)
             return
@@ -436,9 +452,11 @@ class Node:
             oversize = None if device else self.oversize
             if oversize is not None and oversize.take(request, shown, flow, sender, aor, None, now):
                 return
-            if not request.is_text and self._about_another(request, flow, sender, aor, now):
+            if not request.is_text and about_another(self, request, flow, sender, aor, now):
                 return
             transaction = self.endpoint.accept(request, flow, now)
+            if request.is_steered():
+                transaction.charging = request.get("p-charging-vector")
             way = routed if shown is request else None
             self.pager.take(transaction, shown, way, sender, aor, now, wall, device)
             return
@@ -470,19 +488,6 @@ class Node:
     def _can_wake(self, aor: str, device: str, now: float) -> bool:
         """Say whether a user has devices that sleep and can be woken, or that one of them does."""
         return self.push is not None and bool(self.push.sleepers(aor, now, device))
-
-    def _about_another(
-        self, request: Request, flow: Flow, sender: str, aor: str, now: float
-    ) -> bool:
-        """Serve a MESSAGE that says something of another, which may have come just before it."""
-        if may_be_revoke(request):
-            self.endpoint.catch_up(now)
-            if self.recalls.request(request, flow, sender, aor, now):
-                return True
-        if may_be_report(request):
-            self.endpoint.catch_up(now)
-            return self.reporting.take(request, flow, sender, aor, now)
-        return False
 
     def _all_secure(self, aor: str, now: float) -> bool:
         """Tell whether a SIPS request can reach every device over TLS (RFC 3261 26.2.2)."""
@@ -539,7 +544,7 @@ class Node:
             return
         if request.method == "MESSAGE" and principal is not None:
             aor = self.names.aor_of(uri)
-            if self._limited(request, flow, principal.aor, aor, now, wall):
+            if limited(self, request, flow, principal.aor, aor, now, wall):
                 return
             oversize = self.oversize
             if oversize is not None and oversize.take(
@@ -552,21 +557,6 @@ class Node:
             return
         extra = self.privacy.asserted(principal, target)
         self._forward(request, flow, routed, (target,), now, extra, failover or PLAIN)
-
-    def _limited(
-        self, request: Request, flow: Flow, sender: str, aor: str, now: float, wall: float
-    ) -> bool:
-        """Hold a sender to its domain's limits for a message to another domain."""
-        pager = self.pager
-        if not pager.screens_all or pager.screen is None:
-            return False
-        kind = request.get("content-type")
-        verdict = pager.screen.limit(kind, request.body, sender, aor, now, wall)
-        if verdict is None:
-            return False
-        transaction = self.endpoint.accept(request, flow, now)
-        pager.turn_away(transaction, request, sender, aor, verdict, now, wall)
-        return True
 
     def way_to(self, host: str, now: float) -> Flow | None:
         """Return a flow to whoever takes requests for a foreign domain, None without one."""

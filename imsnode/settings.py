@@ -38,6 +38,7 @@ from .http.api import TokenLimits
 from .http.limits import HttpLimits
 from .http.origins import Origins
 from .identity import AuthSettings, Rate, RateSettings, ThrottleSettings
+from .ims.roles import ImsSettings
 from .mailroom import Retry
 from .msrp.calls import CallSettings
 from .msrp.connections import ConnectionLimits
@@ -285,6 +286,13 @@ def registrar_words(config: Config, gruus: Gruus) -> Words:
         int(registrar.flow_timer),
         gruus if registrar.gruu else None,
     )
+
+
+def ims_settings(config: Config) -> ImsSettings:
+    """What the node tells and expects between the servers of an IMS."""
+    ims = config.ims
+    ioi = ims.ioi or config.domains[0]
+    return ImsSettings(ioi.encode(), ims.deliver == "originating", ims.answer_within)
 
 
 def push_settings(config: Config) -> PushSettings:

@@ -20,7 +20,7 @@ from .contents import stored_notice
 from .keeper import Keeper
 from .mailbox import WAKE, Item, Lane, LaneKey, Mailbox, Tried
 from .ports import Bindings, Carrier, Clock, Ledger, Observer, Screen
-from .replay import delivery_draft, with_content
+from .replay import delivery_draft, stored_charging, with_content
 from .settings import PagerSettings
 from .stats import PagerStats
 from .values import LedgerEntry, MarkState, PendingMessage
@@ -456,6 +456,7 @@ class Offline:
                 outcome,
                 final,
                 notice,
+                stored_charging(message.head),
             )
         )
 

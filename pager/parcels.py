@@ -195,6 +195,7 @@ class Parcel:
         entry.outcome = rules.DELIVERED
         entry.final = True
         entry.notice = self.notice
+        entry.charging = None
         pager.ledger.note(entry)
         for observer in pager.observers:
             observer.concluded(copy, device, one.status, True, now)

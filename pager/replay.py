@@ -26,6 +26,7 @@ from .values import StoredMessage
 _NOBODY: Final = ANONYMOUS_HOST.encode()
 _COMPOSING: Final = b"application/im-iscomposing+xml"
 _EXPIRES_MAX: Final = 2**32 - 1
+_CHARGING: Final = b"\r\nP-Charging-Vector: "  # as the gate prints it
 
 # Hop by hop, of the first transaction, or proof of identity toward this node alone.
 LEFT_BEHIND: Final = frozenset(
@@ -37,6 +38,10 @@ LEFT_BEHIND: Final = frozenset(
         "cseq",
         "max-breadth",
         "max-forwards",
+        "p-access-network-info",
+        "p-charging-function-addresses",
+        "p-served-user",
+        "p-visited-network-id",
         "path",
         "proxy-authorization",
         "proxy-require",
@@ -102,6 +107,14 @@ def _keep(names: tuple[str, ...]) -> tuple[int, ...]:
     places = tuple(at for at, name in enumerate(names) if name not in LEFT_BEHIND)
     _kept[names] = places
     return places
+
+
+def stored_charging(head: bytes) -> bytes | None:
+    """Return the P-Charging-Vector with which a stored message came, None without one."""
+    at = octets.find(head, _CHARGING, 0)
+    if at < 0:
+        return None
+    return head[at + len(_CHARGING) :].partition(b"\r\n")[0]
 
 
 def shown_sender(sender: str, head: bytes) -> str:

@@ -66,6 +66,7 @@ cdef class Pager(Shared):
         double now,
         double wall,
         str device=*,
+        object ways=*,
     )
     cdef _forward(self, Submission submission, Fork fork, object targets, double now)
     @cython.locals(recipient=str, devices=list, free=list, facts=Storable, expires_at=double)

@@ -214,6 +214,7 @@ class Pager(Shared):
         now: float,
         wall: float,
         device: str = "",
+        ways: Sequence[Target] | None = None,
     ) -> str:
         """Take a MESSAGE from an authenticated sender to a known local user.
 
@@ -225,6 +226,7 @@ class Pager(Shared):
             the sender is not to be found out by it. sender, recipient: canonical AoRs.
             now: monotonic. wall: epoch seconds. device: the only one that may get it, by instance
             id (RFC 5627); it is never stored then. "": all of them.
+            ways: those that the request itself names, in place of the recipient's bindings.
         Returns: the message id; for a repeat, that of the first submission when it is known.
         """
         self.stats.submitted += 1
@@ -238,6 +240,7 @@ class Pager(Shared):
         submission._begin(
             self, server_tx, request, sender, recipient, message_id, now, wall, routed is None
         )
+        submission.charging = server_tx.charging
         if len(request.body) > self._body_bytes:
             submission.refuse(None, policy.TOO_LARGE, now)
             return message_id
@@ -251,7 +254,7 @@ class Pager(Shared):
             self.screens_all or recipient in self.screened or sender in self.screened
         ) and self._screened_out(submission, now):
             return message_id
-        targets = self.bindings.targets(recipient, now)
+        targets = self.bindings.targets(recipient, now) if ways is None else ways
         if device:
             self._aim(submission, routed, device, targets, now)
         elif (

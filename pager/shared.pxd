@@ -2,6 +2,7 @@
 
 from sip.endpoint cimport Endpoint
 from sip.message cimport Request, build_response
+from sip.transaction.server cimport ServerTransaction
 
 from .keeper cimport Keeper
 from .recent cimport Recent

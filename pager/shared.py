@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sip.endpoint import Endpoint
 from sip.message import build_response
 from sip.proxy import Fork
+from sip.transaction.server import ServerTransaction
 
 from .keeper import Keeper
 from .offline import Offline
@@ -86,6 +87,8 @@ class Shared:
         request = answering.request
         if status >= 300:
             self.endpoint.stats.refuse(status, reason)
+        if isinstance(answering, ServerTransaction) and answering.charging is not None:
+            extra = (*extra, b"P-Charging-Vector: " + answering.charging)
         tag = self.endpoint.to_tag(request)
         data = build_response(request, status, reason, extra, to_tag=tag)
         answering.respond(data, status, now)

@@ -30,6 +30,7 @@ cdef class Submission:
     cdef public double at
     cdef public bint begun
     cdef public bytes call_id
+    cdef public bytes charging
     cdef public bint claimed
     cdef public long long cseq
     cdef public str device

@@ -105,7 +105,8 @@ class Submission:
     knows of the receipt. device: the one that has taken it. notice: for contents that the node
     reads. claimed: it is the one message a stranger may send. dropped: turned away, though the
     sender was told what it would be told if it waited for the recipient. aimed: it is for one
-    device alone.
+    device alone. charging: value of the P-Charging-Vector under which it is accounted for,
+    None without one.
     """
 
     __slots__ = (
@@ -114,6 +115,7 @@ class Submission:
         "at",
         "begun",
         "call_id",
+        "charging",
         "claimed",
         "cseq",
         "device",
@@ -185,6 +187,7 @@ class Submission:
         self.dropped = False
         self.aimed = False
         self.device = ""
+        self.charging: bytes | None = None
 
     # --- the fork
 
@@ -246,6 +249,7 @@ class Submission:
         entry.outcome = RELAYED
         entry.final = True
         entry.notice = self.notice
+        entry.charging = self.charging
         pager.ledger.note(collector.untracked(entry))
         heard_by = pager.plain_observers if self.notice is None else pager.observers
         for observer in heard_by:
@@ -650,6 +654,7 @@ class Submission:
                 outcome,
                 final,
                 self.notice,
+                self.charging,
             )
         )
 

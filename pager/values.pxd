@@ -59,3 +59,4 @@ cdef class LedgerEntry:
     cdef public str outcome
     cdef public bint final
     cdef public Notice notice
+    cdef public bytes charging

@@ -171,6 +171,7 @@ class LedgerEntry:
     size: body octets. steps: in order of time. outcome: a word from ``rules.OUTCOMES``, "" when
     the entry adds to the story and decides nothing. final: nothing more will happen to the
     message; exactly one entry of a message says so. notice: for contents that the node reads.
+    charging: value of P-Charging-Vector, None without one.
     """
 
     message_id: str
@@ -183,3 +184,4 @@ class LedgerEntry:
     outcome: str
     final: bool = True
     notice: Notice | None = None
+    charging: bytes | None = None

@@ -286,6 +286,8 @@ class Endpoint:
             self.stats.refuse(status, reason)
         request = server_tx.request
         tag = self.to_tag(request) if status > 100 else b""
+        if server_tx.charging is not None:
+            extra = (*extra, b"P-Charging-Vector: " + server_tx.charging)
         data = build_response(request, status, reason, extra, body, content_type, tag)
         return server_tx.respond(data, status, now)
 

@@ -36,6 +36,7 @@ cdef class Proxy:
     cdef public object tokens
     cdef public object transport
     cdef public object trusts
+    cdef public object vouch
 
     cpdef Routed preprocess(self, Request request, Flow flow, double now)
     cpdef Refusal check(self, Request request)

@@ -42,12 +42,18 @@ NO_DROP: Final[frozenset[str]] = frozenset()
 DROP_BREADTH: Final = frozenset(("max-breadth",))
 _UNDERSTOOD: Final = (b"privacy",)  # in Proxy-Require (RFC 3323 4.3)
 _PRIVACY: Final = b"\r\nPrivacy: "  # as sip.privacy prints it
+_CHARGING: Final = b"\r\nP-Charging-Vector: "  # as `Vouch` and the gate print it
 
 # Requests that neither make nor refresh a dialog. Everything else, methods nobody here knows
 # included, may have dialog semantics and is record-routed (RFC 3261 16.6 item 4, RFC 3428 7).
 NO_RECORD_ROUTE: Final = frozenset(
     ("MESSAGE", "REGISTER", "PUBLISH", "OPTIONS", "ACK", "BYE", "CANCEL", "INFO", "PRACK")
 )
+
+
+#: (draft, its header fields, target): the header fields with which a request of this node's own
+#: leaves for somebody inside the trust domain.
+Vouch = Callable[["Draft", "Target"], Sequence[tuple[bytes, bytes]]]
 
 
 class Target:
@@ -125,10 +131,12 @@ class Proxy:
     `may_send_to(host, port)` says whether an address that is no client's own flow may be a next
     hop. Names of flows in tokens are resolved among the flows seen here. `trusts(flow)`, which the
     owner sets, says whether the far end is within the trust domain (RFC 3325); nobody is before.
+    `vouch`, when set, says what requests of our own tell there.
     """
 
     __slots__ = ("_bound", "_reasons", "breadth_lines", "config", "endpoint", "ids",
-                 "may_send_to", "own", "timer_c", "tokens", "transport", "trusts")  # fmt: skip
+                 "may_send_to", "own", "timer_c", "tokens", "transport", "trusts",
+                 "vouch")  # fmt: skip
 
     def __init__(
         self,
@@ -143,6 +151,7 @@ class Proxy:
         self.tokens = tokens
         self.may_send_to = may_send_to
         self.trusts: Callable[[Flow], bool] = _nobody
+        self.vouch: Vouch | None = None
         self.config = config or ProxyConfig()
         self.ids = endpoint.ids
         self.transport = endpoint.transport
@@ -249,9 +258,14 @@ class Proxy:
         via_name, _, via = flow.via_line(branch).partition(b": ")
         headers = [(via_name, via), (b"Max-Forwards", b"70")]
         headers.extend((b"Route", route) for route in target.routes or ())
+        if self.vouch is not None and self.trusts(flow):
+            headers.extend(self.vouch(draft, target))
+            return build_request(draft.method, target.uri, headers, draft.body)
         headers.extend(draft.headers)
         data = build_request(draft.method, target.uri, headers, draft.body)
-        if octets.find(data, _PRIVACY, 0) >= 0 and not self.trusts(flow):
+        if (
+            octets.find(data, _PRIVACY, 0) >= 0 or octets.find(data, _CHARGING, 0) >= 0
+        ) and not self.trusts(flow):
             data = build_request(draft.method, target.uri, shown(headers), draft.body)
         return data
 

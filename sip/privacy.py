@@ -23,6 +23,7 @@ __all__ = [
     "ANONYMOUS",
     "ANONYMOUS_HOST",
     "ASSERTED",
+    "BORDER",
     "asked",
     "asks_id",
     "at_most_two",
@@ -37,6 +38,13 @@ ANONYMOUS_HOST: Final = "anonymous.invalid"  # RFC 3323 4.1.1.3
 ANONYMOUS: Final = "sip:anonymous@anonymous.invalid"
 #: Headers in which the network says who sends; `id` keeps them inside the trust domain.
 ASSERTED: Final = frozenset(("p-asserted-identity", "p-served-user", "remote-party-id"))
+
+#: Headers that mean something between servers of one network and are nobody else's business
+#: (RFC 5502 7.2, RFC 7315 4.4 to 4.6): they end where it does.
+BORDER: Final = frozenset(
+    ("p-access-network-info", "p-charging-function-addresses", "p-charging-vector",
+     "p-served-user", "p-visited-network-id")
+)  # fmt: skip
 
 _FROM: Final = b'From: "Anonymous" <sip:anonymous@anonymous.invalid>;tag='
 # RFC 3323 5.3. Call-ID would be another one, but the operator finds the message by it.
@@ -120,9 +128,10 @@ def conceal(request: Request, wishes: frozenset[bytes], identity: bytes, limits:
 
 def shown(headers: Sequence[tuple[bytes, bytes]]) -> Sequence[tuple[bytes, bytes]]:
     """Return the header fields of a request as they leave for somebody who is not trusted."""
-    if not any(name.lower() == b"privacy" and b"id" in _words(value) for name, value in headers):
-        return headers
-    return [one for one in headers if one[0].lower().decode("utf-8", "replace") not in ASSERTED]
+    hidden = BORDER
+    if any(name.lower() == b"privacy" and b"id" in _words(value) for name, value in headers):
+        hidden = BORDER | ASSERTED
+    return [one for one in headers if one[0].lower().decode("utf-8", "replace") not in hidden]
 
 
 def at_most_two(values: list[bytes]) -> list[bytes]:

@@ -37,10 +37,10 @@ cdef class Fork:
     cdef frozenset _drop
     cdef object _extra
     cdef bint _final
+    cdef frozenset _hidden
     cdef bytes _mark
     cdef str _method
     cdef bint _peer
-    cdef bint _private
     cdef Request _received
     cdef _Routed _routed
     cdef public bint answered

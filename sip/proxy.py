@@ -23,7 +23,7 @@ from .forward import (
     share_breadth,
 )
 from .message import Request, Response, forward_request, forward_response
-from .privacy import ASSERTED, asks_id
+from .privacy import ASSERTED, BORDER, asks_id
 from .routing import OwnNames, Refusal, Routed, loop_mark
 from .transaction.client import TIMEOUT, ClientTransaction
 from .transaction.server import ServerTransaction
@@ -114,7 +114,7 @@ class Fork:
     a Draft.
     """
 
-    __slots__ = ("_drop", "_extra", "_final", "_mark", "_method", "_peer", "_private", "_received",
+    __slots__ = ("_drop", "_extra", "_final", "_hidden", "_mark", "_method", "_peer", "_received",
                  "_routed",
                  "answered", "branches", "cancelled", "expected", "invite", "owner", "pending",
                  "proxy", "request", "server_tx", "user")  # fmt: skip
@@ -165,7 +165,7 @@ class Fork:
         self._drop = drop
         self._extra = extra
         self._peer = from_peer
-        self._private = False
+        self._hidden = NO_DROP  # from those who are not trusted
         self._final = False
         self._mark = b""
 
@@ -187,7 +187,10 @@ class Fork:
         if request is not None:
             self._mark = loop_mark(request)
             steered = request.is_steered()
-            self._private = steered and request.has("privacy") and asks_id(request)
+            if steered and not BORDER.isdisjoint(request.names):
+                self._hidden = BORDER
+            if steered and request.has("privacy") and asks_id(request):
+                self._hidden = self._hidden | ASSERTED
             if count > 1 or (steered and request.has("max-breadth")):
                 shares = share_breadth(request, count, config.max_breadth)
                 if shares is None:
@@ -254,6 +257,12 @@ class Fork:
             return
         if response.has("p-asserted-identity") and not self._may_tell(response):
             response.remove_headers(ASSERTED)
+        if (
+            response.is_steered()
+            and not BORDER.isdisjoint(response.names)
+            and not self.proxy.trusts(server_tx.flow)
+        ):
+            response.remove_headers(BORDER)
         data = forward_response(response)
         if (status == 401 or status == 407) and len(self.branches) > 1:
             data = _with_lines(data, self._other_challenges(response))
@@ -427,8 +436,8 @@ class Fork:
             came = self.server_tx.flow
             record_route = proxy.record_route(request, came, target, flow, not self._peer)
         drop = self._drop
-        if self._private and not proxy.trusts(flow):
-            drop = drop | ASSERTED
+        if self._hidden and not proxy.trusts(flow):
+            drop = drop | self._hidden
         routes = target.routes
         if routes is None and self._routed is not None:
             routes = self._routed.routes

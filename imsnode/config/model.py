@@ -11,6 +11,7 @@ from __future__ import annotations
 from .access import Auth, Control, Registrar
 from .events import Presence, Xcap
 from .http import Api, Content, Http, Webhook
+from .ims import Ims
 from .interconnect import Interconnect
 from .messages import Lists, Pager, Policy, Rule
 from .network import Limits, NetworkPolicy, Timers, Tls
@@ -63,6 +64,7 @@ class Settings(Table):
     presence: Presence = Presence()
     msrp: Msrp = Msrp()
     rooms: Rooms = Rooms()
+    ims: Ims = Ims()
     limits: Limits = Limits()
     timers: Timers = Timers()
     network: NetworkPolicy = NetworkPolicy()

@@ -104,6 +104,12 @@ class Peer(Table):
     relay: bool = live(
         False, "Whether it may address domains and numbers that lead to other peers."
     )
+    role: Literal["any", "s-cscf", "as"] = live(
+        "any",
+        "What it is in an IMS, with trust = \"asserted\". s-cscf: this node is its application "
+        "server; its REGISTERs tell who is registered there, and its requests go back to it. as: "
+        "an application server that filter criteria may name.",
+    )
     targets: tuple[Target, ...] = live(
         (),
         "Where requests for it go, each as transport:host:port, in the order in which they are "

@@ -32,6 +32,7 @@ __all__ = [
     "NextHop",
     "Octets",
     "OptionalAddress",
+    "OptionalName",
     "OptionalPath",
     "Origin",
     "PeerAddress",
@@ -53,6 +54,7 @@ __all__ = [
     "parse_network",
     "parse_next_hop",
     "parse_optional_hostport",
+    "parse_optional_name",
     "parse_optional_path",
     "parse_origin",
     "parse_path",
@@ -246,6 +248,11 @@ def parse_peer_name(value: object) -> str:
     return str(value)
 
 
+def parse_optional_name(value: object) -> str:
+    """Read a name as `parse_peer_name` does, or nothing."""
+    return "" if value == "" else parse_peer_name(value)
+
+
 def parse_media_type(value: object) -> str:
     """Read a media type, or all subtypes of one as "image/*"; folded to lower case."""
     text = str(value).lower()
@@ -407,6 +414,9 @@ RuleOption = Annotated[
     str, BeforeValidator(parse_rule_option), WithJsonSchema({"type": "NAME=VALUE"})
 ]
 FileName = Annotated[Path, BeforeValidator(parse_path), WithJsonSchema({"type": "path"})]
+OptionalName = Annotated[
+    str, BeforeValidator(parse_optional_name), WithJsonSchema({"type": "name"})
+]
 PeerName = Annotated[str, BeforeValidator(parse_peer_name), WithJsonSchema({"type": "name"})]
 OptionalPath = Annotated[
     Path | None, BeforeValidator(parse_optional_path), WithJsonSchema({"type": "path"})

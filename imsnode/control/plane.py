@@ -136,6 +136,7 @@ class Plane:
         app.messaging.echo.configure(self.started_with.domains if config.pager.echo else ())
         app.services.offer(app.messaging.echo_service, app.messaging.echo.aors)
         app.messaging.keeping.configure(history)
+        app.ims.configure(settings_of.ims_settings(config))
         app.messaging.mailing.configure(config)
         app.storage.configure(
             config.pager.duplicate_memory,
@@ -313,6 +314,7 @@ class Plane:
         app = self.app
         for field, aor in (("from", request.sender), ("to", request.recipient)):
             known = self._active(aor) or aor in app.messaging.echo.aors
+            known = known or app.ims.serves(aor, app.clock.now())
             if not known and (field == "from" or app.messaging.mailing.groups.get(aor) is None):
                 raise ControlRefused(f"{field}: {aor} is not a user of this node")
         answer: asyncio.Future[tuple[int, str]] = app.loop.create_future()

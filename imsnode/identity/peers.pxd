@@ -9,6 +9,7 @@ cdef class Peer:
     cdef readonly str trust
     cdef readonly str transport
     cdef readonly bint relay
+    cdef readonly str role
 
 
 cdef class PeerTable:

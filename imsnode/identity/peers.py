@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from sip.flow import Flow
 
 ASSERTED = "asserted"
+S_CSCF = "s-cscf"
+APPLICATION_SERVER = "as"
 
 _REMEMBERED = 4096  # sources whose answer is kept; the table is emptied when full
 
@@ -24,6 +26,7 @@ class Peer:
     With a port only requests from exactly that port match, which a TCP client hardly ever has.
     trust: "asserted" when identities it states are believed, else "none". transport: "UDP", "TCP",
     "TLS" or "" for any. relay: it may hand in requests for foreign domains that have a route.
+    role: `S_CSCF`, `APPLICATION_SERVER` or "".
     """
 
     name: str
@@ -31,6 +34,7 @@ class Peer:
     trust: str = "none"
     transport: str = ""
     relay: bool = False
+    role: str = ""
 
     @property
     def asserted(self) -> bool:

@@ -155,6 +155,7 @@ def _sources(peer: PeerSettings) -> Iterable[Peer]:
             trust=peer.trust,
             transport="" if peer.transport == "any" else peer.transport.upper(),
             relay=peer.relay,
+            role="" if peer.role == "any" else peer.role,
         )
         if not peer.address and not _is_literal(source):
             continue  # whatever a name stands for, it is no proof of where requests come from

@@ -24,13 +24,14 @@ _log = logging.getLogger(__name__)
 
 
 class Record(Struct, gc=False, omit_defaults=True, rename={"sender": "from", "recipient": "to"}):
-    """One record; in a line, those of the last five that say nothing are left out.
+    """One record; in a line, those of the last eight that say nothing are left out.
 
     time: of receipt, UTC, to the millisecond; ended: likewise. size: body octets. status: the last
     SIP status that was given, 0 for none. kind: for what is no message to a person, a word of
     `pager.rules.KINDS`. octets: the Call-ID in hexadecimal digits, when it is not ASCII. imdn: the
     IMDN Message-ID. about: that of the message which a notification tells of. messages: of a visit
-    to a chat room, as many as the visitor sent; its size is their octets.
+    to a chat room, as many as the visitor sent; its size is their octets. icid, orig_ioi, term_ioi:
+    as in P-Charging-Vector.
     """
 
     time: str
@@ -47,6 +48,9 @@ class Record(Struct, gc=False, omit_defaults=True, rename={"sender": "from", "re
     imdn: str = ""
     about: str = ""
     messages: int = 0
+    icid: str = ""
+    orig_ioi: str = ""
+    term_ioi: str = ""
 
 
 @dataclass(frozen=True, slots=True)

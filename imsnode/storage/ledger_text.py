@@ -17,6 +17,7 @@ import struct
 import time
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from zlib import crc32
@@ -26,7 +27,9 @@ from msgspec import json
 
 from pager.values import LedgerEntry, Notice, Step
 from sip import octets
+from sip.errors import ParseError
 from sip.grammar import only
+from sip.headers.charging import read_charging_vector
 
 from .cdr import Record
 
@@ -120,7 +123,7 @@ class BlockText:
         message_id = entry.message_id
         name = message_id.encode()
         plain = octets.is_only(call_id, _ONLY_PLAIN) and octets.is_only(name, _ONLY_PLAIN)
-        if plain and entry.notice is None:
+        if plain and entry.notice is None and entry.charging is None:
             # What `Record` would be encoded as.
             line = octets.concat_all(
                 (b'{"time":"', begun_text, b'","ended":"', ended_text, b'","id":"', name,
@@ -211,6 +214,8 @@ def _rare_line(entry: LedgerEntry, begun: bytes, ended: bytes, status: int) -> b
         record.messages = notice.messages
         record.imdn = notice.id.decode("utf-8", "backslashreplace")
         record.about = _about(notice).decode("utf-8", "backslashreplace")
+    if entry.charging is not None:
+        _add_charging(record, entry.charging)
     return _encoder.encode(record) + b"\n"
 
 
@@ -224,6 +229,16 @@ def _add_names(sums: list[int], notice: Notice) -> None:
 def _about(notice: Notice) -> bytes:
     """Return the IMDN Message-ID of the one message that a notification tells of, b"" for none."""
     return notice.told[0][0] if len(notice.told) == 1 else b""
+
+
+def _add_charging(record: Record, value: bytes) -> None:
+    """Tell under which identity others account for the message; nothing of what is no vector."""
+    with suppress(ParseError):
+        vector = read_charging_vector(value)
+        found = (vector.icid, vector.orig_ioi, vector.term_ioi)
+        record.icid, record.orig_ioi, record.term_ioi = [
+            text.decode("utf-8", "backslashreplace") for text in found
+        ]
 
 
 def _readable(text: str) -> str:

@@ -16,8 +16,12 @@ from .names import CHECKED, KNOWN, SINGLE, canonical_name
 _REQUIRED: Final = (("via", "Via"), ("from", "From"), ("to", "To"), ("call-id", "Call-ID"),
                     ("cseq", "CSeq"))  # fmt: skip
 
-# Headers that say how a request is to be forwarded; most requests have none of them.
-_STEERING: Final = frozenset({"max-breadth", "privacy", "proxy-require", "route"})
+# Headers that say how a request is to be forwarded, or that not everybody may see; most requests
+# have none of them.
+_STEERING: Final = frozenset(
+    {"max-breadth", "p-access-network-info", "p-charging-function-addresses", "p-charging-vector",
+     "p-served-user", "p-visited-network-id", "privacy", "proxy-require", "route"}
+)  # fmt: skip
 
 # Layouts by number of lines, the more often matched ones in front. A flood of odd messages pushes
 # out the rear ones, which costs the next good message of that kind some microseconds.

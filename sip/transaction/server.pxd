@@ -19,6 +19,7 @@ cdef class ServerTransaction:
     cdef double _interval
     cdef bytes _last
     cdef TransactionLayer _layer
+    cdef public bytes charging
     cdef public double created
     cdef public int final_status
     cdef public Flow flow

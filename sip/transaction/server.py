@@ -57,6 +57,7 @@ class ServerTransaction:
     """One request received, and what was answered.
 
     final_status: 0 until the user gave a final response. user: free for the transaction user.
+    charging: P-Charging-Vector of every answer of our own, None without one.
     created: monotonic seconds. After the final response to a non-INVITE the layer keeps only key
     and octets (rows of NIST Completed), so this object lives no longer than its user holds it.
     """
@@ -66,6 +67,7 @@ class ServerTransaction:
         "_interval",
         "_last",
         "_layer",
+        "charging",
         "created",
         "final_status",
         "flow",
@@ -87,6 +89,7 @@ class ServerTransaction:
         self._layer = layer
         self.request = request
         self.key = key
+        self.charging: bytes | None = None
         self.flow = flow
         self.created = now
         self.final_status: int = 0

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the gate asks of a node that is part of an IMS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sip.flow import Flow
+from sip.limits import Limits
+from sip.message import Request
+from sip.routing import Routed
+
+from ..identity.peers import S_CSCF
+from ..identity.principal import Principal
+from .charges import Charges
+from .registrations import Registrations, is_third_party
+from .service_control import ServiceControl
+from .vouching import Vouching
+
+if TYPE_CHECKING:
+    from ..node import Node
+
+__all__ = ["ImsSettings", "Roles"]
+
+
+@dataclass(frozen=True, slots=True)
+class ImsSettings:
+    """ioi: this operator's identifier. originating: in which case an S-CSCF gets what the node
+    sends to its users. answer_within_s: how long an application server may be silent."""
+
+    ioi: bytes
+    originating: bool = False
+    answer_within_s: float = 4.0
+
+
+class Roles:
+    """The roles of a node between S-CSCFs, application servers and users.
+
+    has_criteria: some user has filter criteria, so that any request may concern an S-CSCF's role.
+    """
+
+    def __init__(self, node: Node, settings: ImsSettings, limits: Limits) -> None:
+        self._node = node
+        self.has_criteria = False
+        first = node.names.first.encode()
+        self.charges = Charges(settings.ioi, first, node.proxy.ids.token)
+        self.registrations = Registrations(node, limits)
+        self.services = ServiceControl(node, self.charges)
+        node.proxy.vouch = Vouching(node.names, self.charges)
+        self.configure(settings)
+
+    def configure(self, settings: ImsSettings) -> None:
+        """Take other settings; who is registered at an S-CSCF is reached as before."""
+        self.charges.ioi = settings.ioi
+        self.registrations.originating = settings.originating
+
+    def request(
+        self,
+        request: Request,
+        flow: Flow,
+        routed: Routed,
+        principal: Principal | None,
+        now: float,
+        wall: float,
+    ) -> bool:
+        """Take an initial request that concerns one of the roles; False for any other."""
+        if request.has("p-charging-vector"):
+            self.charges.of(request)
+        if request.to_tag or principal is None:
+            return False
+        if routed.routes and self._is_s_cscf(flow):
+            self.services.request(request, flow, routed, principal, now, wall)
+            return True
+        return False
+
+    def register(self, request: Request, flow: Flow, now: float) -> bool:
+        """Take the REGISTER of an S-CSCF about a user; False for one of a user."""
+        if not self._is_s_cscf(flow):
+            return False
+        charging = self.charges.answer(self.charges.of(request))
+        self.registrations.register(request, flow, charging, now)
+        return True
+
+    def serves(self, aor: str, now: float) -> bool:
+        """Say whether somebody without an account here is registered at an S-CSCF."""
+        return any(is_third_party(one) for one in self._node.location.bindings(aor, now))
+
+    def _is_s_cscf(self, flow: Flow) -> bool:
+        peer = self._node.peers.match(flow)
+        return peer is not None and peer.asserted and peer.role == S_CSCF
