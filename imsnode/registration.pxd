@@ -6,6 +6,7 @@ from sip.endpoint cimport Endpoint
 from sip.flow cimport Flow
 from sip.message cimport Request
 from sip.registrar cimport (
+    Binding,
     RegistrarLimits,
     Registration,
     plan_register,
@@ -23,6 +24,10 @@ cdef class Words:
     cdef bytes _timer
 
     cpdef list lines(self, Request request, Registration plan, double now, double wall)
+
+
+@cython.locals(binding=Binding)
+cdef bint _has_device(Registration plan) except -1
 
 
 cdef class Registrar:

@@ -48,11 +48,18 @@ class Words:
         if self._route and plan.bindings:
             lines.append(self._route)
         gruus = self.gruus
-        if gruus is not None and supports(request, b"gruu"):
+        if gruus is not None and _has_device(plan) and supports(request, b"gruu"):
             for at, binding in enumerate(plan.bindings):  # their lines are the first
-                if binding.instance:
-                    lines[at] += gruus.params(binding)
+                lines[at] += gruus.params(binding)
         return lines
+
+
+def _has_device(plan: Registration) -> bool:
+    """Say whether a binding is of a device with an instance id."""
+    for binding in plan.bindings:  # noqa: SIM110 - compiled, a loop costs less than `any`
+        if binding.instance:
+            return True
+    return False
 
 
 class Capability(Protocol):

@@ -187,7 +187,7 @@ def plan_register(
             renewed = _renew(request, live[0], flow, now, limits)
             if renewed is not None:
                 outbound = renewed.reg_id > 0 and supports(request, b"outbound")
-                return Registration(aor, (renewed,), (renewed,), outbound=outbound)
+                return Registration(aor, (renewed,), (renewed,), (), _NO_PATH, outbound)
         contacts = request.contacts()
         if contacts == []:
             return Registration(aor, tuple(live))

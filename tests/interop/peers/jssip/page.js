@@ -14,7 +14,9 @@ const agent = new JsSIP.UA({
 });
 agent.on('connected', () => said('connected'));
 agent.on('disconnected', e => said('disconnected', { code: e.code }));
-agent.on('registered', e => said('registered', { code: e.response.status_code }));
+agent.on('registered', e => said('registered', {
+  code: e.response.status_code, pub: agent.contact.pub_gruu, temp: agent.contact.temp_gruu,
+}));
 agent.on('unregistered', () => said('unregistered'));
 agent.on('registrationFailed', e => said('failed', { cause: e.cause }));
 agent.on('newMessage', e => {
