@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from ..errors import ParseError
@@ -39,6 +40,9 @@ CPIM: Final = b"urn:ietf:params:cpim-headers:"
 _WHERE: Final = "CPIM"
 _HEADERS: Final = 128
 _IMDN: Final = b"urn:ietf:params:imdn"
+# What is remembered of bodies that were read: of at most so many octets, at most so many.
+_SHORT_OCTETS: Final = 4_096
+_REMEMBERED: Final = 512
 _LETTERS: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _NAME: Final = _LETTERS + b"!#$%&'*+-^_`|~"
 # A second one of these could be taken for the first: who sent it, when, which message it is.
@@ -153,11 +157,17 @@ class CpimMessage:
 
 
 def parse_cpim(body: bytes) -> CpimMessage:
-    """Read a CPIM message.
+    """Read a CPIM message; a short one that was read a moment ago is not read again.
+
+    A notification is looked at when it comes, when it is stored and when its end is noted.
 
     Raises: ParseError; also for From, DateTime, Message-ID or Original-To given twice, for a
         content without Content-Type, and for a prefix in a declaration that is no name.
     """
+    return _parse(body) if len(body) > _SHORT_OCTETS else _remembered(body)
+
+
+def _parse(body: bytes) -> CpimMessage:
     if body.startswith(b"\r\n"):
         head, rest = b"", body[2:]
     else:
@@ -179,6 +189,10 @@ def parse_cpim(body: bytes) -> CpimMessage:
     if part.get(b"content-type") is None:
         raise ParseError(_WHERE, "CPIM content has no Content-Type")
     return CpimMessage(_read_headers(lines[:mime_at]), part, joined)
+
+
+# Nothing about a message that was read can be changed, so all who ask get the same.
+_remembered = lru_cache(_REMEMBERED)(_parse)
 
 
 def compose(

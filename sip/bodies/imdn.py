@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from ..errors import ParseError
@@ -27,6 +28,9 @@ MEDIA_TYPE: Final = b"message/imdn+xml"
 NAMESPACE: Final = "urn:ietf:params:xml:ns:imdn"
 
 _WHERE: Final = "IMDN"
+# What is remembered of documents that were read: of at most so many octets, at most so many.
+_SHORT_OCTETS: Final = 4_096
+_REMEMBERED: Final = 512
 _NS: Final = f"{{{NAMESPACE}}}"
 # What each kind may say (RFC 5438 11.1.7); an extension says something else.
 _STATUS: Final = {
@@ -56,8 +60,14 @@ class Notification:
 def parse_imdn(body: bytes) -> Notification:
     """Read one message/imdn+xml document; elements of other name spaces are passed over.
 
+    A short one that was read a moment ago is not read again.
+
     Raises: ParseError.
     """
+    return _parse(body) if len(body) > _SHORT_OCTETS else _remembered(body)
+
+
+def _parse(body: bytes) -> Notification:
     root = parse_xml(body, _WHERE)
     if root.tag != _NS + "imdn":
         raise ParseError(_WHERE, "IMDN document has another root element")
@@ -84,6 +94,9 @@ def parse_imdn(body: bytes) -> Notification:
         text_of(child(root, _NS + "original-recipient-uri")),
         text_of(child(root, _NS + "subject")),
     )
+
+
+_remembered = lru_cache(_REMEMBERED)(_parse)
 
 
 def build_imdn(notification: Notification) -> bytes:
