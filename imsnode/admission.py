@@ -6,6 +6,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable
 
+from sip.flow import Flow
+from sip.message import Request
 from sip.timers import TimerConfig
 
 from . import settings as settings_of
@@ -17,10 +19,18 @@ from .identity import (
     Directory,
     FailureThrottle,
     PeerTable,
+    Refusal,
     SourceLimiter,
     UserLimiter,
 )
+from .identity.aka import AkaDigest
+from .identity.association import Associations
+from .identity.auc import AuthenticationCentre, Sequences
 from .identity.rates import OnBan
+from .identity.vault import Vault
+from .location import Location
+from .registration import Clock
+from .secret import CARDS
 
 __all__ = ["Admission"]
 
@@ -54,6 +64,24 @@ class Admission:
             resends_until=now + TimerConfig(t1=config.timers.t1).transaction,
         )
         self.authenticator.admitted = frozenset(config.interconnect.admit)
+
+    def admit_cards(
+        self, config: Config, edge: Edge, sequences: Sequences, location: Location, clock: Clock
+    ) -> None:
+        """Let users register with their SIM cards."""
+        vault = Vault(edge.key_for(CARDS))
+        auc = AuthenticationCentre(vault, sequences, secrets.token_bytes)
+
+        def answer(request: Request, flow: Flow, refusal: Refusal) -> None:
+            edge.endpoint.reply(
+                request, flow, refusal.status, clock.now(), refusal.reason, refusal.lines
+            )
+
+        authenticator = self.authenticator
+        key = edge.key_for(b"aka nonces")
+        authenticator.aka = AkaDigest(auc, authenticator.nonces, key, answer)
+        self.associations = Associations(location.bindings, config.auth.associated)
+        authenticator.associated = self.associations
 
     def is_user(self, aor: str) -> bool:
         """Tell whether this is an account of ours that is not switched off."""

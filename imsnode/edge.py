@@ -4,14 +4,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime as dt
 import logging
-import os
-import secrets
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 
 from sip.aio.driver import Bound, Driver, UdpOptions
 from sip.contact_policy import ContactPolicy
@@ -32,8 +28,9 @@ from .config import Config
 from .identity import LocalNames
 from .resolver import Resolver
 from .seal import derived_key
+from .secret import SECRET_FILE, node_secret
 
-__all__ = ["Edge", "node_secret"]
+__all__ = ["Edge"]
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +67,7 @@ class Edge:
             advertise=config.network.advertise or "",
         )
         self.bound = self._listen()
-        self.key = node_secret(config.directory / "imsnode.key")
+        self.key = node_secret(config.directory / SECRET_FILE)
         own = self.own = own_addresses(self.bound, config)
         self.endpoint.own.update(own)
         self.proxy = Proxy(
@@ -199,16 +196,3 @@ class Edge:
         if self._fault_lines <= FAULT_LINES:
             source = flow.remote[0] if flow is not None else ""
             log.error("fault", exc_info=error, extra={"where": where, "source": source})
-
-
-def node_secret(path: Path) -> bytes:
-    """Read the key that signs flow tokens; made once, so that dialogs outlive a restart."""
-    with contextlib.suppress(FileNotFoundError):
-        secret = path.read_bytes()
-        if len(secret) >= 32:
-            return secret
-    secret = secrets.token_bytes(32)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secret)
-    return secret

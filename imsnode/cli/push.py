@@ -22,8 +22,8 @@ def push() -> None:
 @app.command("secret")
 def secret(config: ConfigOption = None) -> None:
     """Print what notifications to the webhook are signed with (standardwebhooks.com)."""
-    from imsnode.edge import node_secret
     from imsnode.push.webhook import webhook_secret
+    from imsnode.secret import SECRET_FILE, node_secret
 
     settings = load_config(config)
-    say(webhook_secret(node_secret(settings.directory / "imsnode.key")))
+    say(webhook_secret(node_secret(settings.directory / SECRET_FILE)))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .cards import set_user
 from .erasure import erase_data, export_data
 from .errors import CommandError, UsageError
 from .options import ConfigOption, Format, FormatOption
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Accounts: who may register and send.")
 
+app.command("set")(set_user)
 app.command("export-data")(export_data)
 app.command("erase-data")(erase_data)
 
@@ -46,7 +48,7 @@ AlgorithmOption = Annotated[
 
 
 @contextmanager
-def _accounts(config: Config) -> Iterator[Accounts]:
+def accounts_of(config: Config) -> Iterator[Accounts]:
     """Open the accounts and turn what can go wrong with one into a CommandError."""
     from imsnode.storage import AccountExists, Accounts, AccountUnknown, StorageError
 
@@ -76,12 +78,12 @@ def _password(given: str | None, from_stdin: bool) -> str:
     return given
 
 
-def _algorithms(names: list[str] | None) -> tuple[str, ...]:
-    from typing import get_args
+def algorithms_named(names: list[str] | None) -> tuple[str, ...]:
+    """Return the algorithms an account may have. Raises: UsageError."""
+    from sip.aka import AKA_ALGORITHMS
+    from sip.digest import ALGORITHMS
 
-    from imsnode.config.types import Algorithm
-
-    known = get_args(Algorithm)
+    known = (*reversed(ALGORITHMS), *reversed(AKA_ALGORITHMS))
     for name in names or ():
         if name not in known:
             raise UsageError(f"{name} is not one of {', '.join(known)}")
@@ -99,6 +101,9 @@ def add(
     rfc2069: Annotated[
         bool, typer.Option("--rfc2069", help="Accept answers without qop, from old clients.")
     ] = False,
+    no_password: Annotated[
+        bool, typer.Option("--no-password", help="A SIM card will do (`imsnode user set`).")
+    ] = False,
     config: ConfigOption = None,
 ) -> None:
     """Add a user."""
@@ -108,13 +113,13 @@ def add(
     name = canonical_aor(settings, aor)
     account = make_account(
         name,
-        _password(password, password_stdin),
+        "" if no_password else _password(password, password_stdin),
         display_name=display_name,
         enabled=not disabled,
-        algorithms=_algorithms(algorithm),
+        algorithms=algorithms_named(algorithm),
         rfc2069=rfc2069,
     )
-    with _accounts(settings) as accounts:
+    with accounts_of(settings) as accounts:
         accounts.add(account)
     tell_users_changed(settings, [name])
     say(f"added {name}")
@@ -130,7 +135,7 @@ def list_users(
 ) -> None:
     """List users."""
     columns = ("aor", "display_name", "enabled", "algorithms", "rfc2069")
-    with _accounts(load_config(config)) as accounts:
+    with accounts_of(load_config(config)) as accounts:
         rows = (
             (a.aor, a.display_name, a.enabled, " ".join(a.algorithms), a.rfc2069)
             for a in accounts.load_all()
@@ -144,7 +149,7 @@ def show(aor: AorArgument, form: FormatOption = Format.TABLE, config: ConfigOpti
     """Show one user."""
     settings = load_config(config)
     name = canonical_aor(settings, aor, local=False)
-    with _accounts(settings) as accounts:
+    with accounts_of(settings) as accounts:
         account = accounts.get(name)
     if account is None:
         raise CommandError(f"there is no user {name}")
@@ -158,6 +163,7 @@ def show(aor: AorArgument, form: FormatOption = Format.TABLE, config: ConfigOpti
         "enabled": account.enabled,
         "algorithms": " ".join(account.algorithms or settings.algorithms(account.realm)),
         "rfc2069": account.rfc2069,
+        "aka": account.aka.algorithm if account.aka is not None else "",
         "passwords_for": " ".join(word for word, value in hashes.items() if value),
     }
     if form is Format.TABLE:
@@ -177,7 +183,7 @@ def passwd(
     settings = load_config(config)
     name = canonical_aor(settings, aor, local=False)
     secret = _password(password, password_stdin)
-    with _accounts(settings) as accounts:
+    with accounts_of(settings) as accounts:
         accounts.passwd(name, secret)
     tell_users_changed(settings, [name])
     say(f"changed the password of {name}")
@@ -188,7 +194,7 @@ def _change(
 ) -> None:
     settings = load_config(config)
     name = canonical_aor(settings, aor, local=False)
-    with _accounts(settings) as accounts:
+    with accounts_of(settings) as accounts:
         verb(accounts, name)
     tell_users_changed(settings, [name])
     say(f"{done} {name}")
@@ -282,7 +288,7 @@ def import_users(
     from .userfile import BadLine, read_users
 
     settings = load_config(config)
-    with _accounts(settings) as accounts, Progress() as progress:
+    with accounts_of(settings) as accounts, Progress() as progress:
         with progress.step("reading", _count_lines(file)) as advance:
             users = read_users(file, lambda text: canonical_aor(settings, text), advance)
         bad = users.bad
@@ -327,7 +333,7 @@ def export(
     """Write all users as CSV; passwords are not known, so that column stays empty."""
     from .userfile import write_users
 
-    with _accounts(load_config(config)) as accounts:
+    with accounts_of(load_config(config)) as accounts:
         if output is None:
             write_users(accounts.load_all(), sys.stdout, hashes=with_hashes)
             return

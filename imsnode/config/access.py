@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from .table import DAY, HOUR, MINUTE, Table, live, restart
 from .types import Algorithm, FileName, Seconds
@@ -32,6 +33,12 @@ class Auth(Table):
     )
     failure_delay: Seconds = live(
         60.0, "First wait after too many failures; doubles each time.", ge=1, le=DAY
+    )
+    associated: Literal["never", "connection", "address"] = live(
+        "connection",
+        "Which requests of users with SIM cards need no answer to a challenge, because they come "
+        "the way the card registered: over the same connection; from the same address and port by "
+        "UDP too, which others can forge; never. REGISTER is always challenged.",
     )
     failure_delay_max: Seconds = live(15 * MINUTE, "Longest wait after failures.", ge=1, le=DAY)
 

@@ -3,7 +3,15 @@
 from sip.uri cimport Uri
 
 
+cdef class AkaSubscription:
+    cdef public str algorithm
+    cdef public bytes amf
+    cdef public long long reserved
+    cdef public bytes sealed
+
+
 cdef class Account:
+    cdef public AkaSubscription aka
     cdef public tuple algorithms
     cdef public str aor
     cdef public str display_name
@@ -22,6 +30,7 @@ cdef class Directory:
     cdef public list on_change
     cdef dict _accounts
     cdef dict _unusual
+    cdef public long long cards
     cdef public long long choosing
 
     cpdef Account get(self, str aor)

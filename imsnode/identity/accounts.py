@@ -14,17 +14,40 @@ from sip.uri import Uri, parse_uri
 OnChange = Callable[[str, "Account | None"], None]
 
 
+class AkaSubscription:
+    """The SIM card of a user. Not changed once made.
+
+    algorithm: "milenage" or "tuak". amf: 2 octets. sealed: K and OPc, see `imsnode.identity.vault`.
+    reserved: the sequence numbers up to this one may have been used (SEQ of TS 33.102).
+    """
+
+    __slots__ = ("algorithm", "amf", "reserved", "sealed")
+
+    def __init__(self, algorithm: str, amf: bytes, sealed: bytes, reserved: int = 0) -> None:
+        self.algorithm = algorithm
+        self.amf = amf
+        self.sealed = sealed
+        self.reserved = reserved
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AkaSubscription) and self.sealed == other.sealed
+
+    def __hash__(self) -> int:
+        return hash(self.sealed)
+
+
 class Account:
     """One user. Passwords are not kept, only what digest needs (HA1, lower-case hexadecimal).
 
-    aor: canonical address of record. user, realm: digest user name and realm, the user part and
-    the domain of the AoR. ha1_*: "" when there is none for that algorithm. algorithms: what is
-    offered to this user, strongest first; empty means the choice of the domain or listener.
-    rfc2069: answers without qop are taken, for clients that know nothing newer. Not changed once
-    made; ``changed`` makes another one.
+    aor: canonical address of record. user, realm: digest user name and realm: the user part of the
+    AoR unless there is a private identity (IMPI) apart, and its domain. ha1_*: "" when there is
+    none for that algorithm. algorithms: what is offered to this user, strongest first; empty means
+    the choice of the domain or listener.
+    rfc2069: answers without qop are taken, for clients that know nothing newer. aka: the SIM card,
+    if there is one. Not changed once made; ``changed`` makes another one.
     """
 
-    __slots__ = ("algorithms", "aor", "display_name", "enabled", "ha1_md5", "ha1_sha256",
+    __slots__ = ("aka", "algorithms", "aor", "display_name", "enabled", "ha1_md5", "ha1_sha256",
                  "ha1_sha512_256", "realm", "rfc2069", "user")  # fmt: skip
 
     def __init__(
@@ -39,6 +62,7 @@ class Account:
         enabled: bool = True,
         algorithms: tuple[str, ...] = (),
         rfc2069: bool = False,
+        aka: AkaSubscription | None = None,
     ) -> None:
         self.aor = aor
         self.user = user
@@ -50,6 +74,7 @@ class Account:
         self.enabled = enabled
         self.algorithms = algorithms
         self.rfc2069 = rfc2069
+        self.aka = aka
 
     def __repr__(self) -> str:
         return f"<Account {self.aor}{'' if self.enabled else ' disabled'}>"
@@ -99,13 +124,14 @@ def make_account(
         raise ValueError(f"{aor!r} has more than scheme, user and domain")
     user = unescape(uri.user).decode("utf-8", "surrogateescape")
     realm = intern(uri.host)
+    hashes = hashes_of(user, realm, password)
     return Account(
         uri.aor,
         user,
         realm,
-        ha1(user, realm, password, MD5).decode(),
-        ha1(user, realm, password, SHA_256).decode(),
-        ha1(user, realm, password, SHA_512_256).decode(),
+        hashes["ha1_md5"],
+        hashes["ha1_sha256"],
+        hashes["ha1_sha512_256"],
         display_name,
         enabled,
         algorithms,
@@ -113,14 +139,26 @@ def make_account(
     )
 
 
+def hashes_of(user: str, realm: str, password: str) -> dict[str, str]:
+    """Return the HA1s of a password by the names of their fields; empty for no password."""
+    if not password:
+        return dict.fromkeys(("ha1_md5", "ha1_sha256", "ha1_sha512_256"), "")
+    return {
+        "ha1_md5": ha1(user, realm, password, MD5).decode(),
+        "ha1_sha256": ha1(user, realm, password, SHA_256).decode(),
+        "ha1_sha512_256": ha1(user, realm, password, SHA_512_256).decode(),
+    }
+
+
 class Directory:
     """All accounts in memory, by address of record and by digest user name.
 
     Functions in ``on_change`` are called after a change with the AoR and the account, None when it
-    is gone. choosing: how many accounts have algorithms of their own.
+    is gone. choosing: how many accounts have algorithms of their own. cards: how many have a SIM
+    card.
     """
 
-    __slots__ = ("_accounts", "_unusual", "choosing", "on_change")
+    __slots__ = ("_accounts", "_unusual", "cards", "choosing", "on_change")
 
     def __init__(self, accounts: Iterable[Account] = ()) -> None:
         self.on_change: list[OnChange] = []
@@ -128,6 +166,7 @@ class Directory:
         # Only accounts whose AoR is not simply made of user and realm need a second index.
         self._unusual: dict[tuple[str, str], Account] = {}
         self.choosing = 0
+        self.cards = 0
         for account in accounts:
             self._insert(account)
 
@@ -177,6 +216,8 @@ class Directory:
             self._unusual[account.realm, account.user] = account
         if account.algorithms:
             self.choosing += 1
+        if account.aka is not None:
+            self.cards += 1
 
     def _remove(self, aor: str) -> bool:
         account = self._accounts.pop(aor, None)
@@ -185,6 +226,8 @@ class Directory:
         self._unusual.pop((account.realm, account.user), None)
         if account.algorithms:
             self.choosing -= 1
+        if account.aka is not None:
+            self.cards -= 1
         return True
 
     def _changed(self, aor: str, account: Account | None) -> None:

@@ -26,6 +26,8 @@ cdef class AuthStats:
 
 
 cdef class Authenticator:
+    cdef public object aka
+    cdef public object associated
     cdef public Directory directory
     cdef public LocalNames names
     cdef public NonceSource nonces
@@ -57,6 +59,7 @@ cdef class Authenticator:
         throttle=FailureThrottle,
         wait=double,
         count=cython.longlong,
+        nonce=bytes,
         problem=bytes,
         algorithm=str,
         secret=bytes,
@@ -75,6 +78,19 @@ cdef class Authenticator:
     )
     cdef bytes _problem(self, Request request, Credentials credentials, long long count)
     cdef _authorise(self, Request request, Account account)
+    cdef _failed(self, Flow flow, str name, double now)
+    @cython.locals(account=Account)
+    cdef _unproven(
+        self,
+        Request request,
+        Flow flow,
+        double now,
+        double wall,
+        str realm,
+        int status,
+        bint stale,
+    )
+    @cython.locals(account=Account)
     cdef _Refusal _challenge(
         self,
         Request request,
@@ -87,6 +103,7 @@ cdef class Authenticator:
     )
     cdef _Refusal _refuse(self, Flow flow, double now, _Refusal refusal)
     cdef bint _admit(self, Flow flow, double now) except -1
+    cdef Account _claimed(self, Request request)
     cdef str _realm_of(self, Request request)
     cdef str _asserted_identity(self, Request request)
 

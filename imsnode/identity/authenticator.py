@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from sip.aka import AKA_ALGORITHMS, is_one_time
 from sip.digest.algorithms import algorithm_name, verify
 from sip.digest.credentials import Credentials, nonce_count
-from sip.digest.nonce import FRESH, STALE, NonceCounter, NonceSource
+from sip.digest.nonce import FOREIGN, FRESH, STALE, NonceCounter, NonceSource
 from sip.errors import BadMessage
 from sip.flow import Flow
 from sip.headers.address import parse_address
@@ -18,6 +19,7 @@ from sip.routing import Refusal
 from sip.uri import Uri, parse_uri
 
 from .accounts import Account, Directory, LocalNames
+from .aka import AkaDigest, Asked, uses_aka
 from .offers import AuthSettings, Offers
 from .peers import ASSERTED, PeerTable
 from .presented import Presented
@@ -28,7 +30,7 @@ from .throttle import FailureThrottle
 __all__ = ["DROP", "AuthStats", "Authenticator", "challenge_status"]
 
 DROP = Refusal(0)
-"""No answer at all: the source asks too often."""
+"""No answer now: the source asks too often, or a challenge is being made and sent."""
 
 RESENDS = 1 << 16  # requests of the run before this one that are accepted
 _ONCE = 0xFFFFFFFF
@@ -95,6 +97,10 @@ class Authenticator:
         self.admitted: frozenset[str] = frozenset()
         self._resends_until = resends_until
         self._resends: set[tuple[bytes, int]] = set()
+        # Set where users may have SIM cards.
+        self.aka: AkaDigest | None = None
+        # Says whether a request came over the connection that a user registered over.
+        self.associated: Callable[[Request, Flow, str, float], bool] | None = None
 
     def configure(self, settings: AuthSettings) -> None:
         """Take new settings; nonces made before stay good. ``nonce_memory`` is not changed."""
@@ -139,7 +145,7 @@ class Authenticator:
             self.stats.malformed += 1
             return self._refuse(flow, now, Refusal(400, error.phrase))
         if credentials is None or not credentials.nonce or not credentials.response:
-            return self._challenge(request, flow, now, wall, realm, status, False)
+            return self._unproven(request, flow, now, wall, realm, status, False)
         return self._check_digest(request, flow, now, wall, realm, status, credentials)
 
     def consumed(self, request: Request) -> tuple[int, ...]:
@@ -183,7 +189,21 @@ class Authenticator:
             self.stats.malformed += 1
             return self._refuse(flow, now, Refusal(400, problem))
         algorithm = algorithm_name(credentials.algorithm)
-        secret = judged.ha1(algorithm)
+        nonce = credentials.nonce
+        if judged.aka is not None and self.aka is not None and algorithm in AKA_ALGORITHMS:
+            asked = self.aka.asked(judged, nonce, self._realms[realm])
+            if asked is None:  # of another registrar: says nothing about who sends it
+                return self._unproven(request, flow, now, wall, realm, status, True)
+            if credentials.auts:
+                return self._resynchronise(
+                    request, flow, now, wall, realm, status, judged, asked, credentials.auts
+                )
+            secret = self.aka.auc.secret(judged, algorithm, self._realms[realm], asked.rand)
+            nonce = asked.nonce
+            if is_one_time(algorithm):
+                count = _ONCE
+        else:
+            secret = judged.ha1(algorithm)
         right = (
             verify(credentials, request.method.encode(), secret)
             and account is not None
@@ -192,23 +212,44 @@ class Authenticator:
             and algorithm in self._offers.algorithms(account, realm, flow)
         )
         if not right or account is None:
-            self.stats.failed += 1
-            if throttle is not None:
-                throttle.failed(source, _login(account, credentials, realm), now)
+            self._failed(flow, _login(account, credentials, realm), now)
             return self._challenge(request, flow, now, wall, realm, status, False)
-        found = self.nonces.check(credentials.nonce, self._realms[realm], wall, source)
+        found = self.nonces.check(nonce, self._realms[realm], wall, source)
         if not (
-            self._counter.claim(self.nonces.sequence(credentials.nonce), count)
+            self._counter.claim(self.nonces.sequence(nonce), count)
             if found == FRESH
-            else found == STALE and self._resent(request, credentials.nonce, count, now, wall)
+            else found == STALE and self._resent(request, nonce, count, now, wall)
         ):
             # RFC 7616 3.3: stale says that only the nonce was wrong. A count that was used before
             # comes from another transaction: repeats of this one never get here.
             self.stats.stale += 1
-            return self._challenge(request, flow, now, wall, realm, status, True)
+            return self._unproven(request, flow, now, wall, realm, status, True)
         if throttle is not None:
             throttle.succeeded(source, account.aor)
         return self._authorise(request, account)
+
+    def _resynchronise(
+        self,
+        request: Request,
+        flow: Flow,
+        now: float,
+        wall: float,
+        realm: str,
+        status: int,
+        account: Account,
+        asked: Asked,
+        auts: bytes,
+    ) -> Principal | Refusal:
+        """Challenge a SIM card again from where it is (RFC 3310 3.4, TS 33.102 6.3.5)."""
+        found = self.nonces.check(asked.nonce, self._realms[realm], wall, flow.remote[0])
+        if found == FOREIGN or self.aka is None or not self.aka.resynchronise(account, asked, auts):
+            self._failed(flow, account.aor, now)
+        return self._challenge(request, flow, now, wall, realm, status, False)
+
+    def _failed(self, flow: Flow, name: str, now: float) -> None:
+        self.stats.failed += 1
+        if self.throttle is not None:
+            self.throttle.failed(flow.remote[0], name, now)
 
     def _resent(self, request: Request, nonce: bytes, count: int, now: float, wall: float) -> bool:
         """Accept a MESSAGE that was sent to the run of the node before this one, once.
@@ -252,6 +293,27 @@ class Authenticator:
         self.stats.accepted += 1
         return Principal(account.aor, "digest", "", hidden)
 
+    def _unproven(
+        self,
+        request: Request,
+        flow: Flow,
+        now: float,
+        wall: float,
+        realm: str,
+        status: int,
+        stale: bool,
+    ) -> Principal | Refusal:
+        """Ask for credentials, unless a SIM card has vouched for the connection (TS 33.203)."""
+        if self.associated is not None and self.directory.cards and request.method != "REGISTER":
+            account = self._claimed(request)
+            if (
+                account is not None
+                and account.aka is not None
+                and self.associated(request, flow, account.aor, now)
+            ):
+                return self._authorise(request, account)
+        return self._challenge(request, flow, now, wall, realm, status, stale)
+
     def _challenge(
         self,
         request: Request,
@@ -266,6 +328,13 @@ class Authenticator:
         if not self._admit(flow, now):
             return DROP
         self.stats.challenged += 1
+        if self.aka is not None and self.directory.cards:
+            account = self._claimed(request)
+            if account is not None and account.aka is not None:
+                offer = self._offers.algorithms(account, realm, flow)
+                if uses_aka(offer):
+                    self.aka.challenge(request, flow, account, realm, status, stale, offer, wall)
+                    return DROP
         return Refusal(
             status,
             None,
@@ -290,6 +359,11 @@ class Authenticator:
         names = self.names
         claimed = request.to_uri if request.method == "REGISTER" else request.from_uri
         return names.domain_of(claimed.host) or names.domain_of(request.ruri().host) or names.first
+
+    def _claimed(self, request: Request) -> Account | None:
+        """The account the sender claims to be."""
+        claimed = request.to_uri if request.method == "REGISTER" else request.from_uri
+        return self.directory.get(self.names.aor_of(claimed))
 
     def _same_target(self, request: Request, text: bytes) -> bool:
         """Say whether a digest uri that differs in its octets still means the Request-URI."""

@@ -6,7 +6,7 @@ Only HA1s are stored; a password passes through `passwd` and is not kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from sys import intern
 from typing import Any
@@ -25,9 +25,10 @@ from sqlalchemy import (
 )
 
 from imsnode.history import Choice
-from imsnode.identity.accounts import Account, make_account
+from imsnode.identity.accounts import Account, AkaSubscription, hashes_of
 
 from .archive_read import start_of
+from .cards import load_cards, replace_card
 from .choices import replace_choice
 from .database import Database, read_only
 from .documents import remove_documents
@@ -37,6 +38,7 @@ from .schema import (
     DUE_EXPIRY,
     SETTLED,
     account,
+    aka_card,
     binding_journal,
     contact,
     due,
@@ -81,11 +83,12 @@ class Accounts:
     def load_all(self) -> Iterator[Account]:
         """Give every account, by address of record."""
         with self._database.reading() as connection:
+            cards = load_cards(connection)
             rows = connection.execute(
                 select(account).order_by(account.c.aor), execution_options={"yield_per": _CHUNK}
             )
             for row in rows:
-                yield _account(row)
+                yield _account(row, cards)
 
     def count(self) -> int:
         """Return how many accounts there are."""
@@ -96,7 +99,7 @@ class Accounts:
         """Return the account of a canonical address of record."""
         with self._database.reading() as connection:
             row = connection.execute(select(account).where(account.c.aor == aor)).first()
-        return None if row is None else _account(row)
+            return None if row is None else _account(row, load_cards(connection, aor))
 
     def list(self, after: str = "", limit: int = 100, domain: str | None = None) -> list[Account]:
         """Return at most ``limit`` accounts behind ``after``, by address of record."""
@@ -104,7 +107,8 @@ class Accounts:
         if domain is not None:
             page = page.where(account.c.realm == domain)
         with self._database.reading() as connection:
-            return [_account(row) for row in connection.execute(page)]
+            cards = load_cards(connection)
+            return [_account(row, cards) for row in connection.execute(page)]
 
     def add(self, new: Account) -> None:
         """Add an account.
@@ -115,6 +119,7 @@ class Accounts:
             with self._database.writing() as connection:
                 refuse_named(connection, new.aor)
                 connection.execute(insert(account).values(account_values(new)))
+                replace_card(connection, new.aor, new.aka)
         except exc.IntegrityError:
             raise AccountExists(new.aor) from None
 
@@ -123,13 +128,38 @@ class Accounts:
 
         Raises: AccountUnknown.
         """
-        made = make_account(aor, password)
-        self._change(
-            aor,
-            ha1_md5=made.ha1_md5,
-            ha1_sha256=made.ha1_sha256,
-            ha1_sha512_256=made.ha1_sha512_256,
+        known = self.get(aor)
+        if known is None:
+            raise AccountUnknown(aor)
+        self._change(aor, **hashes_of(known.user, known.realm, password))
+
+    def set_login(self, aor: str, login: str, password: str) -> None:
+        """Give an account another digest user name (IMPI); the password is "" for a card alone.
+
+        Raises: AccountUnknown, AccountExists for a name that another account has.
+        """
+        known = self.get(aor)
+        if known is None:
+            raise AccountUnknown(aor)
+        taken = select(account.c.aor).where(
+            account.c.login == login, account.c.realm == known.realm, account.c.aor != aor
         )
+        with self._database.writing() as connection:
+            holder = connection.execute(taken).scalar()
+            if holder is not None:
+                raise AccountExists(login, f"as the private identity of {holder}")
+            values = hashes_of(login, known.realm, password)
+            connection.execute(
+                update(account).where(account.c.aor == aor).values(login=login, **values)
+            )
+
+    def set_card(self, aor: str, card: AkaSubscription | None) -> None:
+        """Give an account a SIM card, or take it away. Raises: AccountUnknown."""
+        with self._database.writing() as connection:
+            known = select(account.c.aor).where(account.c.aor == aor)
+            if connection.execute(known).first() is None:
+                raise AccountUnknown(aor)
+            replace_card(connection, aor, card)
 
     def enable(self, aor: str) -> None:
         """Switch an account on. Raises: AccountUnknown."""
@@ -180,6 +210,7 @@ class Accounts:
                 connection.execute(
                     insert(due), [{"kind": DUE_EXPIRY, "at": 0.0, "seq": n} for n in numbers]
                 )
+            connection.execute(delete(aka_card).where(aka_card.c.aor == aor))
             connection.execute(delete(service).where(service.c.aor == aor))
             connection.execute(delete(binding_journal).where(binding_journal.c.aor == aor))
             replace_choice(connection, aor, Choice(floor=start_of(_now() + _LAST_WORDS_S)))
@@ -223,6 +254,9 @@ class Accounts:
                     if problems:
                         raise ImportRefused(sorted(problems))
                     connection.execute(_TAKE_OVER)
+                    for row in rows:
+                        if row.aka is not None:
+                            replace_card(connection, row.aor, row.aka)
         except exc.IntegrityError:
             # Somebody else added one of them between our look and our commit.
             raise ImportRefused([(0, "accounts were added by somebody else meanwhile")]) from None
@@ -291,7 +325,9 @@ def _row(one: Account) -> tuple[object, ...]:
     )
 
 
-def _account(row: Any) -> Account:  # a result row has no static type
+def _account(
+    row: Any, cards: Mapping[str, AkaSubscription]
+) -> Account:  # a result row has no static type
     (aor, login, realm, md5, sha256, sha512_256, name, enabled, algorithms, rfc2069) = row
     return Account(
         aor,
@@ -304,6 +340,7 @@ def _account(row: Any) -> Account:  # a result row has no static type
         enabled,
         tuple(algorithms.split(",")) if algorithms else (),
         rfc2069,
+        cards.get(aor),
     )
 
 

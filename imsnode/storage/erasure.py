@@ -62,7 +62,7 @@ _KNOWN = (
     account, archive_block, archive_brief, archive_index, archive_run, binding_journal, document,
     document_uri, due, fate, ledger_block, ledger_index, mailbox, message, room_message,
 )  # fmt: skip
-_SECRETS = ("ha1_md5", "ha1_sha256", "ha1_sha512_256", "digest", "secret")
+_SECRETS = ("ha1_md5", "ha1_sha256", "ha1_sha512_256", "digest", "secret", "sealed")
 
 
 class Eraser:

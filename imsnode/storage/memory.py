@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from imsnode.identity.accounts import Account, make_account
+from imsnode.identity.accounts import Account, AkaSubscription, hashes_of
 from pager.contents import told_of
 from pager.recall import RecallState, Withdrawal, Withdrawn
 from pager.values import (
@@ -277,12 +277,21 @@ class MemoryAccounts:
 
     def passwd(self, aor: str, password: str) -> None:
         """Replace the HA1s of an account. Raises: AccountUnknown."""
-        old, made = self._known(aor), make_account(aor, password)
-        self._accounts[aor] = old.changed(
-            ha1_md5=made.ha1_md5,
-            ha1_sha256=made.ha1_sha256,
-            ha1_sha512_256=made.ha1_sha512_256,
-        )
+        old = self._known(aor)
+        self._accounts[aor] = old.changed(**hashes_of(old.user, old.realm, password))
+
+    def set_login(self, aor: str, login: str, password: str) -> None:
+        """Give an account another digest user name. Raises: AccountUnknown, AccountExists."""
+        old = self._known(aor)
+        for one in self._accounts.values():
+            if (one.user, one.realm) == (login, old.realm) and one.aor != aor:
+                raise AccountExists(login, f"as the private identity of {one.aor}")
+        hashes = hashes_of(login, old.realm, password)
+        self._accounts[aor] = old.changed(user=login, **hashes)
+
+    def set_card(self, aor: str, card: AkaSubscription | None) -> None:
+        """Give an account a SIM card, or take it away. Raises: AccountUnknown."""
+        self._accounts[aor] = self._known(aor).changed(aka=card)
 
     def enable(self, aor: str) -> None:
         """Switch an account on. Raises: AccountUnknown."""

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from sqlalchemy import Table
 
 from .schema import (
+    aka_card,
     api_request,
     api_token,
     contact,
@@ -41,6 +42,7 @@ __all__ = ["LISTS", "OWNERS", "TEXTS"]
 
 #: By table, the columns that hold the user whose row it is, alone; none where no user has rows.
 OWNERS: Mapping[Table, tuple[str, ...]] = {
+    aka_card: ("aor",),
     api_request: (),
     api_token: ("senders",),  # one that acts for nobody else
     contact: ("owner",),

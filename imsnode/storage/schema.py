@@ -33,6 +33,7 @@ __all__ = [
     "REVISION",
     "SETTLED",
     "account",
+    "aka_card",
     "api_request",
     "api_token",
     "archive_block",
@@ -87,6 +88,7 @@ KNOWN_REVISIONS = (
     "0013",
     "0014",
     "0015",
+    "0016",
 )
 REVISION = KNOWN_REVISIONS[-1]
 
@@ -123,6 +125,18 @@ account = Table(
     Column("enabled", Boolean, nullable=False),
     Column("algorithms", Text, nullable=False),
     Column("rfc2069", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# SIM cards. sealed: K and OPc (imsnode.identity.vault). reserved: up to which SEQ may be used.
+aka_card = Table(
+    "aka_card",
+    metadata,
+    Column("aor", _Exact, primary_key=True),
+    Column("algorithm", Text, nullable=False),
+    Column("amf", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("reserved", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from .accounts import Accounts
 from .archive import ArchiveMerging, ArchiveRetention, ArchiveWriter
+from .cards import Cards
 from .cdr import CdrFile, CdrSettings
 from .choices import Choices
 from .contacts import Contacts
@@ -108,6 +109,7 @@ class Storage:
         self.services = ServiceAccounts(database)
         self.requests = Requests(dialect, self.submit)
         self._requests = RequestRetention(wall, settings.duplicate_memory_s)
+        self.cards = Cards(self.submit)
         self.contacts = Contacts(database, self.submit)
         self.documents = Documents(database, self.submit)
         self.reports = Reports(database, self.submit, wall)
@@ -123,6 +125,7 @@ class Storage:
                 *self.jobs.lanes,
                 *self.messages.lanes,
                 *self.requests.lanes,
+                self.cards.lane,
                 self.contacts.lane,
                 self.documents.lane,
                 self.reports.lane,

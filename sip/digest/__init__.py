@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 from .algorithms import (
+    AKA_V1_MD5,
+    AKA_V2_MD5,
+    AKA_V2_SHA_256,
     ALGORITHMS,
     MD5,
     SHA_256,
@@ -11,6 +14,7 @@ from .algorithms import (
     algorithm_name,
     ha1,
     response_hex,
+    secret_of,
     verify,
 )
 from .challenge import Challenge, answer, challenge_frame, choose, parse_challenge
@@ -18,6 +22,9 @@ from .credentials import Credentials, nonce_count, parse_credentials
 from .nonce import FOREIGN, FRESH, STALE, NonceCounter, NonceSource
 
 __all__ = [
+    "AKA_V1_MD5",
+    "AKA_V2_MD5",
+    "AKA_V2_SHA_256",
     "ALGORITHMS",
     "FOREIGN",
     "FRESH",
@@ -38,5 +45,6 @@ __all__ = [
     "parse_challenge",
     "parse_credentials",
     "response_hex",
+    "secret_of",
     "verify",
 ]

@@ -30,6 +30,11 @@ SHA_512_256 = "SHA-512-256"
 ALGORITHMS: tuple[str, ...] = (SHA_512_256, SHA_256, MD5)
 """Known algorithms, strongest first; each also exists with the suffix ``-sess``."""
 
+AKA_V1_MD5 = "AKAv1-MD5"
+AKA_V2_MD5 = "AKAv2-MD5"
+AKA_V2_SHA_256 = "AKAv2-SHA-256"
+"""Those whose password is made anew by AKA for each challenge: ``sip.aka``."""
+
 Hexer = Callable[[bytes], bytes]
 
 
@@ -52,6 +57,9 @@ _HEXERS: dict[str, Hexer] = {
     MD5 + "-sess": _md5_hex,
     SHA_256 + "-sess": _sha256_hex,
     SHA_512_256 + "-sess": _sha512_256_hex,
+    AKA_V1_MD5: _md5_hex,
+    AKA_V2_MD5: _md5_hex,
+    AKA_V2_SHA_256: _sha256_hex,
 }
 
 # Hash of method and digest uri by algorithm: the same for every registration of a domain, say.
@@ -75,7 +83,12 @@ def ha1(user: str, realm: str, password: str, algorithm: str = MD5) -> bytes:
     Raises: LocalProtocolError for an unknown algorithm.
     Spec:   RFC 7616 section 3.4.2; text is UTF-8 (section 4).
     """
-    return _hexer(algorithm)(f"{user}:{realm}:{password}".encode())
+    return secret_of(algorithm, user.encode(), realm.encode(), password.encode())
+
+
+def secret_of(algorithm: str, user: bytes, realm: bytes, password: bytes) -> bytes:
+    """Do what ``ha1`` does for octets: passwords that AKA makes are no text."""
+    return _hexer(algorithm)(b":".join((user, realm, password)))
 
 
 def response_hex(

@@ -11,6 +11,7 @@ cdef FieldTable _TABLE
 
 cdef class Credentials:
     cdef public bytes algorithm
+    cdef public bytes auts
     cdef public bytes cnonce
     cdef public bytes nc
     cdef public bytes nonce

@@ -21,6 +21,7 @@ _TABLE = FieldTable(
         b"cnonce",
         b"opaque",
         b"username*",
+        b"auts",
     ),
     count=b"nc",
 )
@@ -32,11 +33,12 @@ class Credentials:
     """Parameters as octets, without quotes; b"" stands for an absent or an empty one.
 
     ``username`` and ``realm`` have their escapes resolved; the others are what stood between the
-    quotes, because that is what the client hashed.
+    quotes, because that is what the client hashed. ``auts`` asks for resynchronisation (RFC 3310).
     """
 
     __slots__ = (
         "algorithm",
+        "auts",
         "cnonce",
         "nc",
         "nonce",
@@ -60,6 +62,7 @@ class Credentials:
         nc: bytes = b"",
         cnonce: bytes = b"",
         opaque: bytes = b"",
+        auts: bytes = b"",
     ) -> None:
         self.username = username
         self.realm = realm
@@ -71,6 +74,7 @@ class Credentials:
         self.nc = nc
         self.cnonce = cnonce
         self.opaque = opaque
+        self.auts = auts
 
     @property
     def blank(self) -> bool:
@@ -103,6 +107,7 @@ def parse_credentials(value: bytes) -> Credentials | None:
     credentials.nc = values[7]
     credentials.cnonce = values[8]
     credentials.opaque = values[9]
+    credentials.auts = values[11]
     if BACKSLASH in credentials.username or BACKSLASH in credentials.realm:
         credentials.username = unescape(credentials.username)
         credentials.realm = unescape(credentials.realm)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from imsnode.identity.accounts import make_account
+from imsnode.identity.accounts import AkaSubscription, make_account
 from imsnode.storage import AccountExists, AccountUnknown, ImportRefused
 from tests.support.stores import DurableStore, MemoryStore
 
@@ -109,3 +109,46 @@ def test_an_import_with_a_bad_row_keeps_nothing(store: Store) -> None:
         accounts.import_many([*made, ALICE])
     assert [index for index, _ in caught.value.problems] == [3, 4]
     assert accounts.count() == 1
+
+
+CARD = AkaSubscription("milenage", b"\x80\x00", b"\x01sealed")
+
+
+def test_a_card_is_kept_with_its_account(store: Store) -> None:
+    accounts = store.storage.accounts
+    accounts.add(ALICE.changed(aka=CARD))
+    accounts.set_login(ALICE.aor, "0010@ims.test", "")
+    store.reopen()
+    accounts = store.storage.accounts
+    found = accounts.get(ALICE.aor)
+    assert found is not None
+    assert (found.user, found.ha1_md5, found.aka) == ("0010@ims.test", "", CARD)
+    assert [one.aka for one in accounts.load_all()] == [CARD]
+    accounts.set_card(ALICE.aor, None)
+    assert accounts.get(ALICE.aor) == found.changed(aka=None)
+    with pytest.raises(AccountUnknown):
+        accounts.set_card("sip:nobody@ims.test", CARD)
+
+
+def test_a_private_identity_belongs_to_one_account(store: Store) -> None:
+    accounts = store.storage.accounts
+    accounts.add(ALICE)
+    accounts.add(make_account("sip:bob@ims.test", "x"))
+    with pytest.raises(AccountExists):
+        accounts.set_login("sip:bob@ims.test", "alice", "x")
+
+
+def test_sequence_numbers_are_set_aside_and_stay_with_another_card(durable: DurableStore) -> None:
+    storage = durable.storage
+    storage.accounts.add(ALICE.changed(aka=CARD))
+    assert durable.call(storage.cards.keep, ALICE.aor, 32)
+    assert not durable.call(storage.cards.keep, "sip:nobody@ims.test", 32)
+    storage.accounts.set_card(ALICE.aor, AkaSubscription("tuak", b"\x00\x00", b"\x01other"))
+    durable.reopen()
+    found = durable.storage.accounts.get(ALICE.aor)
+    assert found is not None
+    assert found.aka is not None
+    assert (found.aka.algorithm, found.aka.reserved) == ("tuak", 32)
+    durable.storage.accounts.remove(ALICE.aor)
+    durable.storage.accounts.add(ALICE)
+    assert durable.storage.accounts.get(ALICE.aor) == ALICE

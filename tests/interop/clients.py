@@ -115,8 +115,12 @@ class Bench:
 class Sipp:
     """SIPp for one user over one transport. Each action is a run of its own."""
 
-    def __init__(self, bench: Bench, user: str, transport: str = "udp") -> None:
+    def __init__(
+        self, bench: Bench, user: str, transport: str = "udp", credentials: str = ""
+    ) -> None:
+        """credentials: parameters of SIPp's own for them, instead of the password."""
         self.bench, self.user, self.transport = bench, user, transport
+        self.credentials = credentials or f"password=pw-{user}"
         self.host = "[::1]" if transport.endswith("6") else "127.0.0.1"
         self.waiting: Program | None = None
 
@@ -124,7 +128,7 @@ class Sipp:
         for recipe in (PEERS / "sipp").iterdir():
             shutil.copy(recipe, self.bench.directory)
         rows = self.bench.directory / f"{scenario}-{self.user}.csv"
-        credentials = f"[authentication username={self.user} password=pw-{self.user}]"
+        credentials = f"[authentication username={self.user} {self.credentials}]"
         line = ";".join((self.user, DOMAIN, credentials, *fields))
         rows.write_text(f"SEQUENTIAL\n{line};\n")
         stream = self.transport.startswith("tcp")

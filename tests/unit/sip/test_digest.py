@@ -84,8 +84,8 @@ def test_unknown_algorithms() -> None:
     assert algorithm_name(b"") == MD5
     assert algorithm_name(b"sha-256") == SHA_256
     assert algorithm_name(b"md5-SESS") == "MD5-sess"
-    assert algorithm_name(b"AKAv1-MD5") == ""
-    credentials = Credentials(b"a", b"r", b"n", b"u", b"x", b"AKAv1-MD5")
+    assert algorithm_name(b"AKAv3-MD5") == ""
+    credentials = Credentials(b"a", b"r", b"n", b"u", b"x", b"AKAv3-MD5")
     assert not verify(credentials, b"REGISTER", b"secret")
     with pytest.raises(LocalProtocolError):
         ha1("a", "b", "c", "SHA-1")
@@ -98,7 +98,7 @@ class TestCredentials:
             b' response="r", algorithm=SHA-256, cnonce="c", opaque="o", qop=auth, nc=0000000f'
         )
         assert [getattr(credentials, name) for name in Credentials.__slots__] == [
-            b"SHA-256", b"c", b"0000000f", b"n1", b"o", b"auth", b"ims.test", b"r",
+            b"SHA-256", b"", b"c", b"0000000f", b"n1", b"o", b"auth", b"ims.test", b"r",
             b"sip:a,b@ims.test", b"alice",
         ]  # fmt: skip
         assert not credentials.blank
@@ -370,7 +370,7 @@ class TestClient:
             b'Basic realm="x"',
             b'Digest nonce="n"',
             b'Digest realm="x"',
-            b'Digest realm="x", nonce="n", algorithm=AKAv1-MD5',
+            b'Digest realm="x", nonce="n", algorithm=AKAv3-MD5',
             b'Digest realm="x", nonce="n", qop="auth-int"',
         ],
     )
