@@ -23,8 +23,9 @@ class Ladder:
     are drawn again.
     """
 
-    def __init__(self, columns: int = 5, *, text: bool = False) -> None:
-        """Args: columns: at least 2. text: draw the whole message under its arrow."""
+    def __init__(self, columns: int = 5, *, text: bool = False, node: str = _NODE) -> None:
+        """Args: columns: at least 2. text: draw the whole message under its arrow. node: name."""
+        self._node = node
         self._columns = max(2, columns)
         self._text = text
         self._parties: list[str] = []
@@ -43,7 +44,7 @@ class Ladder:
         incoming = event["dir"] == "in"
         remote = str(event["remote"])
         lines = self._place(remote)
-        node, other = self._parties.index(_NODE), self._parties.index(remote)
+        node, other = self._parties.index(self._node), self._parties.index(remote)
         source, target = (other, node) if incoming else (node, other)
         arrow = self._arrow(source, target, _label(str(event["start"])))
         note = f"{event['transport']} {event['size']}  {printable(str(event.get('call_id', '')))}"
@@ -61,11 +62,11 @@ class Ladder:
         if not new:
             return []
         if not self._parties:
-            self._parties = [party, _NODE]
+            self._parties = [party, self._node]
         elif len(self._parties) < self._columns:
             self._parties.append(party)
         else:
-            others = [name for name in self._parties if name != _NODE]
+            others = [name for name in self._parties if name != self._node]
             oldest = min(others, key=lambda name: self._seen[name])
             self._parties[self._parties.index(oldest)] = party
             del self._seen[oldest]

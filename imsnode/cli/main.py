@@ -33,6 +33,7 @@ from . import (
 from .demo import demo
 from .history import history
 from .output import say
+from .verify import verify
 from .why import why
 
 __all__ = ["app"]
@@ -72,6 +73,7 @@ app.command("reload")(nodecmd.reload)
 app.command("trace")(nodecmd.trace)
 app.command("why")(why)
 app.command("history")(history)
+app.command("verify")(verify)
 app.add_typer(users.app, name="user")
 app.add_typer(groups.app, name="group")
 app.add_typer(rooms.app, name="room")
