@@ -47,6 +47,7 @@ from .rooms.rooms import Rooms
 from .seal import Seal
 from .services import Services
 from .sms.bridge import SmsBridge
+from .sms.centre import ServiceCentre
 from .storage import AorState, CdrSettings, Storage, StorageSettings, open_storage
 from .ways import Ways
 from .web import Web
@@ -108,6 +109,8 @@ class App:
             self.edge.watch_certificates()
             self.peering.health.start()
             self.sms.start()
+            if self.service_centre is not None:
+                self.service_centre.start(now)
         except BaseException:
             await self.stop()
             raise
@@ -233,6 +236,8 @@ class App:
         self.sms = SmsBridge(self)
         ims = settings_of.ims_settings(config)
         self.ims = self.node.ims = Roles(self.node, ims, self.edge.limits)
+        number = config.sms.service_centre
+        self.service_centre = ServiceCentre(self, number, self.sms) if number else None
         if config.push.providers:
             self.pushing = Pushing(self)
             self.registrar.registered = self._registered

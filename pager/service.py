@@ -20,6 +20,7 @@ from sip.timers import TimerQueue
 from sip.transaction.server import ServerTransaction
 
 from . import policy, rules
+from .carriers import Carriers
 from .identity import MessageIds, submission_key
 from .keeper import Keeper
 from .offline import Offline
@@ -134,8 +135,9 @@ class Pager(Shared):
         self.screened = screened
 
     def deliver_by(self, carrier: Carrier) -> None:
-        """Let a carrier take stored messages to the devices it reaches."""
-        self.offline.carrier = carrier
+        """Let one more carrier take stored messages to the devices it reaches."""
+        before = self.offline.carrier
+        self.offline.carrier = carrier if before is None else Carriers(before, carrier)
 
     def configure(self, settings: PagerSettings) -> None:
         """Use other settings from now on; ``recent_messages`` stays what it was."""

@@ -21,7 +21,7 @@ from .push import Push
 from .records import Cdr, History, Ledger, Log, Storage
 from .rooms import Rooms
 from .sessions import Msrp
-from .sms import Smsc
+from .sms import Sms, Smsc
 from .table import Table, restart
 from .types import DomainName, ListenAddress, Listener
 from .websocket import WebSocket
@@ -65,6 +65,7 @@ class Settings(Table):
     msrp: Msrp = Msrp()
     rooms: Rooms = Rooms()
     ims: Ims = Ims()
+    sms: Sms = Sms()
     limits: Limits = Limits()
     timers: Timers = Timers()
     network: NetworkPolicy = NetworkPolicy()

@@ -6,10 +6,22 @@ from __future__ import annotations
 from typing import Literal
 
 from .peers import NumberRange
-from .table import DAY, HOUR, MINUTE, Table, live
+from .table import DAY, HOUR, MINUTE, Table, live, restart
 from .types import HttpAddress, OptionalPath, PeerName, Seconds
 
-__all__ = ["Smsc"]
+__all__ = ["Sms", "Smsc"]
+
+
+class Sms(Table):
+    """Short messages inside SIP (application/vnd.3gpp.sms)."""
+
+    service_centre: str = restart(
+        "",
+        "Number of the service centre that phones send to, with + and country. The node answers "
+        "for it, and brings messages to phones that take nothing else. Empty: it only passes them "
+        "on.",
+        pattern=r"^(\+[0-9]{1,15})?$",
+    )
 
 
 class Smsc(Table):

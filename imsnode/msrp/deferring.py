@@ -123,6 +123,7 @@ class Deferring:
         self._callers: Counter[str] = Counter()  # sessions that were taken, by who called
         self._talks = talks
         self._pager = pager
+        self._alone: set[str] = set()  # who has a device that takes sessions alone
         self._ledger = ledger
         self._clock = clock
         self._ids = ids
@@ -231,8 +232,10 @@ class Deferring:
         if self.settings.interwork and any(
             binding.params and capability(binding.params).only_sessions for binding in new
         ):
+            self._alone.add(aor)
             self._pager.bridged.add(aor)
-        else:
+        elif aor in self._alone:
+            self._alone.discard(aor)
             self._pager.bridged.discard(aor)
 
     # -- messages ----------------------------------------------------------------------------------

@@ -106,7 +106,11 @@ class SmsBridge:
     def recipient_of(self, uri: Uri) -> str:
         """Return the mailbox of the number in a URI, "" when no centre takes it."""
         number = number_of(uri)
-        if not number or self._centre_of(number) is None or self.user_of(number):
+        return "" if not number or self.user_of(number) else self.mailbox_of(number)
+
+    def mailbox_of(self, number: str) -> str:
+        """Return the mailbox of a number, "" when no centre takes it."""
+        if not number.startswith("+") or self._centre_of(number) is None:
             return ""
         return f"sip:{number}@{self._app.config.domains[0]}"
 
