@@ -8,9 +8,11 @@ from sip.routing import Refusal
 
 __all__ = [
     "ALLOW",
+    "EVENT_METHODS",
     "EVENT_OPTIONS_LINES",
     "FOREIGN",
     "INSECURE",
+    "IN_DIALOG",
     "LOOPED_ROUTE",
     "NOT_FOUND",
     "NO_DIALOG",
@@ -30,6 +32,15 @@ EVENT_OPTIONS_LINES = (
     *OPTIONS_LINES[:2],
     OPTIONS_LINES[2] + b", eventlist, recipient-list-subscribe",
 )
+#: Methods of an established dialog, which a Route of ours lets pass.
+IN_DIALOG = frozenset(
+    {"ACK", "BYE", "CANCEL", "INFO", "INVITE", "NOTIFY", "OPTIONS", "PRACK", "REFER", "SUBSCRIBE",
+     "UPDATE"}
+)  # fmt: skip
+
+#: Requests about the event state of a user (RFC 6665, RFC 3903).
+EVENT_METHODS = frozenset({"PUBLISH", "SUBSCRIBE"})
+
 SUPPORTED = frozenset({b"path", b"outbound", b"gruu"})
 
 FOREIGN = Refusal(403, b"Domain is not served here", ())

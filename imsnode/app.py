@@ -235,7 +235,10 @@ class App:
         )
         self.sms = SmsBridge(self)
         ims = settings_of.ims_settings(config)
-        self.ims = self.node.ims = Roles(self.node, ims, self.edge.limits)
+        self.ims = self.node.ims = Roles(
+            self.node, ims, self.edge.limits, self.edge.key_for(b"dialogs")
+        )
+        self.ims.take_stored(storage.profiles.load_all())
         number = config.sms.service_centre
         self.service_centre = ServiceCentre(self, number, self.sms) if number else None
         if config.push.providers:

@@ -51,6 +51,17 @@ cdef class Node:
     cdef public UserLimiter users
 
     cpdef on_request(self, Request request, Flow flow, double now)
+    cpdef go_on(
+        self,
+        Request request,
+        Flow flow,
+        Routed routed,
+        Uri uri,
+        bint local,
+        Principal principal,
+        double now,
+        double wall,
+    )
     cpdef _refuse(self, Request request, Flow flow, Refusal refusal, double now)
     cdef bint _is_local(self, Uri uri) except -1
     cdef bint _is_party(self, Routed routed, Uri uri, Flow flow) except -1

@@ -22,6 +22,7 @@ from sip.uri import Uri, parse_uri
 
 from . import answers
 from .aiming import Aiming
+from .answers import EVENT_METHODS, IN_DIALOG
 from .held import Held
 from .identity.accounts import Directory, LocalNames
 from .identity.authenticator import Authenticator
@@ -51,15 +52,6 @@ from .registration import Clock, Registrar
 from .reporting import Reporting
 from .services import Services
 from .ways import Search, Way, Ways
-
-#: Methods of an established dialog, which a Route of ours lets pass.
-IN_DIALOG = frozenset(
-    {"ACK", "BYE", "CANCEL", "INFO", "INVITE", "NOTIFY", "OPTIONS", "PRACK", "REFER", "SUBSCRIBE",
-     "UPDATE"}
-)  # fmt: skip
-
-#: Requests about the event state of a user (RFC 6665, RFC 3903).
-EVENT_METHODS = frozenset({"PUBLISH", "SUBSCRIBE"})
 
 
 class Node:
@@ -221,9 +213,23 @@ class Node:
         if (
             ims is not None
             and (request.is_steered() or ims.has_criteria)
-            and ims.request(request, flow, routed, principal, now, wall)
+            and ims.request(request, flow, routed, uri, local, principal, now, wall)
         ):
             return
+        self.go_on(request, flow, routed, uri, local, principal, now, wall)
+
+    def go_on(
+        self,
+        request: Request,
+        flow: Flow,
+        routed: Routed,
+        uri: Uri,
+        local: bool,
+        principal: Principal | None,
+        now: float,
+        wall: float,
+    ) -> None:
+        """Take a request that may pass to where it goes."""
         shown = request
         if request.has("privacy") or (principal is not None and principal.hidden):
             outcome = self.privacy.apply(request, principal)
@@ -342,6 +348,8 @@ class Node:
 
     def _refuse(self, request: Request, flow: Flow, refusal: Refusal, now: float) -> None:
         self.stats.refused += 1
+        if self.ims is not None and self.ims.settled(request, refusal, now):
+            return
         lines = refusal.lines
         # Of several challenges the strongest alone is sent where all would be more than a short
         # datagram may bring about.

@@ -15,6 +15,7 @@ from . import (
     configcmd,
     dbcmd,
     groups,
+    ifc,
     messages,
     nodecmd,
     peers,
@@ -83,6 +84,7 @@ app.add_typer(services.app, name="service")
 app.add_typer(broadcasts.app, name="broadcast")
 app.add_typer(policy.app, name="policy")
 app.add_typer(peers.app, name="peer")
+app.add_typer(ifc.app, name="ifc")
 app.add_typer(presence.app, name="presence")
 app.add_typer(push.app, name="push")
 app.add_typer(reports.app, name="report")

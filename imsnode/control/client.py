@@ -94,6 +94,10 @@ class ControlClient:
         """Ask how the addresses of peers do."""
         return list(self._call("GET", "/peers")["peers"])
 
+    def profiles_changed(self) -> None:
+        """Tell that filter criteria changed in the database."""
+        self._call("POST", "/profiles/changed", {})
+
     def services_changed(self) -> None:
         """Tell that service accounts changed in the database."""
         self._call("POST", "/services/changed", {})

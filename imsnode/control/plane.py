@@ -217,6 +217,13 @@ class Plane:
         )
         return len(app.web.tokens)
 
+    async def profiles_changed(self) -> int:
+        """Read the filter criteria again; returns how many users have some."""
+        app = self.app
+        stored = await app.loop.run_in_executor(None, app.storage.profiles.load_all)
+        app.ims.take_stored(stored)
+        return len(stored)
+
     async def peers_changed(self) -> int:
         """Read the stored peers again; returns how many peers there are now."""
         app = self.app

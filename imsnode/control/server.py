@@ -101,6 +101,9 @@ class ControlPlane(Protocol):
     def peers(self) -> Sequence[Mapping[str, object]]:
         """Say how the addresses of all peers do."""
 
+    async def profiles_changed(self) -> int:
+        """Read the filter criteria again; returns how many users have some."""
+
     async def services_changed(self) -> int:
         """Read the service accounts again; returns how many there are."""
 
@@ -184,6 +187,9 @@ def make_control_app(plane: ControlPlane, trace: TraceHub) -> Starlette:
 
     async def peers(_request: Request) -> Response:
         return JSONResponse({"peers": plane.peers()})
+
+    async def profiles_changed(_request: Request) -> Response:
+        return JSONResponse({"count": await plane.profiles_changed()})
 
     async def services_changed(_request: Request) -> Response:
         return JSONResponse({"count": await plane.services_changed()})
@@ -282,6 +288,7 @@ def make_control_app(plane: ControlPlane, trace: TraceHub) -> Starlette:
             Route("/tokens/changed", _guarded(tokens_changed), methods=["POST"]),
             Route("/peers/changed", _guarded(peers_changed), methods=["POST"]),
             Route("/peers", _guarded(peers)),
+            Route("/profiles/changed", _guarded(profiles_changed), methods=["POST"]),
             Route("/services/changed", _guarded(services_changed), methods=["POST"]),
             Route("/groups/changed", _guarded(groups_changed), methods=["POST"]),
             Route("/rooms/changed", _guarded(rooms_changed), methods=["POST"]),

@@ -15,7 +15,7 @@ from enum import IntEnum
 from itertools import pairwise
 from typing import Final, TypeVar
 
-from sip.bodies.xml import Element, child, parse_xml, text_of
+from sip.bodies.xml import Element, child, parse_xml, text_of, write_xml
 from sip.errors import BadMessage, ParseError
 from sip.headers.names import canonical_name
 from sip.uri import parse_uri
@@ -39,7 +39,7 @@ from .criteria import (
 )
 from .ere import BadExpression, Expression
 
-__all__ = ["read_profiles"]
+__all__ = ["read_profiles", "split_profiles"]
 
 _WHERE: Final = "Service profile"
 _Kind = TypeVar("_Kind", bound=IntEnum)
@@ -56,6 +56,16 @@ def read_profiles(document: bytes) -> list[ServiceProfile]:
     if not profiles:
         raise ParseError(_WHERE, f"{_WHERE}: no ServiceProfile and no IMSSubscription with one")
     return [_profile(element) for element in profiles]
+
+
+def split_profiles(document: bytes) -> list[tuple[tuple[str, ...], bytes]]:
+    """Return each service profile of a document as one of its own, with whose it is.
+
+    Raises: ParseError.
+    """
+    root = parse_xml(document, _WHERE)
+    elements = [root] if root.tag == "ServiceProfile" else root.findall("ServiceProfile")
+    return [(_profile(one).identities, write_xml(one)) for one in elements]
 
 
 def _profile(element: Element) -> ServiceProfile:

@@ -22,16 +22,20 @@ __all__ = ["DialogId", "DialogIds"]
 
 _MAC_OCTETS: Final = 10
 _LONGEST: Final = 400  # characters; an AoR has at most 255
-_FORM: Final = 3  # fields
+_FIELDS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class DialogId:
-    """Who is served, in which case, and the priority of the criterion that was met last."""
+    """Who is served, in which case, and the priority of the criterion that was met last.
+
+    mark: tells one asking from another.
+    """
 
     aor: str
     case: SptCase
     priority: int
+    mark: str = "-"
 
 
 class DialogIds:
@@ -42,7 +46,7 @@ class DialogIds:
 
     def make(self, dialog: DialogId) -> bytes:
         """Return the text, of characters that a URI parameter may have."""
-        content = f"{dialog.case:d} {dialog.priority} {dialog.aor}".encode()
+        content = f"{dialog.case:d} {dialog.priority} {dialog.mark} {dialog.aor}".encode()
         return urlsafe_b64encode(self._mac(content) + content).rstrip(b"=")
 
     def read(self, text: bytes) -> DialogId | None:
@@ -56,8 +60,8 @@ class DialogIds:
         content = raw[_MAC_OCTETS:]
         if not hmac.compare_digest(raw[:_MAC_OCTETS], self._mac(content)):
             return None
-        case, priority, aor = content.decode().split(" ", _FORM - 1)
-        return DialogId(aor, SptCase(int(case)), int(priority))
+        case, priority, mark, aor = content.decode().split(" ", _FIELDS - 1)
+        return DialogId(aor, SptCase(int(case)), int(priority), mark)
 
     def _mac(self, content: bytes) -> bytes:
         return hmac.digest(self._key, content, "sha256")[:_MAC_OCTETS]

@@ -11,7 +11,7 @@ Spec: TS 24.229 5.7.1, 5.7.2, 5.7.4, 5.7.5; TS 23.218.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from sip.errors import BadMessage
 from sip.flow import Flow
@@ -20,6 +20,7 @@ from sip.message import Request
 from sip.routing import Refusal, Routed
 from sip.uri import parse_uri
 
+from ..answers import EVENT_METHODS
 from ..identity.principal import Principal
 from ..message_gate import about_another, limited
 from .charges import Charges
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from ..node import Node
 
 __all__ = ["ServiceControl"]
-
-_EVENT_METHODS: Final = frozenset(("PUBLISH", "SUBSCRIBE"))
 
 
 class ServiceControl:
@@ -119,7 +118,7 @@ class _Task:
             return
         if request.method == "MESSAGE" and not self._is_our_delivery():
             self._message()
-        elif request.method not in _EVENT_METHODS or not self._is_event_state(self.principal.aor):
+        elif request.method not in EVENT_METHODS or not self._is_event_state(self.principal.aor):
             self._pass_on()
 
     def _message(self) -> None:

@@ -47,7 +47,7 @@ class Vouching:
                 sender = self._own(value)
             asserted = asserted or lower == b"p-asserted-identity"
             fields.append((name, value))
-        if sender is not None and not asserted:
+        if sender is not None and not asserted and draft.method != "REGISTER":
             fields.append((b"P-Asserted-Identity", b"<%b>" % sender.aor.encode()))
         fields.append((b"P-Charging-Vector", self._vector(draft, charged).value()))
         if sender is not None and target.routes and b";orig" in target.routes[0]:

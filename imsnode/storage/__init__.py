@@ -34,6 +34,7 @@ from .locations import Locations, read_locations, remove_bindings
 from .parcels import recover_parcels
 from .peers import StoredPeers
 from .policies import UserPolicies
+from .profiles import StoredProfiles
 from .recalls import find_copies, withdraw_now
 from .reports import Report, Reports, make_report
 from .requests import Claim, Claimed
@@ -95,6 +96,7 @@ __all__ = [
     "StorageUnavailable",
     "StoreDamaged",
     "StoredPeers",
+    "StoredProfiles",
     "Story",
     "Tokens",
     "UserPolicies",

@@ -64,6 +64,7 @@ __all__ = [
     "room_member",
     "room_message",
     "service",
+    "service_profile",
     "sms_part",
     "sms_sent",
     "spam_report",
@@ -89,6 +90,7 @@ KNOWN_REVISIONS = (
     "0014",
     "0015",
     "0016",
+    "0017",
 )
 REVISION = KNOWN_REVISIONS[-1]
 
@@ -329,6 +331,15 @@ api_request = Table(
     Column("at", Double, nullable=False),
     Column("answer", Text, nullable=False),
     Index("api_request_at", "at"),
+    sqlite_with_rowid=False,
+)
+
+# Filter criteria (TS 29.228) of a user, or of "*@DOMAIN": everybody there who has none.
+service_profile = Table(
+    "service_profile",
+    metadata,
+    Column("aor", _Exact, primary_key=True),
+    Column("document", Text, nullable=False),
     sqlite_with_rowid=False,
 )
 

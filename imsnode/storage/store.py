@@ -29,6 +29,7 @@ from .pace import Defer
 from .parcels import ParcelRecovery, ParcelRetention, Parcels, SettleLane, recover_parcels
 from .peers import StoredPeers
 from .policies import UserPolicies
+from .profiles import StoredProfiles
 from .publications import Publications
 from .reports import ReportRetention, Reports
 from .requests import RequestRetention, Requests
@@ -105,6 +106,7 @@ class Storage:
         self.locations = Locations(database, bindings, self.submit)
         self.tokens = Tokens(database)
         self.peers = StoredPeers(database)
+        self.profiles = StoredProfiles(database)
         self.short_messages = ShortMessages(database)
         self.services = ServiceAccounts(database)
         self.requests = Requests(dialect, self.submit)

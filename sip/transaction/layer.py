@@ -132,9 +132,9 @@ class TransactionLayer:
         return False
 
     def accept(self, request: Request, flow: Flow, now: float) -> ServerTransaction:
-        """Make the server transaction of a new request.
+        """Make the server transaction of a new request; the same for one that is taken up again.
 
-        Raises: LocalProtocolError for an ACK, or when the request has a transaction already.
+        Raises: LocalProtocolError for an ACK, or when the transaction is another copy's, or over.
         """
         if request.method == "ACK":
             raise LocalProtocolError("ACK has no server transaction")
@@ -142,7 +142,10 @@ class TransactionLayer:
             key = self._new_key
         else:
             key = server_key(request)
-            if key in self.servers or key in self.completed:
+            accepted = self.servers.get(key)
+            if accepted is not None and accepted.request is request:
+                return accepted
+            if accepted is not None or key in self.completed:
                 raise LocalProtocolError("the request has a server transaction already")
         self._new = None
         server_tx = ServerTransaction.__new__(ServerTransaction)
