@@ -164,6 +164,7 @@ class Edge:
         """Close the listeners, then what is connected."""
         if self._watch is not None:
             self._watch.cancel()
+        await self.resolver.close()
         await self.driver.close(drain_s)
 
     def contexts_of(self, config: Config) -> Contexts | None:

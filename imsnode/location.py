@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from sip.flow import Flow
-from sip.forward import Target
+from sip.forward import Target, as_sip
 from sip.nexthop import next_hop
 from sip.ports import Transport
 from sip.registrar import Binding
@@ -360,7 +360,7 @@ class Location:
         alive = flow is not None and not flow.closed
         if transport != "UDP":
             if alive and flow is not None:
-                return Target(binding.contact, flow, None, binding.q, binding, True)
+                return Target(as_sip(binding.contact), flow, None, binding.q, binding, True)
             return self._dial(binding, uri, host, now)
         if uri.host == host:
             return self._dial(binding, uri, host, now)
@@ -368,7 +368,7 @@ class Location:
             flow = self.transport.flow_to("UDP", host, port, now)
         if flow is None:
             return None
-        return Target(binding.contact, flow, None, binding.q, binding, True)
+        return Target(as_sip(binding.contact), flow, None, binding.q, binding, True)
 
     def _dial(self, binding: Binding, uri: Uri, source: str, now: float) -> Target | None:
         # A client that registered over TLS is never reached in the clear (threats.md H4).
@@ -385,7 +385,7 @@ class Location:
             flow = self.transport.flow_to(hop.transport, hop.host, hop.port, now)
         if flow is None:
             return None
-        return Target(binding.contact, flow, None, binding.q, binding, False)
+        return Target(as_sip(binding.contact), flow, None, binding.q, binding, False)
 
     def _path_target(self, binding: Binding, now: float) -> Target | None:
         """Reach a binding through the proxies of its Path, top first (RFC 3327 5.3)."""
@@ -398,7 +398,7 @@ class Location:
             flow = self.transport.flow_to(hop.transport, hop.host, hop.port, now)
         if flow is None:
             return None
-        return Target(binding.contact, flow, binding.path, binding.q, binding, False)
+        return Target(as_sip(binding.contact), flow, binding.path, binding.q, binding, False)
 
 
 def _same_device(old: tuple[Binding, ...], new: tuple[Binding, ...]) -> bool:

@@ -16,6 +16,7 @@ from sip.flow import Flow
 from sip.forward import Proxy, Target
 from sip.message import Request
 from sip.proxy import PLAIN, Fork, ForkOwner
+from sip.registrar import Binding
 from sip.routing import Refusal, Routed
 from sip.transaction.server import ServerTransaction
 from sip.uri import Uri, parse_uri
@@ -170,7 +171,7 @@ class Node:
         local = not routed.routes and routed.flow is None and self._is_local(uri)
         served = local and (request.method == "REGISTER" or not uri.user)
         refusal = answers.refuse_extensions(request) if served else self.proxy.check(request)
-        if uri.scheme == "sips" and local and not flow.secure:
+        if uri.scheme == "sips" and not flow.secure:
             refusal = answers.INSECURE
         if refusal is not None:
             self._refuse(request, flow, refusal, now)
@@ -447,7 +448,8 @@ class Node:
             self._refuse(request, flow, answers.NOT_FOUND, now)
             return
         if uri.scheme == "sips" and not self._all_secure(aor, now):
-            self._refuse(request, flow, answers.INSECURE, now)
+            warning = b'Warning: 380 %b "SIPS Not Allowed"' % self.names.first.encode()
+            self._refuse(request, flow, Refusal(480, None, (warning,)), now)
             return
         device = routed.device
         targets: Sequence[Target] | None = None
@@ -498,9 +500,14 @@ class Node:
         return self.push is not None and bool(self.push.sleepers(aor, now, device))
 
     def _all_secure(self, aor: str, now: float) -> bool:
-        """Tell whether a SIPS request can reach every device over TLS (RFC 3261 26.2.2)."""
+        """Tell whether a SIPS request can go to every device as one (RFC 5630 5.3)."""
         targets = self.location.targets(aor, now)
-        return bool(targets) and all(target.flow.secure for target in targets)
+        return bool(targets) and all(
+            target.flow.secure
+            and isinstance(target.binding, Binding)
+            and target.binding.contact[:5].lower() == b"sips:"
+            for target in targets
+        )
 
     def _onward(
         self,
@@ -546,6 +553,8 @@ class Node:
             if self.held.hold(request, flow, target, go):
                 return
             target = Refusal(503, b"Too many names are looked up", self.retry_after())
+        elif isinstance(target, Target) and uri.scheme == "sips" and not target.flow.secure:
+            target = answers.INSECURE
         if isinstance(target, Refusal):
             self.stats.foreign += 1
             self._refuse(request, flow, target, now)
@@ -604,6 +613,8 @@ class Node:
         source = self.peers.match(flow)
         name = "" if source is None else source.name
         ways = self.interconnect.ways(uri, routed.uri, now, name)
+        if uri.scheme == "sips":
+            ways = (way for way in ways if way.hop.transport == "TLS")
         return Failover(
             self.interconnect,
             ways,

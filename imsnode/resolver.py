@@ -11,7 +11,7 @@ from errno import ENOENT
 from functools import cached_property
 from pathlib import Path
 from secrets import randbelow
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from sip.locating import Answer, Naptr, Question, Srv, in_order
 from sip.quarantine import Quarantine
@@ -31,6 +31,7 @@ _SHORTEST: Final = 5.0
 _LONGEST: Final = 3600.0
 _LONGEST_NEGATIVE: Final = 300.0
 _SILENCE_KEPT: Final = 10.0
+_LONGEST_STALE: Final = 86_400.0
 _SERVER_REST: Final = 30.0
 # Shares of a question's time that the rounds through the servers get.
 _ROUNDS: Final = (1 / 3, 2 / 3)
@@ -41,15 +42,25 @@ class Unknown:
 
 
 _UNKNOWN: Final = Unknown()
+
+
+class _Kept(NamedTuple):
+    """An answer that is remembered: until when, and until when its owner stood for it."""
+
+    until: float
+    answer: Answer
+    true_until: float
+
+
 _Told: TypeAlias = tuple[float, Answer]  # seconds that it is good for
 
 
 class Resolver:
     """Asks name servers, after the hosts file as every program does.
 
-    Answers are kept for as long as their owner says, also that there is none (RFC 2308). What many
-    want to know at a time is asked once. A name server that said nothing is asked after the others
-    for a while.
+    Answers are kept for as long as their owner says, also that there is none (RFC 2308), and up to
+    a day longer while nobody answers (RFC 8767). What many want to know at a time is asked once. A
+    name server that said nothing is asked after the others for a while.
 
     Args: servers: (address, port) of those to ask, by default the system's. lifetime_s: of one
         question, with every server that is asked. now: monotonic seconds.
@@ -64,7 +75,7 @@ class Resolver:
         self._configured = tuple(servers)
         self._lifetime_s = lifetime_s
         self._now = now
-        self._answers: dict[Question, tuple[float, Answer]] = {}
+        self._answers: dict[Question, _Kept] = {}
         self._asking: dict[Question, asyncio.Task[Answer]] = {}
         self._quarantine = Quarantine(_SERVER_REST)
         #: Counters: questions put to servers, those without any answer, answers from memory.
@@ -92,8 +103,11 @@ class Resolver:
         records = [each for each in answer or () if isinstance(each, Srv)]
         return [(each.target, each.port) for each in in_order(records, randbelow) if each.target]
 
-    def known(self, question: Question) -> Answer | Unknown:
-        """Return an answer that need not be asked for, else what stands for that."""
+    def known(self, question: Question, stale: bool = False) -> Answer | Unknown:
+        """Return an answer that need not be asked for, else what stands for that.
+
+        stale: one that was good before will do; it is asked for again (RFC 8767).
+        """
         name = question.name.rstrip(".").lower()
         if question.kind in ("A", "AAAA"):
             listed = self._hosts.get(name)
@@ -102,44 +116,58 @@ class Resolver:
         kept = self._answers.get(Question(name, question.kind))
         if kept is None:
             return _UNKNOWN
-        until, answer = kept
-        if until <= self._now():
-            return _UNKNOWN
+        if kept.until <= self._now():
+            if not stale:
+                return _UNKNOWN
+            self._begin(Question(name, question.kind))
         self.remembered += 1
-        return answer
+        return kept.answer
 
     async def ask(self, question: Question) -> Answer:
         """Return the answer to a question; None when nobody gave any."""
         known = self.known(question)
         if not isinstance(known, Unknown):
             return known
-        question = Question(question.name.rstrip(".").lower(), question.kind)
-        task = self._asking.get(question)
-        if task is None:
-            if len(self._asking) >= _MOST_ASKING:
-                return None
-            task = self._asking[question] = asyncio.get_running_loop().create_task(
-                self._find_out(question)
-            )
-            task.add_done_callback(lambda _: self._asking.pop(question, None))
+        task = self._begin(Question(question.name.rstrip(".").lower(), question.kind))
         # Whoever loses patience leaves the answer to the others.
-        return await asyncio.shield(task)
+        return None if task is None else await asyncio.shield(task)
+
+    def _begin(self, question: Question) -> asyncio.Task[Answer] | None:
+        """Have a question asked, once however many want to know; None: too many are asked."""
+        task = self._asking.get(question)
+        if task is None and len(self._asking) < _MOST_ASKING:
+            task = asyncio.get_running_loop().create_task(self._find_out(question))
+            self._asking[question] = task
+            task.add_done_callback(lambda _: self._asking.pop(question, None))
+        return task
 
     def load(self) -> None:
         """Load the library now; else the first question does, while everybody waits."""
         _ = self._servers
+
+    async def close(self) -> None:
+        """Ask no more; questions that are under way get no answer."""
+        asking = list(self._asking.values())
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
 
     # -- name servers ----------------------------------------------------------------------------
 
     async def _find_out(self, question: Question) -> Answer:
         self.asked += 1
         seconds, answer = await self._from_servers(question)
+        now = self._now()
+        kept = _Kept(now + seconds, answer, now + seconds)
         if answer is None:
             self.silent += 1
+            before = self._answers.get(question)
+            if before is not None and now < before.true_until + _LONGEST_STALE:
+                kept = before._replace(until=kept.until)
         if len(self._answers) >= _MOST_ANSWERS:
             del self._answers[next(iter(self._answers))]
-        self._answers[question] = (self._now() + seconds, answer)
-        return answer
+        self._answers[question] = kept
+        return kept.answer
 
     async def _from_servers(self, question: Question) -> _Told:
         import dns.asyncquery

@@ -84,7 +84,9 @@ class Way:
     def target(self, uri: bytes, now: float) -> Target | Refusal:
         """Return the first server that there is a flow to, with the others behind it."""
         flow = self._following(now)
-        return self.refusal if flow is None else Target(uri, flow, spares=self)
+        if flow is None:
+            return self.refusal
+        return Target(uri, flow, spares=self if self._left else None)
 
     def next(self, now: float) -> Flow | None:
         """Return the way to the next server; the one before did not serve."""
@@ -187,6 +189,19 @@ class Ways:
         found = self.settings.found
         return host in found or ("*" in found and "." in host and not is_literal(host))
 
+    def target(self, hop: NextHop, uri: bytes, now: float) -> Target | None:
+        """Return a target at a hop; None where there is none.
+
+        None also while its name is looked up for the first time. Later a name stands for what it
+        stood for last, until it has been looked up again.
+        """
+        known = self._known(hop, secure=False, stale=True)
+        if known is None:
+            Search(self, (hop,), secure=False).then(lambda _: None)
+            return None
+        found = self.made_of((hop,), (known,)).target(uri, now)
+        return None if isinstance(found, Refusal) else found
+
     def flow_abroad(self, host: str, now: float) -> Flow | None:
         """Return a flow to a domain that may be found by DNS, None when there is none.
 
@@ -207,15 +222,20 @@ class Ways:
             hop.host, hop.port or None, hop.transport or None, secure, self._usable(), randbelow
         )
 
-    def _known(self, hop: NextHop, secure: bool) -> list[Server] | NotLocated | None:
-        """Return the servers of a hop, None where that has to be asked for."""
+    def _known(
+        self, hop: NextHop, secure: bool, stale: bool = False
+    ) -> list[Server] | NotLocated | None:
+        """Return the servers of a hop, None where that has to be asked for.
+
+        stale: what was true before will do, and is asked for again behind it.
+        """
         steps = self._steps(hop, secure)
         try:
             questions = next(steps)
             while True:
                 answers: list[Answer] = []
                 for each in questions:
-                    answer = self.resolver.known(each)
+                    answer = self.resolver.known(each, stale)
                     if isinstance(answer, Unknown):
                         return None
                     answers.append(answer)

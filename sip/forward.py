@@ -353,6 +353,18 @@ def _is_sips(uri: bytes) -> bool:
     return uri[:5].lower() == b"sips:"
 
 
+def as_sips(asked: bytes, uri: bytes) -> bytes:
+    """Return the URI of a target for a request to `asked`: SIPS where that is (RFC 5630 5.3)."""
+    if _is_sips(asked) and uri[:4].lower() == b"sip:":
+        return b"sips" + uri[3:]
+    return uri
+
+
+def as_sip(uri: bytes) -> bytes:
+    """Return a SIPS URI as that of the same resource for requests that did not ask for SIPS."""
+    return b"sip" + uri[4:] if _is_sips(uri) else uri
+
+
 def share_breadth(request: Request, count: int, most: int) -> list[int] | None:
     """Split the Max-Breadth of `request` over `count` parallel branches; None when it is too small.
 

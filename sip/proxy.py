@@ -20,6 +20,7 @@ from .forward import (
     Proxy,
     ProxyConfig,
     Target,
+    as_sips,
     share_breadth,
 )
 from .message import Request, Response, forward_request, forward_response
@@ -444,7 +445,7 @@ class Fork:
         line = proxy.breadth_lines[branch.share]
         return forward_request(
             request,
-            uri=target.uri,
+            uri=target.uri if request.uri[3:4] == b":" else as_sips(request.uri, target.uri),
             via_line=flow.via_line(branch.id),
             max_forwards=request.max_forwards - 1,
             routes=routes,

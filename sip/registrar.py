@@ -201,6 +201,7 @@ def plan_register(
         plan = _Plan(request, aor, live, flow, now, limits, path)
         for contact in contacts:
             plan.apply(contact, contact_allowed)
+        _check_sips(request, contacts, path)
     except BadMessage as error:
         raise RegisterRefused(400, error.phrase) from error
     return plan.result()
@@ -494,6 +495,15 @@ def _remove_all(request: Request, aor: str, live: list[Binding]) -> Registration
         if binding.call_id == request.call_id and request.cseq <= binding.cseq:
             raise RegisterRefused(500, b"Out of Order")
     return Registration(aor, (), (), tuple(live))
+
+
+def _check_sips(request: Request, contacts: list[Address], path: tuple[bytes, ...]) -> None:
+    """Let a SIPS contact in only where the whole way to it is SIPS (RFC 5630 5.2)."""
+    if not any(contact.uri.secure for contact in contacts):
+        return
+    way = [*contacts, *parse_addresses(path, "Path")]
+    if not (request.ruri().secure and all(each.uri.secure for each in way)):
+        raise RegisterRefused(400, b"Bad Request: SIPS Contact among URIs that are not SIPS")
 
 
 def _path(

@@ -116,7 +116,10 @@ class Peer(Table):
         "tried.",
     )
     tls_name: HostName | None = live(
-        None, "Name that its certificate must have; without it the host of the target."
+        None,
+        "Domain that its certificate must name: when it is dialled (without this the host of the "
+        "target), and when it connects over TLS and listeners ask for certificates. Without "
+        "addresses, and with targets that are names, the certificate alone tells who it is.",
     )
     domains: tuple[DomainRange, ...] = live(
         (), 'Domains it takes; "*.example.org" are all below one. The longest match decides.'

@@ -10,6 +10,7 @@ cdef class Peer:
     cdef readonly str transport
     cdef readonly bint relay
     cdef readonly str role
+    cdef readonly str tls_name
 
 
 cdef class PeerTable:

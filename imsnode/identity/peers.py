@@ -16,6 +16,8 @@ APPLICATION_SERVER = "as"
 _REMEMBERED = 4096  # sources whose answer is kept; the table is emptied when full
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+#: Transport, address and port, what the certificate proves.
+_Source = tuple[str, tuple[str, int], frozenset[str]]
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Peer:
     trust: "asserted" when identities it states are believed, else "none". transport: "UDP", "TCP",
     "TLS" or "" for any. relay: it may hand in requests for foreign domains that have a route.
     role: `S_CSCF`, `APPLICATION_SERVER` or "".
+    tls_name: domain that its certificate has to prove where it comes over TLS (RFC 5922 7.4).
     """
 
     name: str
@@ -35,6 +38,7 @@ class Peer:
     transport: str = ""
     relay: bool = False
     role: str = ""
+    tls_name: str = ""
 
     @property
     def asserted(self) -> bool:
@@ -59,7 +63,7 @@ class PeerTable:
         rules.sort(key=_specific, reverse=True)  # stable: equal ones stay in configured order
         self._rules: list[tuple[Network, int, Peer]] = rules
         self._peers = {peer.name: peer for peer in peers}
-        self._known: dict[tuple[str, tuple[str, int]], Peer | None] = {}
+        self._known: dict[_Source, Peer | None] = {}
         self._last_flow: Flow | None = None
         self._last: Peer | None = None
 
@@ -80,11 +84,11 @@ class PeerTable:
         return self._last
 
     def _look_up(self, flow: Flow) -> Peer | None:
-        key = (flow.transport, flow.remote)
+        key = (flow.transport, flow.remote, flow.names)
         try:
             return self._known[key]
         except KeyError:
-            peer = self._find(flow.transport, flow.remote[0], flow.remote[1])
+            peer = self._find(key)
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
         self._known[key] = peer
@@ -93,9 +97,13 @@ class PeerTable:
     def covers(self, host: str) -> bool:
         """Say whether a source address belongs to some peer, whatever the port and transport."""
         address = _parse_host(host)
-        return address is not None and any(address in network for network, _, _ in self._rules)
+        # Who is known by a certificate alone comes from anywhere.
+        return address is not None and any(
+            network.prefixlen and address in network for network, _, _ in self._rules
+        )
 
-    def _find(self, transport: str, host: str, port: int) -> Peer | None:
+    def _find(self, source: _Source) -> Peer | None:
+        transport, (host, port), names = source
         address = _parse_host(host)
         if address is None:
             return None
@@ -104,6 +112,7 @@ class PeerTable:
                 address in network
                 and wanted_port in (0, port)
                 and peer.transport.upper() in ("", transport)
+                and (transport != "TLS" or not peer.tls_name or peer.tls_name in names)
             ):
                 return peer
         return None

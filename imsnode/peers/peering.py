@@ -13,6 +13,7 @@ from imsnode.config import Config
 from imsnode.config.peers import Peer as PeerSettings
 from imsnode.config.types import Listener
 from imsnode.identity.peers import Peer, PeerTable, parse_peer_address
+from imsnode.ways import NextHop
 from sip.flow import Flow
 from sip.forward import Target
 
@@ -121,10 +122,10 @@ class Peering:
         return self._target(hop, f"sip:{host}:{hop.port}".encode(), now)
 
     def _target(self, hop: Hop, uri: bytes, now: float) -> Target | None:
-        flow = self._app.edge.driver.flow_to(
-            hop.transport, hop.host, hop.port, now, hop.server_name or hop.host
+        """Return the way to an address; None also while its name is looked up the first time."""
+        return self._app.ways.target(
+            NextHop(hop.transport, hop.host, hop.port, hop.server_name), uri, now
         )
-        return None if flow is None else Target(uri, flow)
 
 
 def all_peers(config: Config, stored: Stored) -> list[PeerSettings]:
@@ -147,19 +148,30 @@ def all_peers(config: Config, stored: Stored) -> list[PeerSettings]:
 
 
 def _sources(peer: PeerSettings) -> Iterable[Peer]:
-    """Give the peer once for each address its requests come from."""
-    for address in peer.address or {hop.host for hop in peer.targets}:
-        source = Peer(
+    """Give the peer once for each address its requests come from.
+
+    A name of a host is no proof of that, whatever it stands for; a certificate is, from anywhere.
+    """
+    transport = "" if peer.transport == "any" else peer.transport.upper()
+
+    def at(address: str, transport: str) -> Peer:
+        return Peer(
             name=peer.name,
             address=address,
             trust=peer.trust,
-            transport="" if peer.transport == "any" else peer.transport.upper(),
+            transport=transport,
             relay=peer.relay,
             role="" if peer.role == "any" else peer.role,
+            tls_name=peer.tls_name or "",
         )
-        if not peer.address and not _is_literal(source):
-            continue  # whatever a name stands for, it is no proof of where requests come from
-        yield source
+
+    if peer.address:
+        return [at(address, transport) for address in peer.address]
+    found = [at(host, transport) for host in {hop.host for hop in peer.targets}]
+    literal = [source for source in found if _is_literal(source)]
+    if literal or not peer.tls_name or transport not in ("", "TLS"):
+        return literal
+    return [at(network, "TLS") for network in ("0.0.0.0/0", "::/0")]
 
 
 def _is_literal(source: Peer) -> bool:

@@ -440,6 +440,35 @@ async def test_tls_to_a_stranger_fails(make_node: MakeNode, certificate: tuple[P
     assert caller.endpoint.failed == [(flow, "tls")]
 
 
+async def test_who_names_somebody_else_hears_nothing(
+    make_node: MakeNode, certificate: tuple[Path, Path]
+) -> None:
+    """RFC 5922 7.3; and what was proven for one domain serves no other at the same address."""
+    files = CertificateFiles(*certificate)
+    node = make_node()
+    bound = node.driver.add_tls("127.0.0.1", 0, server_context(files))
+    node.driver.start()
+    context = client_context(files.cert)
+    context.check_hostname = False
+    caller = make_node(client_tls=context)
+    caller.driver.add_tls("127.0.0.1", 0, server_context(files))
+    good, bad = (
+        caller.driver.flow_to("TLS", "127.0.0.1", bound.port, now=0.0, server_name=name)
+        for name in ("IMS.test", "other.test")
+    )
+    assert good is not None
+    assert bad is not None
+    assert good is not bad
+    for flow in (good, bad):
+        caller.driver.send(flow, message("INFO"))
+    await caller.endpoint.until(lambda: bool(caller.endpoint.failed))
+    await node.endpoint.until(lambda: bool(node.endpoint.received))
+    assert caller.endpoint.failed == [(bad, "tls")]
+    assert caller.driver.stats.misnamed == 1
+    assert good.names == {"ims.test"}
+    assert len(node.endpoint.received) == 1
+
+
 async def test_without_a_context_nothing_is_opened_over_tls(
     make_node: MakeNode, certificate: tuple[Path, Path]
 ) -> None:

@@ -167,6 +167,31 @@ async def test_a_flow_for_what_the_node_sends_itself(dialled: Dialled, server: N
     assert ways.flow_abroad("other.test", 0.0) is None
 
 
+async def test_a_peers_name_is_good_until_there_is_another(
+    dialled: Dialled, server: NameServer
+) -> None:
+    """What was true before is used while it is asked for again, also when nobody answers then."""
+    now = 0.0
+    ways = ways_of(dialled, server)
+    ways.resolver = resolver = Resolver([server.address], 0.2, lambda: now)
+    hop = NextHop("UDP", "one.far.test", 5080)
+    assert ways.target(hop, b"sip:x", now) is None
+    await resolver.addresses("one.far.test")
+    RECORDS[("one.far.test", "A")] = ["203.0.113.7"]
+    for after, address in ((61.0, "203.0.113.1"), (62.0, "203.0.113.7"), (200.0, "203.0.113.7")):
+        now = after
+        target = ways.target(hop, b"sip:x", now)
+        assert target is not None
+        assert target.flow.remote == (address, 5080)
+        if after == 200.0:
+            server.silent = True
+        await resolver.addresses("one.far.test")
+    now = 220.0
+    assert ways.target(hop, b"sip:x", now) is not None
+    await resolver.close()
+    RECORDS[("one.far.test", "A")] = ["203.0.113.1"]
+
+
 def message(number: int, domain: str) -> Request:
     text = request_text(uri=f"sip:bob@{domain}", branch=f"z9hG4bK{number}")
     request = parse_message(text, LIMITS)

@@ -16,14 +16,14 @@ import dns.rrset
 class NameServer:
     """records: by name and type, as ("relay.test", "SRV"), the texts of a zone file.
 
-    Args: silent: take every question and answer none.
+    silent: it takes every question and answers none.
     """
 
     def __init__(
         self, records: Mapping[tuple[str, str], list[str]] | None = None, *, silent: bool = False
     ) -> None:
         self._records = records or {}
-        self._silent = silent
+        self.silent = silent
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
         self.address: tuple[str, int] = self._socket.getsockname()
@@ -43,7 +43,7 @@ class NameServer:
             data, source = self._socket.recvfrom(4096)
             if not data:
                 return
-            if not self._silent:
+            if not self.silent:
                 self._socket.sendto(self._answer(data), source)
 
     def _answer(self, data: bytes) -> bytes:

@@ -81,3 +81,23 @@ def test_memory_of_sources_is_bounded() -> None:
 def test_bad_addresses_name_the_peer(address: str) -> None:
     with pytest.raises(ValueError, match="peer edge"):
         PeerTable([Peer("edge", address)])
+
+
+def test_a_peer_with_a_name_proves_it_where_it_comes_over_tls() -> None:
+    named = Peer("carrier", "192.0.2.0/24", "asserted", tls_name="carrier.test")
+    anywhere = Peer("roaming", "0.0.0.0/0", transport="TLS", tls_name="roaming.test")
+    table = PeerTable([named, anywhere])
+
+    def peer(transport: str, *names: str, host: str = "192.0.2.7") -> str:
+        flow = Flow(transport, ("198.51.100.1", 5061), (host, 40000))
+        flow.names = frozenset(names)
+        found = table.match(flow)
+        return "" if found is None else found.name
+
+    assert peer("TLS", "carrier.test", "www.test") == "carrier"
+    assert peer("TLS") == ""
+    assert peer("TLS", "other.test") == ""
+    assert peer("UDP") == "carrier"
+    assert peer("TLS", "roaming.test", host="203.0.113.9") == "roaming"
+    assert peer("TCP", host="203.0.113.9") == ""
+    assert not table.covers("203.0.113.9")
