@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .errors import UsageError
+from .errors import CommandError, UsageError
+from .options import Format, FormatOption
+from .output import Cell, show_rows
 
 if TYPE_CHECKING:
-    from imsnode.verify.catalogue import Flow, Suite
+    from imsnode.verify.catalogue import Flow
     from imsnode.verify.outcome import Result
     from imsnode.verify.run import Bench
     from imsnode.verify.target import Account
 
 __all__ = ["verify"]
 
+_COLUMNS = ("flow", "name", "suite", "title", "clause", "outcome", "reason", "seconds")
 _PASSWORD = "IMSNODE_VERIFY_PASSWORD"  # noqa: S105 - the name of a variable
 
 
@@ -68,20 +71,26 @@ def verify(
     ] = False,
     junit: Annotated[Path | None, typer.Option(help="Write a JUnit XML report here.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write an HTML report here.")] = None,
+    form: FormatOption = Format.TABLE,
 ) -> None:
     """Run the flows of the conformance table as a client against any server.
 
     Every flow says pass, fail or n/a (not applicable: the server has not got what it is about)
     with the clause of the specification. Exit code 1 when one fails.
     """
-    from imsnode.verify.catalogue import load
     from imsnode.verify.outcome import Outcome
 
     bench = _bench(server, user or [], users, domain, xcap, wait, quick)
-    flows = load(_suites(suite), flow or [])
-    if not flows:
-        raise UsageError("no flow has been chosen: see --suite and --flow")
-    results = _run(bench, flows)
+    results = _run(bench, _flows(suite, flow or []))
+    _report(results, form, server, junit, html)
+    if any(each.outcome is Outcome.FAIL for each in results):
+        raise typer.Exit(1)
+
+
+def _report(
+    results: list[Result], form: Format, server: str, junit: Path | None, html: Path | None
+) -> None:
+    """Print the results, and write the reports that are wanted. Raises: CommandError."""
     from rich.console import Console
 
     from imsnode.verify.report.junit import junit as junit_of
@@ -89,13 +98,23 @@ def verify(
     from imsnode.verify.report.terminal import show
     from sip.aio import SystemClock
 
-    show(results, Console(width=None if sys.stdout.isatty() else 160, highlight=False))
-    if junit is not None:
-        junit.write_bytes(junit_of(results, server))
-    if html is not None:
-        html.write_text(page(results, server, SystemClock().wall()), encoding="utf-8")
-    if any(each.outcome is Outcome.FAIL for each in results):
-        raise typer.Exit(1)
+    if form is Format.TABLE:
+        show(results, Console(width=None if sys.stdout.isatty() else 160, highlight=False))
+    else:
+        show_rows(_COLUMNS, [_row(each) for each in results], form)
+    try:
+        if junit is not None:
+            junit.write_bytes(junit_of(results, server))
+        if html is not None:
+            html.write_text(page(results, server, SystemClock().wall()), encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"the report cannot be written: {error}") from error
+
+
+def _row(result: Result) -> tuple[Cell, ...]:
+    flow = result.flow
+    said = (result.outcome.value, result.reason, round(result.seconds, 3))
+    return (flow.id, flow.name, flow.suite.value, flow.title, flow.clause, *said)
 
 
 def _run(bench: Bench, flows: list[Flow]) -> list[Result]:
@@ -109,14 +128,20 @@ def _run(bench: Bench, flows: list[Flow]) -> list[Result]:
     return asyncio.run(run(flows, bench, done))
 
 
-def _suites(text: str) -> list[Suite]:
-    from imsnode.verify.catalogue import Suite
+def _flows(suites: str, ids: list[str]) -> list[Flow]:
+    """Return the flows that are wanted. Raises: UsageError."""
+    from imsnode.verify.catalogue import Suite, load
 
     try:
-        return [Suite(word.strip()) for word in text.split(",") if word.strip()]
+        chosen = [Suite(word.strip()) for word in suites.split(",") if word.strip()]
     except ValueError as error:
         known = ", ".join(Suite)
         raise UsageError(f"--suite: {error}; there are {known}") from None
+    flows = load(chosen, ids)
+    unknown = {each.upper() for each in ids} - {each.id for each in flows}
+    if unknown:
+        raise UsageError(f"--flow: there is no {min(unknown)} among the flows that are chosen")
+    return flows
 
 
 def _bench(

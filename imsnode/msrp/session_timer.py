@@ -9,6 +9,7 @@ from typing import Final
 from sip.endpoint import Endpoint
 from sip.errors import BadMessage
 from sip.message import Request, Response
+from sip.proxy import Branch, Fork
 
 __all__ = ["SessionTimer"]
 
@@ -20,13 +21,16 @@ _UPDATE: Final = b"update"
 
 
 class SessionTimer:
-    """Args: over: told when nobody has refreshed the session in time. refresh(lines): has an UPDATE
-    sent with these header fields; ``granted`` or ``failed`` follows."""
+    """Of a refresh of ours it is the `sip.proxy.ForkOwner`.
+
+    Args: over(why): told when the session has ended. refresh(fields): has an UPDATE sent with these
+        header fields.
+    """
 
     def __init__(
         self,
         endpoint: Endpoint,
-        over: Callable[[], None],
+        over: Callable[[str], None],
         refresh: Callable[[list[tuple[bytes, bytes]]], None],
     ) -> None:
         self._endpoint = endpoint
@@ -60,9 +64,20 @@ class SessionTimer:
         )
         self._set(value, ours, now)
 
-    def failed(self, now: float) -> None:
-        """Ask for a refresh again while there is time."""
-        self._schedule((self._until - _GRACE_S - now) / 2, now)
+    def on_branch(self, fork: Fork, branch: Branch, now: float) -> None:
+        """The final response counts."""
+
+    def on_final(self, fork: Fork, response: Response | None, status: int, now: float) -> None:
+        """Take what came of a refresh: it is tried again while there is time (RFC 4028 7.3)."""
+        if not self._until:
+            return
+        if response is not None and 200 <= status < 300:
+            self.granted(response, now)
+        elif status in (408, 481):
+            self.stop()
+            self._over("the peer answers no more")
+        else:
+            self._schedule((self._until - _GRACE_S - now) / 2, now)
 
     def stop(self) -> None:
         """End with the dialog."""
@@ -90,7 +105,7 @@ class SessionTimer:
         """End what nobody has refreshed; refresh what is ours to keep."""
         if kind == _OVER and self._until and now >= self._until:
             self.stop()
-            self._over()
+            self._over("the session timer ended")
         elif kind == _REFRESH and self._refresh_at and now >= self._refresh_at:
             self._refresh(
                 [

@@ -65,28 +65,6 @@ class Calling(Fork):
             self.talk.answered(response, now)
 
 
-class _Refresh:
-    """Whoever hears what came of a refresh of ours (RFC 4028 7.3): `sip.proxy.ForkOwner`."""
-
-    def __init__(self, talk: Talk, timer: SessionTimer) -> None:
-        self._talk = talk
-        self._timer = timer
-
-    def on_branch(self, fork: Fork, branch: Branch, now: float) -> None:
-        """The final response counts."""
-
-    def on_final(self, fork: Fork, response: Response | None, status: int, now: float) -> None:
-        """Go on with the session, or end one that the peer no longer has."""
-        if self._talk.over:
-            return
-        if response is not None and 200 <= status < 300:
-            self._timer.granted(response, now)
-        elif status in (408, 481):
-            self._talk.hang_up("the peer answers no more")
-        else:
-            self._timer.failed(now)
-
-
 class Talk:
     """See the module. local, remote: addresses of record. peer: what the peer's SDP says.
 
@@ -127,7 +105,7 @@ class Talk:
         self._offering = False  # our 2xx has the offer, the ACK will have the answer
         self._ack: tuple[Flow, bytes] = (flow, b"")
         self._answer: Unacknowledged | None = None
-        self._timer = SessionTimer(table.endpoint, self._unrefreshed, self._keep_up)
+        self._timer = SessionTimer(table.endpoint, self.hang_up, self._keep_up)
 
     @property
     def inbound(self) -> bool:
@@ -451,11 +429,8 @@ class Talk:
         """Refresh the session by an UPDATE (RFC 4028 7.4)."""
         if self.dialog is not None and not self.over:
             headers = [(b"Contact", self.contact), *fields]
-            now, owner = self._table.now(), _Refresh(self, self._timer)
-            self._table.send(self.dialog, self.flow, "UPDATE", now, headers, owner=owner)
-
-    def _unrefreshed(self) -> None:
-        self.hang_up("the session timer ended")
+            now, timer = self._table.now(), self._timer
+            self._table.send(self.dialog, self.flow, "UPDATE", now, headers, owner=timer)
 
     def _finish(self, status: int, reason: str, now: float) -> None:
         if self.state is State.OVER:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Final
 
-from sip.aio import Driver, SystemIds
+from sip.aio import BindError, Driver, SystemIds
 from sip.dialog import Dialog, next_request
 from sip.digest import answer, choose, ha1, parse_challenge
 from sip.endpoint import Endpoint
@@ -115,9 +115,7 @@ class Phone:
         target = self.target
         host = await _address_of(target.host, target.port)
         local = self.host = _near(host, target.port)
-        bound = self.driver.add_udp(local, 0)
-        if target.transport == "TLS" or target.transport == "TCP":
-            bound = self.driver.add_tcp(local, 0)
+        port = self._listen(local)
         self.driver.start()
         found = self.driver.flow_to(
             target.transport, host, target.port, time.monotonic(), target.host
@@ -127,7 +125,16 @@ class Phone:
         self.flow = found
         literal = f"[{local}]" if ":" in local else local
         suffix = "" if target.transport == "UDP" else f";transport={target.transport.lower()}"
-        self.contact = f"sip:{self.account.name}@{literal}:{bound.port}{suffix}".encode()
+        self.contact = f"sip:{self.account.name}@{literal}:{port}{suffix}".encode()
+
+    def _listen(self, host: str) -> int:
+        """Open a port for datagrams and connections alike; return its number."""
+        while True:
+            port = self.driver.add_tcp(host, 0).port
+            try:
+                return self.driver.add_udp(host, port).port
+            except BindError:
+                continue  # somebody has it for datagrams: another one
 
     async def close(self) -> None:
         """Close the sockets."""

@@ -42,7 +42,11 @@ async def publish_of(phone: Phone, fields: Fields, body: bytes = b"") -> Respons
 
 
 async def subscribe(
-    phone: Phone, aor: str, event: bytes = b"presence", accept: bytes = b"application/pidf+xml"
+    phone: Phone,
+    aor: str,
+    event: bytes = b"presence",
+    accept: bytes = b"application/pidf+xml",
+    supported: bytes = b"",
 ) -> Response:
     """Follow somebody. Raises: NotApplicable when the server keeps no presence."""
     fields = [
@@ -50,6 +54,7 @@ async def subscribe(
         (b"Expires", b"600"),
         (b"Accept", accept),
         (b"Contact", b"<" + phone.contact + b">"),
+        *([(b"Supported", supported)] if supported else []),
     ]
     answer = await phone.request("SUBSCRIBE", aor, fields)
     if event == b"presence":

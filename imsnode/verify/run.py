@@ -76,7 +76,8 @@ async def _one(flow: Flow, bench: Bench) -> Result:
         outcome, reason = Outcome.FAIL, f"it is not over after {_FLOW_S:g} s"
     except Exception as error:  # noqa: BLE001 - what the server sent broke the flow: the others go on
         outcome, reason = Outcome.FAIL, f"{type(error).__name__}: {error}"
-    took = time.monotonic() - began
-    ladder = tape.ladder() if outcome is Outcome.FAIL else ()
-    await lab.close()
-    return Result(flow, outcome, reason, took, ladder)
+    finally:
+        took = time.monotonic() - began
+        ladder = tape.ladder()
+        await lab.close()
+    return Result(flow, outcome, reason, took, ladder if outcome is Outcome.FAIL else ())

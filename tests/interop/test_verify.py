@@ -24,6 +24,7 @@ TABLES = Path("/usr/share/kamailio/db_sqlite")
 GAPS = {
     "RG-03 replay": "recorded credentials are taken",
     "RG-10 unknown-extension": "200",
+    "PM-03 large": "1300 octets",
     "PM-05 offline": "Offline message",
     "PM-07 one-at-a-time": "before the first is answered",
     "PM-11 never-408": "408",

@@ -148,6 +148,17 @@ def test_a_session_is_ended_by_its_party_alone(
         one.leave()
 
 
+def test_who_refers_too_often_is_refused_in_a_dialog_too(node: RunningNode) -> None:
+    with Phone(("127.0.0.1", node.ports["udp"]), "dave") as dave, RoomPhone(dave, "tea") as one:
+        one.join()
+        answers: list[int] = []
+        while 503 not in answers:
+            answers.append(one.refer("sip:nobody@ims.test", "Refer-Sub: false"))
+            assert len(answers) < 100
+        assert len(answers) > 20
+        one.leave()
+
+
 def test_who_brings_no_offer_is_made_one(
     node: RunningNode, phones: tuple[Phone, Phone, Phone]
 ) -> None:

@@ -90,3 +90,19 @@ def test_a_connection_is_held_for_the_end_that_lets_go_of_it(focus: Focus) -> No
     [visit] = live.visits
     focus.switch._hold(visit, True)
     assert talk.held == [talk.end]
+
+
+def test_a_user_is_in_so_many_rooms() -> None:
+    clock: Any = SimpleNamespace(now=lambda: 0.0, wall=lambda: 0.0)
+    unused: Any = None
+    focus = Focus(
+        RoomLimits(Limits(), user_rooms=2), unused, clock, lambda: b"t", lambda uri: uri.aor,
+        lambda _: "",
+    )  # fmt: skip
+    rooms = [LiveRoom(Room(f"sip:{number}@ims.test", access=Access.OPEN)) for number in range(3)]
+    talks = [come(focus, live, []) for live in rooms[:2]]
+    refused = focus.refusal(rooms[2], BOB)
+    assert refused is not None
+    assert refused.status == 486
+    talks[0].hang_up("hung up")
+    assert focus.refusal(rooms[2], BOB) is None

@@ -118,6 +118,13 @@ class TestUserLimiter:
         assert limiter.allow(method, "sip:b@b", 1.0) == 0.0
         assert limiter.allow("SUBSCRIBE", "sip:a@b", 1.0) == 0.0
 
+    @pytest.mark.parametrize("method", ["INVITE", "REFER", "NICKNAME"])
+    def test_calls_referrals_and_nicknames_are_held_too(self, method: str) -> None:
+        one = Rate(1, 2)
+        limiter = UserLimiter(RateSettings(invite=one, refer=one, nickname=one))
+        waits = [limiter.allow(method, "sip:a@b", 1.0) for _ in range(3)]
+        assert waits == [0.0, 0.0, pytest.approx(1.0)]
+
     def test_other_methods_pass(self) -> None:
         limiter = UserLimiter(RateSettings(message=Rate(1, 1)))
         assert all(limiter.allow("BYE", "sip:a@b", 1.0) == 0.0 for _ in range(1000))
