@@ -12,6 +12,8 @@ from .transaction.client cimport ClientTransaction
 from .transaction.layer cimport TransactionLayer
 from .transaction.server cimport ServerTransaction
 
+cdef long long _LOW_HALF
+
 
 cdef class Endpoint:
     cdef public object admit, ids, limits, on_fault, transport

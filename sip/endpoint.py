@@ -30,6 +30,7 @@ _NEVER_ANSWERED = frozenset({0, 7, 19, 53, 123})
 _RETRY_MIN_S = 5
 _RETRY_SPAN_S = 26
 
+_LOW_HALF = 0xFFFFFFFF
 _TOGETHER = 64  # datagrams acted on step by step
 
 #: Limits whose breach by a datagram is dropped without an answer.
@@ -383,7 +384,7 @@ class Endpoint:
         # The interpreter's hash is SipHash under a key of this process (PEP 456), here with a
         # secret of ours in front: nobody else can tell what comes of a text.
         mark = hash(octets.concat(self._tag_key, text, b"", b""))
-        high, low = octets.hex8((mark >> 32) & 0xFFFFFFFF), octets.hex8(mark & 0xFFFFFFFF)
+        high, low = octets.hex8((mark >> 32) & _LOW_HALF), octets.hex8(mark & _LOW_HALF)
         return octets.concat(high, low, b"", b"")
 
     def _read(

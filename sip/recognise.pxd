@@ -14,8 +14,9 @@ from .uri cimport Uri
 from .uri cimport recognise_uri as recognise_ruri
 
 cdef long long _MAX_CSEQ
+cdef Py_ssize_t _CONTACT_BYTES
 cdef bytes _ONLY_CALL_ID
-cdef Known _methods, _statuses, _types
+cdef Known _contacts, _methods, _statuses, _types
 
 
 @cython.locals(request=Request, response=Response)
@@ -27,6 +28,8 @@ cdef bint _read_response(Response response, bytes data, Limits limits, bint stre
     maximum=Py_ssize_t, method=str, name=str, uri=Uri, layout=Layout,
 )
 cdef bint _read_request(Request request, bytes data, Limits limits, bint stream) except -1
+@cython.locals(start=Py_ssize_t, stop=Py_ssize_t)
+cdef _check_contact(Request request, bytes data, Py_ssize_t at)
 @cython.locals(count=Py_ssize_t, size=Py_ssize_t, place=Py_ssize_t, candidates=list, layout=Layout)
 cdef bint _mark(Message message, bytes data, Limits limits) except -1
 @cython.locals(

@@ -24,11 +24,13 @@ from .uri import recognise_uri as recognise_ruri
 
 _MAX_CSEQ: Final = 2**31 - 1
 _LINE_BYTES: Final = 128  # longer lines are not remembered
+_CONTACT_BYTES: Final = 512  # the same for Contact lines: those of devices say what they can do
 _ONLY_CALL_ID: Final = only(WORD + b"@")
 
 _methods: Final = Known(4096)
 _statuses: Final = Known(1024)
 _types: Final = Known(4096)
+_contacts: Final = Known(4096)
 
 
 def learn_method(name: bytes, method: str) -> None:
@@ -114,9 +116,22 @@ def _read_request(request: Request, data: bytes, limits: Limits, stream: bool) -
             return False
         request.is_text = is_text
     for name in layout.checked:
-        check_header(request, name)
+        if layout.contact >= 0 and name == "contact":
+            _check_contact(request, data, layout.contact)
+        else:
+            check_header(request, name)
     maximum = limits.message_body_bytes if method == "MESSAGE" else limits.body_bytes
     return _read_body(request, data, maximum, stream)
+
+
+def _check_contact(request: Request, data: bytes, at: int) -> None:
+    """Check the only Contact line, once for all requests of a device that bear it."""
+    start = request._marks.at[at]
+    stop = request._marks.at[at + 1] - 2
+    if _contacts.find(data, start, stop) is None:
+        check_header(request, "contact")
+        if stop - start <= _CONTACT_BYTES:
+            _contacts.keep(octets.cut(data, start, stop), True)
 
 
 def _mark(message: Message, data: bytes, limits: Limits) -> bool:

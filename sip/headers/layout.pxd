@@ -9,6 +9,7 @@ cdef class Layout:
     cdef public dict at
     cdef public Py_ssize_t call_id
     cdef public tuple checked
+    cdef public Py_ssize_t contact
     cdef public Py_ssize_t content_length
     cdef public Py_ssize_t content_type
     cdef public Py_ssize_t cseq

@@ -36,13 +36,14 @@ class Layout:
 
     ``starts`` is how each line begins, with its colon and one blank if there is one, ``cuts`` how
     long that is; ``at`` maps a name to its first line, ``repeated`` are the names that have more.
+    ``contact``: its line where there is one and no more.
     ``steered``: some header says how the message is to be forwarded (`_STEERING`).
     Shared between messages and never changed.
     """
 
-    __slots__ = ("at", "call_id", "checked", "content_length", "content_type", "cseq", "cuts",
-                 "max_forwards", "more_vias", "names", "repeated", "sender", "starts", "steered",
-                 "target", "via")  # fmt: skip
+    __slots__ = ("at", "call_id", "checked", "contact", "content_length", "content_type", "cseq",
+                 "cuts", "max_forwards", "more_vias", "names", "repeated", "sender", "starts",
+                 "steered", "target", "via")  # fmt: skip
 
     def __init__(self, starts: tuple[bytes, ...], names: tuple[str, ...]) -> None:
         at: dict[str, int] = {}
@@ -69,6 +70,7 @@ class Layout:
         self.target: int = at["to"]
         self.call_id: int = at["call-id"]
         self.cseq: int = at["cseq"]
+        self.contact: int = -1 if "contact" in repeated else at.get("contact", -1)
         self.max_forwards: int = at.get("max-forwards", -1)
         self.content_length: int = at.get("content-length", -1)
         self.content_type: int = at.get("content-type", -1)

@@ -198,3 +198,18 @@ def test_whatever_came_before_a_message_is_read_as_the_parser_reads_it() -> None
                 outcomes.append((type(error), error.status_hint, error.close))
         assert outcomes[0] == outcomes[1], data
     assert recognised > 10
+
+
+def with_contact(number: int, contact: bytes) -> bytes:
+    return REQUEST.replace(b"X-Other:  kept as it is \r\n", contact) % {b"n": number}
+
+
+def test_a_contact_line_is_good_again_and_a_bad_one_is_bad_again() -> None:
+    good = b'Contact: <sip:alice@192.0.2.1:5062>;expires=60;+sip.instance="<urn:uuid:1>"\r\n'
+    for number in range(3):
+        request = parse_message(with_contact(number, good), LIMITS, False)
+        assert isinstance(request, Request)
+        (contact,) = request.contacts()
+        assert (contact.uri.raw, contact.param(b"expires")) == (b"sip:alice@192.0.2.1:5062", b"60")
+        with pytest.raises(BadMessage, match="Contact"):
+            parse_message(with_contact(number, b"Contact: <sip:alice@192.0.2.1\r\n"), LIMITS, False)
