@@ -209,7 +209,9 @@ def test_a_contact_line_is_good_again_and_a_bad_one_is_bad_again() -> None:
     for number in range(3):
         request = parse_message(with_contact(number, good), LIMITS, False)
         assert isinstance(request, Request)
-        (contact,) = request.contacts()
+        contacts = request.contacts()
+        assert isinstance(contacts, list)
+        (contact,) = contacts
         assert (contact.uri.raw, contact.param(b"expires")) == (b"sip:alice@192.0.2.1:5062", b"60")
         with pytest.raises(BadMessage, match="Contact"):
             parse_message(with_contact(number, b"Contact: <sip:alice@192.0.2.1\r\n"), LIMITS, False)
