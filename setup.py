@@ -96,6 +96,7 @@ HOT = (
     "imsnode/answers.py",
     "imsnode/location.py",
     "imsnode/registration.py",
+    "imsnode/onward.py",
     "imsnode/node.py",
     "imsnode/carbons.py",
     "imsnode/history_observer.py",

@@ -307,7 +307,7 @@ class Mailing:
 
     def elsewhere(self, aor: str, now: float) -> Sequence[Target]:
         """Find the way to a user of another domain, where there is one now."""
-        flow = self.app.node.way_to(aor.rpartition("@")[2], now)
+        flow = self.app.node.onward.way_to(aor.rpartition("@")[2], now)
         return () if flow is None else (Target(aor.encode(), flow),)
 
     def on_timer(self, kind: int, now: float) -> None:
@@ -323,4 +323,4 @@ class Mailing:
             self.app.edge.endpoint.timers.schedule(now + _FOREIGN_S, self, _FOREIGN)
 
     def _is_foreign(self, aor: str) -> bool:
-        return self.app.node.knows(aor.rpartition("@")[2])
+        return self.app.node.onward.knows(aor.rpartition("@")[2])

@@ -301,7 +301,7 @@ class Messaging:
 
     def _way_to(self, host: str, now: float) -> Flow | None:
         """Return a flow to whoever takes requests for a foreign domain."""
-        return self._app.node.way_to(host, now)
+        return self._app.node.onward.way_to(host, now)
 
 
 def _nobody_asks(_status: int, _reason: str) -> None:

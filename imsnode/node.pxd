@@ -19,6 +19,7 @@ from .identity.peers cimport PeerTable
 from .identity.principal cimport Principal
 from .identity.rates cimport UserLimiter
 from .location cimport Location
+from .onward cimport Onward
 from .registration cimport Registrar
 
 
@@ -28,7 +29,6 @@ cdef class Node:
     cdef public object clock
     cdef public Directory directory
     cdef public bint draining
-    cdef public object held, ways
     cdef public Endpoint endpoint
     cdef public object events
     cdef public object deferring, files, ims, gateway, sessions, talks
@@ -45,7 +45,7 @@ cdef class Node:
     cdef public object reporting
     cdef public Registrar registrar
     cdef public object retry_after
-    cdef public object dial, interconnect
+    cdef public Onward onward
     cdef public dict services
     cdef public object stats
     cdef public UserLimiter users
@@ -62,7 +62,7 @@ cdef class Node:
         double now,
         double wall,
     )
-    cpdef _refuse(self, Request request, Flow flow, Refusal refusal, double now)
+    cpdef refuse(self, Request request, Flow flow, Refusal refusal, double now)
     cdef bint _is_local(self, Uri uri) except -1
     cdef bint _is_party(self, Routed routed, Uri uri, Flow flow) except -1
     cdef bint _all_secure(self, str aor, double now) except -1
@@ -70,7 +70,7 @@ cdef class Node:
     cdef _sanitise(self, Request request, Flow flow, Principal principal)
     cdef _serve(self, Request request, Flow flow, Principal principal, double now, double wall)
     cdef _register(self, Request request, Flow flow, Principal principal, double now, double wall)
-    cdef _to_user(
+    cpdef to_user(
         self,
         Request request,
         Request shown,

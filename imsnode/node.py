@@ -32,7 +32,7 @@ from .identity.principal import UNTRUSTED_HEADERS, Principal
 from .identity.rates import UserLimiter
 from .ims.roles import Roles
 from .location import Location
-from .message_gate import about_another, limited
+from .message_gate import about_another
 from .msrp.calls import SDP_METHODS, Calls
 from .msrp.deferring import Deferring
 from .msrp.exchange import Exchange
@@ -42,6 +42,7 @@ from .msrp.talk import Talk
 from .msrp.talks import Talks
 from .node_ports import Events, Gateway
 from .node_stats import NodeStats
+from .onward import Onward
 from .oversize import Oversize
 from .peers import Failover, Interconnect
 from .peers.failover import Dial
@@ -52,17 +53,14 @@ from .recalls import Recalls
 from .registration import Clock, Registrar
 from .reporting import Reporting
 from .services import Services
-from .ways import Search, Way, Ways
+from .ways import Ways
 
 
 class Node:
     """The transaction user of the endpoint (`sip.ports.RequestUser`).
 
     Args:
-        interconnect: who takes what is not for users of ours; requests leave for nobody else, and
-            for the domains that `ways` finds (R1).
-        dial: makes a target of the way to one of them.
-        held: requests that wait for the way to a domain.
+        interconnect, dial, ways, held: see `Onward`.
         aiming: finds the device behind a GRUU.
         retry_after: header lines for a 503.
         learn: told an address of ours that no listener named (it listens on all of them).
@@ -108,10 +106,7 @@ class Node:
         self.clock = clock
         self.aiming = aiming
         self.privacy = Privacy(endpoint, proxy, peers)
-        self.interconnect = interconnect
-        self.dial = dial
-        self.ways = ways
-        self.held = held
+        self.onward = Onward(self, interconnect, dial, ways, held)
         self.retry_after = retry_after
         self.learn = learn
         # Set while some domain does not let large messages pass.
@@ -157,14 +152,14 @@ class Node:
             if talk is not None:
                 self._talk(talk, request, flow, now)
                 return
-        if self.held and self.held.has(request):
+        if self.onward.held and self.onward.held.has(request):
             return
         if self.draining and not routed.dialog_proven:
             self.stats.draining += 1
-            self._refuse(request, flow, Refusal(503, b"Going down", self.retry_after()), now)
+            self.refuse(request, flow, Refusal(503, b"Going down", self.retry_after()), now)
             return
         if routed.refusal is not None:
-            self._refuse(request, flow, routed.refusal, now)
+            self.refuse(request, flow, routed.refusal, now)
             return
         if flow.local not in self.endpoint.own:
             self.learn(flow.local)
@@ -174,7 +169,7 @@ class Node:
         if uri.scheme == "sips" and not flow.secure:
             refusal = answers.INSECURE
         if refusal is not None:
-            self._refuse(request, flow, refusal, now)
+            self.refuse(request, flow, refusal, now)
             return
         if served and request.method == "NOTIFY" and self._heard(request, flow, now):
             return
@@ -193,7 +188,7 @@ class Node:
             verdict = self.authenticator.check(request, flow, now, wall, served)
             if isinstance(verdict, Refusal):
                 if verdict.status:
-                    self._refuse(request, flow, verdict, now)
+                    self.refuse(request, flow, verdict, now)
                 return
             principal = verdict
             if principal is not None and not principal.peer:
@@ -207,7 +202,7 @@ class Node:
         if self.files is not None and request.method in SDP_METHODS:
             refusal = self.files.judge(request)
             if refusal is not None:
-                self._refuse(request, flow, refusal, now)
+                self.refuse(request, flow, refusal, now)
                 return
         self._sanitise(request, flow, principal)
         ims = self.ims
@@ -235,19 +230,19 @@ class Node:
         if request.has("privacy") or (principal is not None and principal.hidden):
             outcome = self.privacy.apply(request, principal)
             if isinstance(outcome, Refusal):
-                self._refuse(request, flow, outcome, now)
+                self.refuse(request, flow, outcome, now)
                 return
             shown = outcome
         gateway = self.gateway
         if gateway is not None and request.method == "MESSAGE" and principal is not None:
             mailbox = gateway.recipient_of(uri)
-            if mailbox and self._may_relay(principal):
+            if mailbox and self.onward.may_relay(principal):
                 gateway.take(request, shown, flow, principal.aor, mailbox, now)
                 return
         if local:
-            self._to_user(request, shown, flow, routed, uri, principal, now, wall)
+            self.to_user(request, shown, flow, routed, uri, principal, now, wall)
         else:
-            self._onward(request, shown, flow, routed, uri, principal, now, wall)
+            self.onward.send(request, shown, flow, routed, uri, principal, now, wall)
 
     def send_on(
         self,
@@ -287,7 +282,7 @@ class Node:
             refusal = self._stranger(talk, request, flow, now)
             if refusal is not None:
                 if refusal.status:
-                    self._refuse(request, flow, refusal, now)
+                    self.refuse(request, flow, refusal, now)
                 return
         wait = self.users.allow(request.method, talk.remote, now)
         if wait > 0:
@@ -312,7 +307,7 @@ class Node:
         """Refuse what a user sends faster than a user may."""
         self.stats.limited += 1
         later = (b"Retry-After: %d" % max(1, round(wait)),)
-        self._refuse(request, flow, Refusal(503, b"Too many requests", later), now)
+        self.refuse(request, flow, Refusal(503, b"Too many requests", later), now)
 
     def _heard(self, request: Request, flow: Flow, now: float) -> bool:
         """Hand a NOTIFY to the node's own subscriptions; the dialog proves who sent it."""
@@ -347,7 +342,7 @@ class Node:
         if not UNTRUSTED_HEADERS.isdisjoint(request.names):
             request.remove_headers(UNTRUSTED_HEADERS)
 
-    def _refuse(self, request: Request, flow: Flow, refusal: Refusal, now: float) -> None:
+    def refuse(self, request: Request, flow: Flow, refusal: Refusal, now: float) -> None:
         self.stats.refused += 1
         if self.ims is not None and self.ims.settled(request, refusal, now):
             return
@@ -388,9 +383,9 @@ class Node:
             sender = principal.aor if principal is not None else ""
             self.events.in_dialog(request, flow, sender, now)
         elif request.to_tag or method == "CANCEL":
-            self._refuse(request, flow, Refusal(481, None, ()), now)
+            self.refuse(request, flow, Refusal(481, None, ()), now)
         else:
-            self._refuse(request, flow, Refusal(405, None, (b"Allow: REGISTER, OPTIONS",)), now)
+            self.refuse(request, flow, Refusal(405, None, (b"Allow: REGISTER, OPTIONS",)), now)
 
     def _register(
         self, request: Request, flow: Flow, principal: Principal, now: float, wall: float
@@ -400,11 +395,11 @@ class Node:
         aor = self.names.aor_of(request.to_uri)
         account = self.directory.get(aor)
         if account is None or not account.enabled:
-            self._refuse(request, flow, answers.NOT_FOUND, now)
+            self.refuse(request, flow, answers.NOT_FOUND, now)
             return
         self.registrar.register(request, flow, aor, bool(principal.peer), now, wall)
 
-    def _to_user(
+    def to_user(
         self,
         request: Request,
         shown: Request,
@@ -441,22 +436,22 @@ class Node:
         if account is None and self.ims is not None:
             here = self.ims.serves(aor, now)
         if not here:
-            if account is None and self._leads_away(uri, principal):
-                self._onward(request, shown, flow, routed, uri, principal, now, wall)
+            if account is None and self.onward.leads_away(uri, principal):
+                self.onward.send(request, shown, flow, routed, uri, principal, now, wall)
                 return
             self.stats.not_found += 1
-            self._refuse(request, flow, answers.NOT_FOUND, now)
+            self.refuse(request, flow, answers.NOT_FOUND, now)
             return
         if uri.scheme == "sips" and not self._all_secure(aor, now):
             warning = b'Warning: 380 %b "SIPS Not Allowed"' % self.names.first.encode()
-            self._refuse(request, flow, Refusal(480, None, (warning,)), now)
+            self.refuse(request, flow, Refusal(480, None, (warning,)), now)
             return
         device = routed.device
         targets: Sequence[Target] | None = None
         if device:
             targets = self.aiming.targets(aor, device, now)
         if targets is not None and not targets and not self._can_wake(aor, device, now):
-            self._refuse(request, flow, self.aiming.refusal(aor, device, now), now)
+            self.refuse(request, flow, self.aiming.refusal(aor, device, now), now)
             return
         if request.method == "MESSAGE":
             oversize = None if device else self.oversize
@@ -472,7 +467,7 @@ class Node:
             return
         if request.method == "PUBLISH":
             # Event state is the node's to keep, not a device's, and it keeps none (RFC 3903 6).
-            self._refuse(
+            self.refuse(
                 request, flow, Refusal(405, b"No event state is kept", (answers.ALLOW,)), now
             )
             return
@@ -485,15 +480,15 @@ class Node:
         if deferring is not None and deferring.wants(request, aor, targets):
             refusal = deferring.take(request, flow, sender, aor, bool(targets), now)
             if refusal is not None:
-                self._refuse(request, flow, refusal, now)
+                self.refuse(request, flow, refusal, now)
             return
         if not targets and not self._can_wake(aor, device, now):
-            self._refuse(request, flow, answers.UNAVAILABLE, now)
+            self.refuse(request, flow, answers.UNAVAILABLE, now)
             return
         owner: ForkOwner = PLAIN
         if deferring is not None:
             owner = deferring.behind(request, flow, sender, aor) or PLAIN
-        self._forward(request, flow, routed, targets, now, owner=owner, aor=aor)
+        self.forward(request, flow, routed, targets, now, owner=owner, aor=aor)
 
     def _can_wake(self, aor: str, device: str, now: float) -> bool:
         """Say whether a user has devices that sleep and can be woken, or that one of them does."""
@@ -509,165 +504,7 @@ class Node:
             for target in targets
         )
 
-    def _onward(
-        self,
-        request: Request,
-        shown: Request,
-        flow: Flow,
-        routed: Routed,
-        uri: Uri,
-        principal: Principal | None,
-        now: float,
-        wall: float,
-        way: Way | None = None,
-    ) -> None:
-        """Requests inside a dialog that this node recorded, and for what others take (R1).
-
-        Args: way: the one that was looked up meanwhile.
-        """
-        if routed.waking:
-            self._forward(request, flow, routed, (), now, aor=routed.waking)
-            return
-        failover: Failover | None = None
-        target: Target | Refusal | Search | None
-        if way is not None:
-            target = way.target(routed.uri, now)
-        elif routed.dialog_proven:
-            target = self.proxy.predetermined(request, routed, now)
-            if target is None:
-                self._to_user(request, shown, flow, routed, uri, principal, now, wall)
-                return
-        elif routed.routes or routed.flow is not None:
-            target = answers.LOOPED_ROUTE
-        else:
-            failover = self._ways(request, flow, routed, uri, principal, now)
-            if failover is None:
-                target = self._abroad(routed, uri, principal, now)
-            else:
-                target = self._first(failover, now)
-        if isinstance(target, Search):
-
-            def go(found: Way, now: float) -> None:
-                self._onward(request, shown, flow, routed, uri, principal, now, wall, found)
-
-            if self.held.hold(request, flow, target, go):
-                return
-            target = Refusal(503, b"Too many names are looked up", self.retry_after())
-        elif isinstance(target, Target) and uri.scheme == "sips" and not target.flow.secure:
-            target = answers.INSECURE
-        if isinstance(target, Refusal):
-            self.stats.foreign += 1
-            self._refuse(request, flow, target, now)
-            return
-        if request.method == "MESSAGE" and principal is not None:
-            aor = self.names.aor_of(uri)
-            if limited(self, request, flow, principal.aor, aor, now, wall):
-                return
-            oversize = self.oversize
-            if oversize is not None and oversize.take(
-                request, shown, flow, principal.aor, aor, target, now
-            ):
-                return
-        if shown is not request:
-            transaction = self.endpoint.accept(request, flow, now)
-            self.privacy.relay(transaction, shown, target, now)
-            return
-        extra = self.privacy.asserted(principal, target)
-        self._forward(request, flow, routed, (target,), now, extra, failover or PLAIN)
-
-    def way_to(self, host: str, now: float) -> Flow | None:
-        """Return a flow to whoever takes requests for a foreign domain, None without one."""
-        uri = parse_uri(b"sip:" + host.encode())
-        for way in self.interconnect.ways(uri, uri.raw, now):
-            target = self.dial(way, now)
-            if target is not None:
-                return target.flow
-        return self.ways.flow_abroad(host, now)
-
-    def knows(self, host: str) -> bool:
-        """Tell whether there may be a way to a foreign domain."""
-        return self.interconnect.takes_domain(host) or self.ways.finds(host)
-
-    def _leads_away(self, uri: Uri, principal: Principal | None) -> bool:
-        """Tell whether a number that nobody has here is another's, and the sender may reach it."""
-        return (
-            self.interconnect.takes_number(uri)
-            and principal is not None
-            and self._may_relay(principal)
-        )
-
-    def _ways(
-        self,
-        request: Request,
-        flow: Flow,
-        routed: Routed,
-        uri: Uri,
-        principal: Principal | None,
-        now: float,
-    ) -> Failover | None:
-        """Find the ways to another domain or number, for those who may use them."""
-        if principal is None or not self.interconnect.takes(uri):
-            return None
-        if not self._may_relay(principal):
-            return None
-        source = self.peers.match(flow)
-        name = "" if source is None else source.name
-        ways = self.interconnect.ways(uri, routed.uri, now, name)
-        if uri.scheme == "sips":
-            ways = (way for way in ways if way.hop.transport == "TLS")
-        return Failover(
-            self.interconnect,
-            ways,
-            self.dial,
-            lambda fork, target, owner: self._again(
-                fork, request, routed, principal, target, owner
-            ),
-        )
-
-    def _first(self, failover: Failover, now: float) -> Target | Refusal:
-        target = failover.next_target(now)
-        if target is None:
-            return Refusal(503, b"Next hop cannot be reached", self.retry_after())
-        return target
-
-    def _again(
-        self,
-        failed: Fork,
-        request: Request,
-        routed: Routed,
-        principal: Principal,
-        target: Target,
-        owner: Failover,
-    ) -> Fork:
-        """Return a fork of a request to the next way, after one that led nowhere."""
-        return Fork(
-            self.proxy,
-            failed.server_tx,
-            request,
-            owner,
-            routed,
-            extra=self.privacy.asserted(principal, target),
-            from_peer=bool(principal.peer),
-        )
-
-    def _abroad(
-        self, routed: Routed, uri: Uri, principal: Principal | None, now: float
-    ) -> Target | Refusal | Search:
-        """Find the way to a domain by DNS, for those who may use it and where that may be asked."""
-        if principal is None or not self._may_relay(principal):
-            return answers.FOREIGN
-        way = self.ways.abroad(uri, now)
-        if way is None:
-            return answers.FOREIGN
-        return way.target(routed.uri, now) if isinstance(way, Way) else way
-
-    def _may_relay(self, principal: Principal) -> bool:
-        if principal.how == "digest":
-            return True
-        peer: Peer | None = self.peers.named(principal.peer)
-        return peer is not None and (peer.relay or self.directory.get(principal.aor) is not None)
-
-    def _forward(
+    def forward(
         self,
         request: Request,
         flow: Flow,
@@ -683,7 +520,7 @@ class Node:
         if self.sessions is not None:
             taken = self.sessions.take(request, flow, targets, now)
             if isinstance(taken, Refusal):
-                self._refuse(request, flow, taken, now)
+                self.refuse(request, flow, taken, now)
                 return
             exchange = taken
         transaction = self.endpoint.accept(request, flow, now)

@@ -168,7 +168,7 @@ def node_metrics(metrics: Metrics, app: App) -> None:
             "asked": resolver.asked, "silent": resolver.silent, "remembered": resolver.remembered
         },
     )  # fmt: skip
-    metrics.gauge("dns_waiting", "Requests that wait for DNS.", lambda: len(app.node.held))
+    metrics.gauge("dns_waiting", "Requests that wait for DNS.", lambda: len(app.node.onward.held))
     metrics.gauge(
         "servers_resting",
         "Servers of other domains that failed and are tried last.",

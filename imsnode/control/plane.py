@@ -97,7 +97,7 @@ class Plane:
         app.config = config
         configure(config.log.level, config.log.format, lines_per_source=config.limits.log_lines)
         app.ways.configure(ways)
-        app.node.held.most = config.interconnect.waiting
+        app.node.onward.held.most = config.interconnect.waiting
         app.sms.configure(config)
         app.admission.authenticator.configure(auth)
         app.admission.authenticator.admitted = frozenset(config.interconnect.admit)

@@ -61,11 +61,11 @@ class Registrations:
         try:
             told = read_third_party(request, self._limits)
         except BadMessage as error:
-            node._refuse(request, flow, Refusal(error.status_hint, error.phrase, ()), now)
+            node.refuse(request, flow, Refusal(error.status_hint, error.phrase, ()), now)
             return
         aor = node.names.aor_of(told.identity)
         if told.identity.is_sip and not node.names.is_local(told.identity.host):
-            node._refuse(request, flow, _FOREIGN, now)
+            node.refuse(request, flow, _FOREIGN, now)
             return
         transaction = node.endpoint.accept(request, flow, now)
         transaction.charging = charging

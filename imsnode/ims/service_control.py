@@ -55,7 +55,7 @@ class ServiceControl:
         try:
             served = served_by(request, ours, parse_uri(principal.aor.encode()))
         except BadMessage as error:
-            self._node._refuse(request, flow, Refusal(400, error.phrase, ()), now)
+            self._node.refuse(request, flow, Refusal(400, error.phrase, ()), now)
             return
         task = _Task(self._node, request, flow, routed, principal, served, now, wall)
         task.charging = self._charges.answer(self._charges.of(request))
@@ -159,4 +159,4 @@ class _Task:
 
     def _pass_on(self) -> None:
         """Hand it back to the S-CSCF by the Route it came with."""
-        self.node._forward(self.request, self.flow, self.routed, (self.back,), self.now)
+        self.node.forward(self.request, self.flow, self.routed, (self.back,), self.now)

@@ -178,7 +178,7 @@ class Presence:
 
     def _way_to(self, host: str, now: float) -> Flow | None:
         """Return a flow to whoever takes requests for a foreign domain."""
-        return self._app.node.way_to(host, now)
+        return self._app.node.onward.way_to(host, now)
 
     def ended_by_operator(self, aor: str) -> None:
         """Take note that the next change of a user's bindings is an operator's."""

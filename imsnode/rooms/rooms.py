@@ -288,7 +288,7 @@ class Rooms:
         host = aor.rpartition("@")[2]
         if self._app.edge.names.is_local(host):
             return self._app.admission.is_user(aor)
-        return self._app.node.knows(host)
+        return self._app.node.onward.knows(host)
 
     def _must_be_asked(self, aor: str) -> bool:
         """Say whether somebody elsewhere has not agreed to be on lists (RFC 5360)."""
@@ -297,7 +297,7 @@ class Rooms:
 
     def _way_to(self, host: str, now: float) -> Flow | None:
         """Return a flow to whoever takes requests for a foreign domain."""
-        return self._app.node.way_to(host, now)
+        return self._app.node.onward.way_to(host, now)
 
 
 def _new_name() -> str:
