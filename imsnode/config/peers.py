@@ -106,7 +106,7 @@ class Peer(Table):
     )
     role: Literal["any", "s-cscf", "as"] = live(
         "any",
-        "What it is in an IMS, with trust = \"asserted\". s-cscf: this node is its application "
+        'What it is in an IMS, with trust = "asserted". s-cscf: this node is its application '
         "server; its REGISTERs tell who is registered there, and its requests go back to it. as: "
         "an application server that filter criteria may name.",
     )

@@ -18,6 +18,7 @@ __all__ = ["Health", "options"]
 _log = logging.getLogger(__name__)
 
 _ASK = 1
+_SOON_S = 2.0
 _SPREAD_S = 0.1  # between the first questions to many
 
 #: dial(hop, now): the way to an address, with an OPTIONS for it; None when there is none.
@@ -94,13 +95,14 @@ class Health:
 class _Watch:
     """One address that is asked again and again; the owner of the fork that asks."""
 
-    __slots__ = ("_asked_at", "_health", "_hop", "_partner", "over")
+    __slots__ = ("_asked_at", "_health", "_hop", "_partner", "_tried", "over")
 
     def __init__(self, health: Health, partner: Partner, hop: Hop) -> None:
         self._health = health
         self._partner = partner
         self._hop = hop
         self._asked_at = 0.0
+        self._tried = False
         self.over = False
 
     def on_timer(self, kind: int, now: float) -> None:
@@ -111,7 +113,11 @@ class _Watch:
         self._asked_at = now
         target = health.dial(self._hop, now)
         if target is None:
-            self._heard(False, "there is no way to it", now)
+            if not self._tried:
+                self._tried = True  # a name is being looked up
+                health.proxy.endpoint.timers.schedule(now + _SOON_S, self, _ASK)
+            else:
+                self._heard(False, "there is no way to it", now)
             return
         draft = options(health.ids, target.uri, health.domain)
         if Fork(health.proxy, None, draft, self).start((target,), now) is not None:
@@ -133,6 +139,7 @@ class _Watch:
     def _heard(self, up: bool, reason: str, now: float) -> None:
         if self.over:
             return
+        self._tried = False
         state = self._partner.states[self._hop]
         if up:
             state.rtt_s = now - self._asked_at

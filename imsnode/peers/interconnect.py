@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from sip.flow import Flow
 from sip.uri import Uri
 
 from .partner import Hop, Partner
@@ -26,9 +27,13 @@ class Way:
 
 
 class Interconnect:
-    """Who takes what is not for users of ours."""
+    """Who takes what is not for users of ours.
+
+    reached: told of each flow by which a way is gone.
+    """
 
     def __init__(self) -> None:
+        self.reached: Callable[[Way, Flow], None] = _nobody_asks
         self.partners: dict[str, Partner] = {}
         self._ranges = Ranges()
         # Credits of the smooth weighted rotation among equals, by name.
@@ -111,6 +116,10 @@ class Interconnect:
         equals.sort(key=lambda partner: -credit[partner.name])
         credit[equals[0].name] -= sum(partner.weight for partner in equals)
         return equals
+
+
+def _nobody_asks(way: Way, flow: Flow) -> None:
+    """Flows say enough of themselves."""
 
 
 def _as_number(number: str, partner: Partner) -> bytes:

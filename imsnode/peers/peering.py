@@ -16,6 +16,7 @@ from imsnode.identity.peers import Peer, PeerTable, parse_peer_address
 from imsnode.ways import NextHop
 from sip.flow import Flow
 from sip.forward import Target
+from sip.locating import is_literal
 
 from .border import Border, Crossing
 from .headerrules import parse_header_rule
@@ -45,6 +46,7 @@ class Peering:
         self._table = table
         self._stored: Stored = {}
         self.interconnect = Interconnect()
+        self.interconnect.reached = self.reached
         self._crossings: dict[str, Crossing] = {}
         self._hops: dict[tuple[str, int], str] = {}
         edge = app.edge
@@ -114,8 +116,13 @@ class Peering:
         ]
 
     def dial(self, way: Way, now: float) -> Target | None:
-        """Return a way as a target, None when it cannot be gone."""
+        """Return a way as a target, None when it cannot be gone, or not yet."""
         return self._target(way.hop, way.uri, now)
+
+    def reached(self, way: Way, flow: Flow) -> None:
+        """Take note of an address that a peer's name stands for."""
+        if not is_literal(way.hop.host):
+            self._hops[flow.remote] = way.partner.name
 
     def _options_to(self, hop: Hop, now: float) -> Target | None:
         host = f"[{hop.host}]" if ":" in hop.host else hop.host

@@ -31,7 +31,7 @@ __all__ = ["Answer", "Link", "LinkSettings", "LinkStats"]
 
 _log = logging.getLogger(__name__)
 
-_FIRST_PAUSE_S = 1.0
+_THROTTLED_S = 1.0
 _LONGEST_PAUSE_S = 60.0
 _CONNECT_S = 10.0
 _TAKEN = 64  # messages of the centre that are worked on at a time
@@ -42,7 +42,10 @@ Take = Callable[[ShortMessage], Awaitable[int]]
 
 @dataclass(frozen=True, slots=True)
 class LinkSettings:
-    """Where the centre is, and how it wants to be treated. rate: messages a second, 0: no limit."""
+    """Where the centre is, and how it wants to be treated.
+
+    rate: messages a second, 0: no limit. pause_s: before a link is made anew, doubled each time.
+    """
 
     host: str
     port: int
@@ -53,6 +56,7 @@ class LinkSettings:
     rate: float = 0.0
     enquire_s: float = 30.0
     answer_s: float = 30.0
+    pause_s: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,7 @@ class Link:
         elif answer.status in (Status.THROTTLED, Status.QUEUE_FULL):
             self.stats.throttled += 1
             # Everybody slows down, not only who was told (5.1.3).
-            self._free_at = max(self._free_at, self._now() + _FIRST_PAUSE_S)
+            self._free_at = max(self._free_at, self._now() + _THROTTLED_S)
         else:
             self.stats.refused += 1
         return answer
@@ -162,7 +166,7 @@ class Link:
 
     async def run(self) -> None:
         """Stay bound for ever; cancelled, it takes its leave from the centre."""
-        pause = _FIRST_PAUSE_S
+        pause = self.settings.pause_s
         while True:
             before = self.stats.binds
             try:
@@ -170,7 +174,7 @@ class Link:
             except (OSError, TimeoutError, BadPdu, asyncio.IncompleteReadError) as error:
                 self._ended(_words(error))
             if self.stats.binds > before:
-                pause = _FIRST_PAUSE_S
+                pause = self.settings.pause_s
             await asyncio.sleep(pause * (75 + randbelow(51)) / 100)  # links do not come in step
             pause = min(2 * pause, _LONGEST_PAUSE_S)
 

@@ -95,16 +95,41 @@ def test_a_refused_datagram_counts_as_no_answer(border: Border) -> None:
     assert border.asked()[0] == HOSTS[1]
 
 
-def test_silence_is_passed_over_for_calls_alone(border: Border) -> None:
-    border.receive(request_text("INVITE", "sip:bob@x.test"), ALICE)
-    border.take()
-    border.advance(32.0)
-    assert {flow.remote[0] for flow, _ in border.requests("INVITE")} == set(HOSTS[:2])
-    message = request_text(uri="sip:bob@x.test", branch="z9hG4bKb", call_id="call-2")
-    border.receive(message, ALICE)
-    border.take()
+@pytest.mark.parametrize("method", ["MESSAGE", "INVITE"])
+def test_who_says_nothing_is_passed_over_while_the_sender_waits(
+    border: Border, method: str
+) -> None:
+    border.receive(request_text(method, "sip:bob@x.test"), ALICE)
+    first = border.asked()[1]
+    border.advance(4.1)
+    assert first[0].remote[0] == HOSTS[0]
+    hosts = {flow.remote[0]: (flow, sent) for flow, sent in border.requests(method)}
+    assert set(hosts) == set(HOSTS[:2])
+    assert (border.peer.waiting, border.peer.stats.failed) == (1, 1)
+    border.answer(hosts[HOSTS[1]], 200)
+    assert border.statuses(ALICE) == [200]
+    assert border.peer.waiting == 0
+
+
+def test_silence_of_all_is_no_answer(border: Border) -> None:
+    border.receive(request_text(uri="sip:bob@x.test"), ALICE)
     border.advance(40.0)
-    assert len({flow.remote[0] for flow, _ in border.requests("MESSAGE")}) == 1
+    assert {flow.remote[0] for flow, _ in border.requests("MESSAGE")} == set(HOSTS)
+    assert border.peer.waiting == 0
+
+
+def test_another_address_for_another_peer_is_a_fork_of_its_own(border: Border) -> None:
+    """A number is the next peer's own address there."""
+    other = Partner("q", (Hop("UDP", "198.51.100.14", 5060),), ["q.test"], ["+49"], priority=20)
+    border.peer = Partner("p", border.peer.hops[:1], ["x.test"], ["+49"])
+    border.interconnect.configure([border.peer, other])
+    border.receive(request_text(uri="sip:+4930@ims.test"), ALICE)
+    _, sent = border.asked()
+    assert sent[1].uri == b"sip:+4930@x.test;user=phone"
+    border.answer(sent, 503)
+    host, sent = border.asked()
+    assert (host, sent[1].uri) == ("198.51.100.14", b"sip:+4930@q.test;user=phone")
+    assert (border.peer.waiting, other.waiting) == (0, 1)
 
 
 def test_the_last_answer_is_told_as_a_proxy_tells_it(border: Border) -> None:
