@@ -161,7 +161,8 @@ class Peer(Table):
 
 def unfinished(peer: Peer) -> Iterator[Problem]:
     """Find what a peer lacks to be of any use; keys are those of its table."""
-    if not peer.address and not peer.targets:
+    proves = peer.transport == "tls" and peer.tls_name is not None
+    if not (peer.address or peer.targets or proves):
         yield Problem("address", "", "is not set, and neither are targets", "set one of them")
     if peer.targets:
         return
