@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final
 
 from sip.flow import Flow
 from sip.forward import Target
@@ -20,9 +19,6 @@ __all__ = ["Again", "Dial", "Failover"]
 Again = Callable[[Fork, Target, "Failover"], Fork]
 #: dial(way, now): the way as a target, None when it cannot be gone.
 Dial = Callable[[Way, float], Target | None]
-
-#: How long a peer may say nothing before the next one is asked.
-PATIENCE_S: Final = 4.0
 
 # A server that says so, that could not be reached, or that is silent: another may do better.
 _PASSED_ON = frozenset((408, 503))
@@ -43,7 +39,7 @@ class Failover:
     def __init__(
         self, interconnect: Interconnect, ways: Iterator[Way], dial: Dial, again: Again
     ) -> None:
-        self.patience = PATIENCE_S
+        self.patience = interconnect.patience_s
         self._interconnect = interconnect
         self._ways = ways
         self._dial = dial

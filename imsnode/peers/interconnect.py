@@ -29,11 +29,13 @@ class Way:
 class Interconnect:
     """Who takes what is not for users of ours.
 
-    reached: told of each flow by which a way is gone.
+    reached: told of each flow by which a way is gone. patience_s: how long a peer may say nothing
+    before the next one is asked.
     """
 
     def __init__(self) -> None:
         self.reached: Callable[[Way, Flow], None] = _nobody_asks
+        self.patience_s = 4.0
         self.partners: dict[str, Partner] = {}
         self._ranges = Ranges()
         # Credits of the smooth weighted rotation among equals, by name.

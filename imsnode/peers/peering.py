@@ -74,6 +74,7 @@ class Peering:
         }
         self._hops = {(hop.host, hop.port): peer.name for peer in peers for hop in peer.targets}
         self._app.edge.driver.border = Border(self._crossing_on) if self._crossings else None
+        self.interconnect.patience_s = config.interconnect.patience
         self.interconnect.configure(partners)
         self.health.configure(partners)
 
