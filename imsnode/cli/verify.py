@@ -118,14 +118,20 @@ def _row(result: Result) -> tuple[Cell, ...]:
 
 
 def _run(bench: Bench, flows: list[Flow]) -> list[Result]:
-    """Run the flows, with a line for each on a terminal."""
-    from imsnode.verify.run import run
+    """Run the flows, with a line for each on a terminal. Raises: CommandError."""
+    from imsnode.verify.run import reach, run
 
     def done(result: Result) -> None:
         if sys.stderr.isatty():
             sys.stderr.write(f"{result.flow.id} {result.flow.name}: {result.outcome}\n")
 
-    return asyncio.run(run(flows, bench, done))
+    async def work() -> list[Result]:
+        unreached = await reach(bench)
+        if unreached:
+            raise CommandError(f"{bench.target.host}: {unreached}")
+        return await run(flows, bench, done)
+
+    return asyncio.run(work())
 
 
 def _flows(suites: str, ids: list[str]) -> list[Flow]:

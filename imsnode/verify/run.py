@@ -18,7 +18,7 @@ from .outcome import Failed, NotApplicable, Outcome, Result
 from .tape import Tape
 from .target import Account, Target
 
-__all__ = ["Bench", "run"]
+__all__ = ["Bench", "reach", "run"]
 
 _FLOW_S: Final = 60.0  # the longest that a flow may take
 _QUIET: Final = logging.CRITICAL + 1
@@ -55,6 +55,19 @@ async def run(flows: Iterable[Flow], bench: Bench, done: Callable[[Result], None
         results.append(result)
         done(result)
     return results
+
+
+async def reach(bench: Bench) -> str:
+    """Say why nothing can be verified, "" when the server answers at all."""
+    lab = Lab(bench.target, bench.accounts, Tape("", _CLOCK.wall), bench.patience)
+    try:
+        phone = await lab.phone(lab.alice)
+        await phone.request("OPTIONS", f"sip:{lab.domain}")
+    except Failed as why:
+        return str(why)
+    finally:
+        await lab.close()
+    return ""
 
 
 async def _one(flow: Flow, bench: Bench) -> Result:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +61,16 @@ def test_the_node_does_as_the_clauses_say(node: RunningNode) -> None:
 def test_over_tcp_too(node: RunningNode) -> None:
     results = verified(node, "tcp", {"RG-01", "PM-01", "PR-05", "MS-02"})
     assert {each.outcome for each in results} == {Outcome.PASS}
+
+
+def test_a_server_that_is_not_there() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        server = f"sip:127.0.0.1:{nobody.getsockname()[1]}"
+        words = ["imsnode", "verify", server, "--user", "alice:x", "--wait", "0.2"]
+        done = forking.run(words, "", 60.0)
+    assert done.returncode == 1
+    assert "no final answer to OPTIONS within 0.2 s" in done.stdout + done.stderr
 
 
 def test_the_command(node: RunningNode, tmp_path: Path) -> None:
