@@ -15,7 +15,7 @@ from imsnode.peers.ranges import number_of
 from imsnode.storage import Part, Sent, StorageError
 from pager import rules
 from pager.submission import Submission
-from pager.values import LedgerEntry
+from pager.values import LedgerEntry, StoredMessage
 from sip.flow import Flow
 from sip.message import Request
 from sip.uri import Uri, parse_uri
@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 _AT_A_TIME = 1000  # numbers whose messages are being sent
 _CLEAN_S = 3600.0
 _SENT_S = 7 * 86400.0  # how long a centre may take to say what became of a message
-_GSM_TYPE = b"text/plain;charset=UTF-8"
+_TEXT = b"text/plain;charset=UTF-8"
 
 
 class SmsBridge:
@@ -139,10 +139,10 @@ class SmsBridge:
 
     expired = concluded
 
-    def copied(self, copies: Sequence[object], parent_id: str, now: float) -> None:
+    def copied(self, copies: Sequence[StoredMessage], parent_id: str, now: float) -> None:
         """Copies of a message to a group were stored."""
         for copy in copies:
-            self._serve(copy.recipient)  # type: ignore[attr-defined]  # stored messages
+            self._serve(copy.recipient)
 
     def _take_up(self) -> None:
         for aor in self._app.messaging.pager.keeper.waiting_recipients():
@@ -203,17 +203,18 @@ class SmsBridge:
 
     async def submit(self, source: str, recipient: str, text: str, identity: str) -> int:
         """Give a user a message of a phone."""
+        sender = f"sip:{_escaped(source)}@{self._app.config.domains[0]}"
+        return await self.send(sender, recipient, text, identity)
+
+    async def send(self, sender: str, recipient: str, text: str, identity: str) -> int:
+        """Send a text in somebody's name; returns the status, once that is for good."""
         answered: asyncio.Future[int] = self._app.loop.create_future()
 
         def done(status: int, _reason: str) -> None:
             if not answered.done():
                 answered.set_result(status)
 
-        domain = self._app.config.domains[0]
-        sender = f"sip:{_escaped(source)}@{domain}"
-        self._app.messaging.submit(
-            sender, recipient, _GSM_TYPE, text.encode(), done, identity=identity
-        )
+        self._app.messaging.submit(sender, recipient, _TEXT, text.encode(), done, identity=identity)
         return await answered
 
     async def keep_part(self, part: Part) -> list[Part] | None:

@@ -16,14 +16,13 @@ from imsnode.storage import Part
 from sip.bodies.mediatype import media_type
 from sip.bodies.rpdata import MEDIA_TYPE, RpKind, RpMessage, parse_rp
 from sip.flow import Flow
-from sip.forward import Draft
 from sip.message import Request
 from sip.proxy import Fork
 from sip.registrar import Binding
 
 from .bridge import SmsBridge
 from .capability import takes_sms_alone
-from .delivering import Delivering
+from .delivering import Delivering, relay_draft
 from .submitting import Submitting
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ __all__ = ["ServiceCentre"]
 
 _ACCEPT = b"Accept: " + MEDIA_TYPE
 _ALLOW = b"Allow: MESSAGE, OPTIONS"
-_TEXT = b"text/plain;charset=UTF-8"
 _AT_A_TIME = 1000
 
 
@@ -111,20 +109,8 @@ class ServiceCentre:
         app = self._app
         now = app.clock.now()
         targets = app.location.targets(user, now)
-        psi, ids = self.aors[0].encode(), app.ids
-        draft = Draft(
-            "MESSAGE",
-            (
-                (b"From", b"<" + psi + b">;tag=" + ids.tag()),
-                (b"To", b"<" + user.encode() + b">"),
-                (b"Call-ID", ids.call_id()),
-                (b"CSeq", b"1 MESSAGE"),
-                (b"In-Reply-To", call_id),
-                (b"P-Asserted-Identity", b"<" + psi + b">"),
-                (b"Content-Type", MEDIA_TYPE),
-            ),
-            body,
-        )
+        answered = (b"In-Reply-To", call_id)
+        draft = relay_draft(app.ids, self.aors[0], user, body, answered)
         Fork(app.edge.proxy, None, draft, Errand(app.edge.endpoint, None)).start(targets, now)
         app.edge.driver.wake()
 
@@ -148,14 +134,7 @@ class ServiceCentre:
 
     async def deliver(self, sender: str, recipient: str, text: str, identity: str) -> int:
         """Send a text in the name of a user."""
-        answered: asyncio.Future[int] = self._app.loop.create_future()
-
-        def done(status: int, _reason: str) -> None:
-            if not answered.done():
-                answered.set_result(status)
-
-        self._app.messaging.submit(sender, recipient, _TEXT, text.encode(), done, identity=identity)
-        return await answered
+        return await self._bridge.send(sender, recipient, text, identity)
 
     async def keep_part(self, part: Part) -> list[Part] | None:
         """Keep a part."""

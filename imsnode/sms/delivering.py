@@ -18,6 +18,7 @@ from sip.bodies.rpdata import MEDIA_TYPE, RpKind, RpMessage
 from sip.bodies.segments import Place, cut
 from sip.bodies.tpdu import Deliver
 from sip.forward import Draft, Proxy, Target
+from sip.ids import IdSource
 from sip.message import Response
 from sip.proxy import Branch, Fork
 from sip.uri import parse_uri
@@ -25,11 +26,15 @@ from sip.uri import parse_uri
 from .capability import target_takes_sms_alone
 from .content import read_content
 
-__all__ = ["Delivering"]
+__all__ = ["Delivering", "relay_draft"]
 
 _ACK_S = 42.0  # as long as a phone may take (TR1N of TS 24.011 10.3, and the way)
 _MEMORY_FULL = 22
-_SILENT = 1
+# That the request goes to phones that know it, and to one of them.
+_TO_THE_PHONE = (
+    (b"Accept-Contact", b"*;+g.3gpp.smsip;require;explicit"),
+    (b"Request-Disposition", b"no-fork"),
+)
 
 
 class Delivering:
@@ -148,7 +153,7 @@ class _Delivery:
             timers.schedule(now, self, 0)
             return
         timers.schedule(now + _ACK_S, self, self._round)
-        draft = _draft(delivering, self.user, body)
+        draft = relay_draft(delivering.proxy.ids, delivering.psi, self.user, body, *_TO_THE_PHONE)
         Fork(delivering.proxy, None, draft, self).start((self._target,), now)
 
     def acknowledged(self, now: float) -> None:
@@ -180,19 +185,20 @@ class _Delivery:
             self.end(status, now)
 
 
-def _draft(delivering: Delivering, user: str, body: bytes) -> Draft:
-    ids = delivering.proxy.ids
-    psi = delivering.psi.encode()
+def relay_draft(
+    ids: IdSource, psi: str, user: str, body: bytes, *headers: tuple[bytes, bytes]
+) -> Draft:
+    """Return the MESSAGE that carries a relay message to a phone (TS 24.341 5.3.3.4)."""
+    centre = b"<" + psi.encode() + b">"
     return Draft(
         "MESSAGE",
         (
-            (b"From", b"<" + psi + b">;tag=" + ids.tag()),
+            (b"From", centre + b";tag=" + ids.tag()),
             (b"To", b"<" + user.encode() + b">"),
             (b"Call-ID", ids.call_id()),
             (b"CSeq", b"1 MESSAGE"),
-            (b"P-Asserted-Identity", b"<" + psi + b">"),
-            (b"Accept-Contact", b"*;+g.3gpp.smsip;require;explicit"),
-            (b"Request-Disposition", b"no-fork"),
+            (b"P-Asserted-Identity", centre),
+            *headers,
             (b"Content-Type", MEDIA_TYPE),
         ),
         body,

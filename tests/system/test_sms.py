@@ -140,3 +140,16 @@ def test_who_asked_hears_what_became_of_it(scene: Scene) -> None:
     assert b"<delivered" in got.body
     assert b"<message-id>m-77</message-id>" in got.body
     assert scene.centre.delivered().status == 0
+
+
+def test_what_was_answered_202_outlives_the_process(scene: Scene) -> None:
+    """Killed between submit_sm and its answer: sent again by the next run."""
+    assert scene.send(b"still here") == 202
+    assert scene.centre.submitted().body.endswith(b"still here")
+    scene.node.kill()
+    scene.centre.hang_up()
+    scene.node.start()
+    scene.centre.bound()
+    again = scene.centre.submitted()
+    assert again.body.endswith(b"still here")
+    scene.centre.answer(again, b"id-9\0")
