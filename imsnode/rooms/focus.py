@@ -16,7 +16,8 @@ from session_msrp.outbox import Outgoing
 from session_msrp.party import MediaWish
 from session_msrp.rooms.envelope import CPIM
 from session_msrp.rooms.live import LiveRoom, Participant, Visit, Wire
-from session_msrp.rooms.switch import Keeper, Switch
+from session_msrp.rooms.ports import Keeper
+from session_msrp.rooms.switch import Switch
 from session_msrp.rooms.values import Room
 from session_msrp.session import Received, Reported
 from sip.message import Request

@@ -35,7 +35,7 @@ class Onlooker(Protocol):
 
 
 class RoomKeeper:
-    """See `session_msrp.rooms.switch.Keeper`.
+    """See `session_msrp.rooms.ports.Keeper`.
 
     onlookers: hear of messages, in this order. Args: call_of(room, aor): the Call-ID of the session
         in which somebody is in a room, b"" for who is in it by none. judge(body, sender, room): the

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What rooms need of a store."""
+"""What rooms need of a store, and of who keeps what is said."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from .audit import RoomEvent
+from .live import LiveRoom, Visit
+from .repeats import Kept
 from .values import Page, Room, RoomMessage
 
-__all__ = ["Changed", "Edit", "RoomStore"]
+__all__ = ["Changed", "Edit", "Keeper", "RoomStore"]
 
 #: Makes the room that is wanted of the one that there is; None stands for none. Pure: it may run
 #: on another thread and more than once. Raises RoomRefused when there is nothing to be made of it.
@@ -66,4 +68,28 @@ class RoomStore(Protocol):
 
     def note(self, event: RoomEvent) -> None:
         """Write down what happened in a room, beside what changed it."""
+        ...
+
+
+class Keeper(Protocol):
+    """Takes the messages of rooms before the others get them."""
+
+    def admits(self, sender: str, method: str) -> bool:
+        """Count a MESSAGE or NICKNAME of somebody; False when they send too many."""
+        ...
+
+    def keep(self, room: LiveRoom, sender: str, nickname: str, body: bytes, done: Kept) -> str:
+        """Keep a message to all, where the room has a history; ``done`` comes later, or at once.
+
+        ``done(message, now)`` with its number, 0 in a room without history; None: it could not be
+        kept. Returns: the message's id. Raises: BadChunk for one that is refused.
+        """
+        ...
+
+    def passed_on(self, room: LiveRoom, message: RoomMessage, now: float) -> None:
+        """Take note that everybody in the room has been sent a message."""
+        ...
+
+    def named(self, room: LiveRoom, visit: Visit, now: float) -> None:
+        """Take note of a session's new nickname."""
         ...

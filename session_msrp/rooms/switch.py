@@ -10,7 +10,7 @@ answered.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final, Protocol
+from typing import Final
 
 from ..chunk import ABORTED, ENDED, MORE, ByteRange, Chunk
 from ..errors import BadChunk
@@ -20,40 +20,17 @@ from .copying import Copier, SwitchStats
 from .envelope import CPIM, NOTICES, AorOf, Envelope, open_envelope
 from .live import Copies, LiveRoom, Visit
 from .nicknames import read_nickname
+from .ports import Keeper
 from .repeats import Kept, Repeats, repeat_key
 from .values import RoomMessage
 
-__all__ = ["Keeper", "Switch"]
+__all__ = ["Switch"]
 
 #: What happens when a message could not be kept: its author may try again (RFC 4975 10.4).
 _NOT_KEPT: Final = 408
 #: Of messages of one session that are being kept, and what each counts for beside its octets.
 _UNKEPT_BYTES: Final = 1 << 20
 _MESSAGE_BYTES: Final = 1024
-
-
-class Keeper(Protocol):
-    """Takes the messages of rooms before the others get them."""
-
-    def admits(self, sender: str, method: str) -> bool:
-        """Count a MESSAGE or NICKNAME of somebody; False when they send too many."""
-        ...
-
-    def keep(self, room: LiveRoom, sender: str, nickname: str, body: bytes, done: Kept) -> str:
-        """Keep a message to all, where the room has a history; ``done`` comes later, or at once.
-
-        ``done(message, now)`` with its number, 0 in a room without history; None: it could not be
-        kept. Returns: the message's id. Raises: BadChunk for one that is refused.
-        """
-        ...
-
-    def passed_on(self, room: LiveRoom, message: RoomMessage, now: float) -> None:
-        """Take note that everybody in the room has been sent a message."""
-        ...
-
-    def named(self, room: LiveRoom, visit: Visit, now: float) -> None:
-        """Take note of a session's new nickname."""
-        ...
 
 
 class Switch:
