@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests for one device of a user, which a GRUU names (RFC 5627 section 6)."""
+"""Requests for one device of a user, which a GRUU or a PURR names (RFC 5627 6, RFC 8599 6)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sip.uri import Uri, parse_uri
 
 from .identity.accounts import LocalNames
 from .location import Location
+from .push.dialogs import Dialogs
 
 __all__ = ["Aiming"]
 
@@ -20,14 +21,23 @@ _FLOW_FAILED = 430
 
 
 class Aiming:
-    """Finds the device behind the GRUU in a Request-URI."""
+    """Finds the device that a Request-URI names. dialogs: those with devices that may sleep."""
 
     def __init__(self, gruus: Gruus, names: LocalNames, location: Location) -> None:
         self.gruus = gruus
+        self.dialogs: Dialogs | None = None
         self._names = names
         self._location = location
 
     def aim(self, request: Request, routed: Routed, uri: Uri, now: float) -> Uri:
+        """Return where a request goes, the same URI when it names no device."""
+        if "gr" in uri.params:
+            return self._aim_by_gruu(request, routed, uri, now)
+        if self.dialogs is not None and "pn-purr" in uri.params:
+            self.dialogs.aim(request, routed, uri, now)
+        return uri
+
+    def _aim_by_gruu(self, request: Request, routed: Routed, uri: Uri, now: float) -> Uri:
         """Return where a request for a GRUU goes, the same URI when it is none of ours.
 
         Within a dialog of ours that is the device's contact, over the flow it has now, whatever the

@@ -26,6 +26,7 @@ from .aiming import Aiming
 from .config import Config
 from .documents import Documents
 from .edge import Edge
+from .first_hop import FirstHop
 from .garbage import Garbage
 from .held import Held
 from .http.app import Readiness
@@ -241,6 +242,17 @@ class App:
         self.ims.take_stored(storage.profiles.load_all())
         number = config.sms.service_centre
         self.service_centre = ServiceCentre(self, number, self.sms) if number else None
+        if config.edge.domains:
+            self.node.first_hop = FirstHop(
+                endpoint,
+                self.edge.proxy,
+                self.admission.peers,
+                frozenset(config.edge.domains),
+                self.node.onward.way_to,
+                self.admission.sources.allow,
+                self.admission.users.allow,
+                config.edge.registrations,
+            )
         if config.push.providers:
             self.pushing = Pushing(self)
             self.registrar.registered = self._registered

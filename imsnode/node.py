@@ -24,6 +24,7 @@ from sip.uri import Uri, parse_uri
 from . import answers
 from .aiming import Aiming
 from .answers import EVENT_METHODS, IN_DIALOG
+from .first_hop import FirstHop
 from .held import Held
 from .identity.accounts import Directory, LocalNames
 from .identity.authenticator import Authenticator
@@ -47,7 +48,6 @@ from .oversize import Oversize
 from .peers import Failover, Interconnect
 from .peers.failover import Dial
 from .privacy import Privacy, limit_identities
-from .push.dialogs import Dialogs
 from .push.push import Push
 from .recalls import Recalls
 from .registration import Clock, Registrar
@@ -123,9 +123,10 @@ class Node:
         self.files: FileGate | None = None
         # Set while it is part of an IMS.
         self.ims: Roles | None = None
+        # Set while users of other registrars come in here.
+        self.first_hop: FirstHop | None = None
         # Set while devices that sleep are woken.
         self.push: Push | None = None
-        self.dialogs: Dialogs | None = None
         # Set while it takes sessions in the place of users.
         self.deferring: Deferring | None = None
         self.draining = False
@@ -140,10 +141,7 @@ class Node:
         routed = self.proxy.preprocess(request, flow, now)
         uri = request.ruri() if routed.uri is request.uri else parse_uri(routed.uri)
         if uri.params:
-            if "gr" in uri.params:
-                uri = self.aiming.aim(request, routed, uri, now)
-            elif "pn-purr" in uri.params and self.dialogs is not None:
-                self.dialogs.aim(request, routed, uri, now)
+            uri = self.aiming.aim(request, routed, uri, now)
         if request.method == "ACK":
             self._acknowledge(request, flow, routed, now)
             return
@@ -172,6 +170,8 @@ class Node:
             self.refuse(request, flow, refusal, now)
             return
         if served and request.method == "NOTIFY" and self._heard(request, flow, now):
+            return
+        if self.first_hop is not None and self.first_hop.take(request, flow, routed, uri, now):
             return
         wall = self.clock.wall()
         principal: Principal | None = None

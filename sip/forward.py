@@ -34,7 +34,7 @@ from .routing import (
     loop_mark,
     preprocess,
 )
-from .tokens import FlowName, FlowTokens
+from .tokens import PATH_SCOPE, FlowName, FlowTokens
 from .uri import Uri, parse_uri
 
 FlowKey = tuple[str, tuple[str, int], tuple[str, int]]  # transport, local, remote
@@ -300,6 +300,15 @@ class Proxy:
             transport = b";transport=" + name.encode("ascii")
         token = self.tokens.make(bound, scope)
         return b"<%b%b@%b%b;lr>" % (scheme, token, side.sent_by, transport)
+
+    def path_value(self, device: Flow, home: Flow, first: bool) -> bytes:
+        """Return our Path value for a REGISTER from `device` that goes to `home`.
+
+        first: no other proxy stands between the device and us; what comes along this Path goes over
+        the device's flow then. Spec: RFC 3327 5.2; RFC 5626 5.1.
+        """
+        value = self._own_route(home, device if first else None, PATH_SCOPE, False)
+        return value[:-1] + b";ob>" if first else value
 
     def remember(self, flow: Flow) -> None:
         """Note `flow` so that a token naming it can be followed while it lives."""

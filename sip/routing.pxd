@@ -22,6 +22,7 @@ cdef class OwnNames:
 
 
 cdef class Routed:
+    cdef public bint by_path
     cdef public str device
     cdef public bint dialog_proven
     cdef public Flow flow

@@ -16,7 +16,7 @@ from . import octets
 from .flow import Flow
 from .message import Request
 from .nexthop import canonical_host, maddr_of, next_hop
-from .tokens import NO_TOKEN, FlowName, FlowTokens
+from .tokens import NO_TOKEN, PATH_SCOPE, FlowName, FlowTokens
 from .uri import Uri, parse_uri
 
 _SCHEMES: Final = frozenset(("sip", "sips", "tel"))
@@ -87,13 +87,14 @@ class Routed:
 
     uri: the Request-URI to go on with. routes: Route values that are left, None when no Route was
     ours and the lines stay as they came. flow: where a token of ours sends the request.
+    by_path: the flow is that of a device which registered through this node, as its Path says.
     dialog_proven: a Route of ours carried the MAC made for this Call-ID and the request is inside
     a dialog, so the dialog was set up through this node. refusal: answer this instead. device: the
     only one of the user's that is meant, by instance id; "" for all (RFC 5627). waking: the user
     whose device has to be woken before the request can go on, "" for nobody (RFC 8599 6).
     """
 
-    __slots__ = ("device", "dialog_proven", "flow", "refusal", "routes", "uri", "waking")
+    __slots__ = ("by_path", "device", "dialog_proven", "flow", "refusal", "routes", "uri", "waking")
 
     def __init__(self, uri: bytes, routes: list[bytes] | None = None) -> None:
         self.uri = uri
@@ -103,6 +104,7 @@ class Routed:
         self.refusal: Refusal | None = None
         self.device = ""
         self.waking = ""
+        self.by_path = False
 
 
 def preprocess(
@@ -138,6 +140,7 @@ def _unrouted(uri: bytes) -> Routed:
     routed.refusal = None
     routed.device = ""
     routed.waking = ""
+    routed.by_path = False
     return routed
 
 
@@ -188,6 +191,7 @@ def _follow(
     name = popped[-1]
     if not name.transport or (len(popped) == 1 and name.names(flow)):
         return
+    routed.by_path = name.path
     routed.flow = flows.flow_named(name, now)
     if routed.flow is None:
         routed.refusal = Refusal(430)
@@ -214,6 +218,11 @@ def _read_token(uri: Uri, request: Request, tokens: FlowTokens, popped: list[Flo
     if uri.user is None:
         popped.append(NO_TOKEN)
         return True
+    if "ob" in uri.params:
+        name = tokens.read(uri.user, PATH_SCOPE)
+        if name is not None:
+            popped.append(FlowName(name.transport, name.local, name.remote, False, True))
+            return True
     name = tokens.read(uri.user, dialog_scope(request.call_id, request.from_tag))
     if name is None:
         # The other party of the dialog speaks: the tag that was From is To now.

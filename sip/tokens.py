@@ -18,6 +18,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from .flow import Flow
 
 MAC_OCTETS = 10  # the 80 bits of RFC 5626 5.2
+PATH_SCOPE = b"path"  # of tokens in a Path, which are good for any dialog
 LONGEST_TOKEN = 64  # characters: MAC, kind and two IPv6 addresses with ports
 _TRANSPORTS = ("", "UDP", "TCP", "TLS", "WS", "WSS")
 _V6 = 0x80
@@ -26,10 +27,11 @@ _V6 = 0x80
 class FlowName:
     """The flow a token names: transport token and both addresses; empty transport: none.
 
-    `proven` tells that the name came out of a token whose MAC was right.
+    `proven` tells that the name came out of a token whose MAC was right; `path` that it stood in a
+    Path, which proves no dialog.
     """
 
-    __slots__ = ("local", "proven", "remote", "transport")
+    __slots__ = ("local", "path", "proven", "remote", "transport")
 
     def __init__(
         self,
@@ -37,11 +39,13 @@ class FlowName:
         local: tuple[str, int],
         remote: tuple[str, int],
         proven: bool = True,
+        path: bool = False,
     ) -> None:
         self.transport = transport
         self.local = local
         self.remote = remote
         self.proven = proven
+        self.path = path
 
     def names(self, flow: Flow) -> bool:
         """Tell whether `flow` is the one named."""
@@ -73,7 +77,7 @@ class FlowTokens:
     def make(self, flow: Flow | None, scope: bytes) -> bytes:
         """Return the user part for `flow` (None: only prove that the URI is ours).
 
-        `scope` is what the token is good for: the dialog in a Record-Route, empty in a Path.
+        `scope` is what the token is good for: the dialog in a Record-Route, or PATH_SCOPE.
         """
         content = b"\x00" if flow is None else _pack(flow)
         return urlsafe_b64encode(self._mac(content, scope) + content).rstrip(b"=")

@@ -32,6 +32,7 @@ def cross_check(settings: Settings) -> list[Problem]:
         *_peers(settings),
         *_smsc(settings),
         *_push(settings),
+        *_edge(settings),
     ]
 
 
@@ -229,3 +230,11 @@ def _push(settings: Settings) -> Iterator[Problem]:
             f"leaves no time within registrar.max_expires ({longest:g}s)",
             "lower it, or raise registrar.max_expires",
         )
+
+
+def _edge(settings: Settings) -> Iterator[Problem]:
+    for name in settings.edge.domains:
+        if name in settings.domains:
+            yield Problem(
+                "edge.domains", f'"{name}"', "is served here", "remove it from one of them"
+            )

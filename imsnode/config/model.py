@@ -9,6 +9,7 @@ declared with `live` (a reload applies it) or `restart` (the running node keeps 
 from __future__ import annotations
 
 from .access import Auth, Control, Registrar
+from .edge import Edge
 from .events import Presence, Xcap
 from .http import Api, Content, Http, Webhook
 from .ims import Ims
@@ -61,6 +62,7 @@ class Settings(Table):
     lists: Lists = Lists()
     policy: Policy = Policy()
     push: Push = Push()
+    edge: Edge = Edge()
     presence: Presence = Presence()
     msrp: Msrp = Msrp()
     rooms: Rooms = Rooms()

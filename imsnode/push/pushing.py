@@ -70,7 +70,7 @@ class Pushing:
         location.heed(self.push.moved)
         app.registrar.push = Capability(self.push, self.references.of)
         app.node.push = self.push
-        app.node.dialogs = Dialogs(self.push, self.references, location)
+        app.node.aiming.dialogs = Dialogs(self.push, self.references, location)
         app.messaging.pager.waker = self
         app.messaging.pager.observe(
             MessageWaker(self.push, self._everybody, app.storage.ledger, app.clock.wall)
