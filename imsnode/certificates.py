@@ -119,12 +119,19 @@ class Certificates:
         self._listeners[name] = context
         return context
 
-    def open_listener(self, *, by_name: bool = True) -> ssl.SSLContext:
-        """Return the context of a listener that asks nobody for a certificate.
+    def open_listener(self) -> ssl.SSLContext:
+        """Return the context of a listener that asks nobody for a certificate."""
+        return self._front(by_name=True)
 
-        Args: by_name: False where the certificate was announced before (SDP).
+    def relay_listener(self) -> ssl.SSLContext:
+        """Return the context of an MSRP listener, whose certificate was announced in SDP before.
+
+        Other relays may show theirs, clients need not have any (RFC 4976 6.1).
         """
-        return self._front(by_name)
+        context = self._front(by_name=False)
+        if self.contexts.settings.asks_anybody:
+            context.verify_mode = ssl.CERT_OPTIONAL
+        return context
 
     def _front(self, by_name: bool) -> ssl.SSLContext:
         context = server_context(self.contexts.settings.files)

@@ -187,6 +187,7 @@ def relay_limits(config: Config) -> RelayLimits:
         min_expires_s=int(msrp.relay_min_expires),
         max_expires_s=int(msrp.relay_max_expires),
         plain=msrp.relay_plain,
+        proven=config.tls.client_certificates == "require",
     )
 
 

@@ -22,10 +22,12 @@ _MOST_FAILURES: Final = 5
 class RelayLink(Protocol):
     """A connection, as the relay needs it.
 
-    choked_since: seconds, 0 while what is written can leave. secure: TLS.
+    choked_since: seconds, 0 while what is written can leave. secure: TLS. names: hosts that the
+    peer's certificate names, none when it showed none.
     """
 
     choked_since: float
+    names: frozenset[str]
 
     @property
     def closing(self) -> bool:
@@ -69,7 +71,7 @@ class RelayLimits:
 
     uris: handed out at a time. auths: AUTH requests of one connection in a minute. pending: SENDs
     one next hop may leave unanswered; then those who send to it are not read. plain: AUTH without
-    TLS is taken, for laboratories.
+    TLS is taken, for laboratories. proven: relays have to show certificates.
     """
 
     uris: int = 10_000
@@ -79,6 +81,7 @@ class RelayLimits:
     min_expires_s: int = 60
     max_expires_s: int = 3600
     plain: bool = False
+    proven: bool = False
 
 
 class Verdict(NamedTuple):
@@ -165,6 +168,8 @@ class Authorizing:
         # 9.2: client and relay must use TLS for AUTH.
         if not (link.secure or limits.plain) or self._too_many(peer, now):
             return Verdict(403)
+        if len(came) > 1 and not self._is_named(came[0], link):
+            return Verdict(403)
         fields = chunk.fields
         verdict = self._guard.check(fields.get(b"authorization", b""), asked, link.source)
         if verdict.status != 200:
@@ -185,6 +190,10 @@ class Authorizing:
         path = [each.raw for each in reversed(came[:-1])] + [uri.raw]
         headers = (b"Use-Path: " + b" ".join(path), b"Expires: %d" % seconds, *verdict.headers)
         return Verdict(200, verdict.user, headers)
+
+    def _is_named(self, relay: MsrpUri, link: RelayLink) -> bool:
+        """Tell whether a relay on the way is the one its certificate names (6.3, 9.2)."""
+        return relay.host in link.names if link.names else not self._limits.proven
 
     def _too_many(self, peer: Peer, now: float) -> bool:
         if now - peer.minute >= 60:

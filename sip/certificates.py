@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from typing import Any
 
-__all__ = ["names_server", "sip_domains"]
+__all__ = ["host_names", "names_server", "sip_domains"]
 
 Certificate = Mapping[str, Any]  # as typeshed has it
 
@@ -28,8 +28,14 @@ def sip_domains(certificate: Certificate) -> frozenset[str]:
     if uris:
         return uris
     if names:
-        return frozenset(value.lower() for kind, value in names if kind == "DNS")
+        return host_names(certificate)
     return frozenset(_common_names(certificate))
+
+
+def host_names(certificate: Certificate) -> frozenset[str]:
+    """Return the DNS names in a certificate, in lower case: what RFC 4976 9.2 goes by."""
+    names = certificate.get("subjectAltName", ())
+    return frozenset(value.lower() for kind, value in names if kind == "DNS")
 
 
 def names_server(certificate: Certificate, name: str) -> bool:

@@ -86,7 +86,7 @@ class Sessions:
                 listener.transport,
                 listener.host,
                 listener.port,
-                app.edge.certificates.open_listener(by_name=False) if secure else None,
+                app.edge.certificates.relay_listener() if secure else None,
             )
         #: Where WebSocket connections come in, known once the HTTP listener is bound.
         self.doors: Sequence[Bound] = ()

@@ -16,6 +16,7 @@ from session_msrp.anchor import Leg
 from session_msrp.chunk import Body
 from session_msrp.errors import FramingError
 from session_msrp.framer import Framer
+from sip.certificates import host_names
 
 if TYPE_CHECKING:
     from .connections import Connections
@@ -40,8 +41,8 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = ("_framer", "_out", "_out_bytes", "_table", "_transport", "choked_since", "closing",
-                 "ends", "fingerprint", "held", "inbound", "last", "legs", "local", "opened",
-                 "reason", "remote", "secure", "source")  # fmt: skip
+                 "ends", "fingerprint", "held", "inbound", "last", "legs", "local", "names",
+                 "opened", "reason", "remote", "secure", "source")  # fmt: skip
 
     def __init__(
         self, table: Connections, remote: tuple[str, int], source: str, secure: bool, inbound: bool
@@ -58,6 +59,7 @@ class Connection(asyncio.Protocol):
         # Nothing can leave before a connection of ours stands: whoever sends to it waits.
         self.choked_since = 0.0 if inbound else self.opened
         self.closing = False
+        self.names: frozenset[str] = frozenset()
         self.reason = ""
         #: What the peer's certificate must be, as a=fingerprint has it; b"" asks an authority.
         self.fingerprint = b""
@@ -79,6 +81,9 @@ class Connection(asyncio.Protocol):
         if self.closing:
             stream.abort()
             return
+        certificate = stream.get_extra_info("peercert")
+        if certificate:
+            self.names = host_names(certificate)
         raw: socket.socket = stream.get_extra_info("socket")
         local = stream.get_extra_info("sockname")
         self.local = (str(local[0]).partition("%")[0], int(local[1]))

@@ -68,6 +68,7 @@ class _Outward:
 
     def __init__(self, table: Connections, near: Inward) -> None:
         self.closing = False
+        self.names: frozenset[str] = frozenset()
         self._near = near
         self._table = table
         self._framer = Framer(table.limits.msrp)

@@ -6,6 +6,7 @@ import secrets
 import socket
 import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from session_msrp.media import ACTIVE, PASSIVE
 from session_msrp.printing import print_request
 from session_msrp.session import Delivered, Reported, Session
 from sip.digest import SHA_256, answer, ha1, parse_challenge
+from tests.support.authority import Authority
 from tests.support.msrp import WAIT_S, Dialog, MsrpClient
 from tests.support.names import NameServer
 from tests.support.phone import Phone
@@ -46,25 +48,27 @@ def connect(node: RunningNode, secure: bool = True) -> socket.socket:
     return context.wrap_socket(opened)
 
 
-def auth(link: socket.socket, own: bytes, *lines: bytes) -> Chunk:
+def auth(link: socket.socket, own: bytes, *lines: bytes, to: bytes = RELAY) -> Chunk:
     tid = secrets.token_hex(8).encode()
-    link.sendall(print_request(tid, b"AUTH", RELAY, own, lines))
+    link.sendall(print_request(tid, b"AUTH", to, own, lines))
     framer = Framer(Limits())
     while (chunk := framer.next()) is None:
         data = link.recv(65536)
         assert data
         framer.feed(data)
-    assert (chunk.tid, chunk.to_path, chunk.from_path) == (tid, own, RELAY)
+    assert (chunk.tid, chunk.to_path, chunk.from_path) == (tid, own, to)
     return chunk
 
 
-def credentials(asked: Chunk, password: str = "pw-alice", count: int = 1) -> bytes:
+def credentials(
+    asked: Chunk, password: str = "pw-alice", count: int = 1, uri: bytes = RELAY
+) -> bytes:
     lines = [line for line in asked.headers.split(b"\r\n") if line.startswith(b"WWW-")]
     challenge = parse_challenge(lines[0].partition(b": ")[2])
     assert challenge is not None
     assert (challenge.algorithm, challenge.qop) == (SHA_256, b"auth")
     secret = ha1("alice", challenge.realm, password, SHA_256)
-    value = answer(challenge, "alice", secret, "AUTH", RELAY, b"cn", count)
+    value = answer(challenge, "alice", secret, "AUTH", uri, b"cn", count)
     return b"Authorization: " + value
 
 
@@ -158,3 +162,39 @@ def test_who_is_called_has_the_relay(node: RunningNode, setup: bytes) -> None:
         assert far.messages(2) == [b"hello", b"y" * 200_000]
         dialog.hang_up()
         assert near.ended()
+
+
+@pytest.mark.parametrize(("shown", "status"), [("msrp.a.test", 401), ("other.test", 403)])
+def test_relays_find_each_other_by_dns_and_prove_who_they_are(
+    tmp_path: Path, shown: str, status: int
+) -> None:
+    """A client has a relay of b.test through its own (RFC 4976 5.1, 6.1, 8, 9.2)."""
+    authority = Authority(tmp_path)
+    outer = b"msrps://alice@relay.b.test;tcp"
+    records = {("host.b.test", "A"): ["127.0.0.1"], ("relay.b.test", "A"): ["192.0.2.1"]}
+
+    def relay(domain: str, names: NameServer, *certified: str) -> RunningNode:
+        files = authority.issue(*certified)
+        extra = (
+            f'{EXTRA}name_servers = ["127.0.0.1:{names.address[1]}"]\n'
+            f'[tls]\ncertificate = "{files.cert}"\nkey = "{files.key}"\n'
+            f'authorities = "{authority.file}"\nclient_certificates = "require"\n'
+        )
+        return RunningNode(tmp_path / domain, domains=[domain], users=["alice"], extra=extra)
+
+    with (
+        NameServer(records) as names, relay("a.test", names, shown) as near,
+        relay("b.test", names, "relay.b.test") as far, MsrpClient() as client,
+    ):  # fmt: skip
+        service = ("_msrps._tcp.relay.b.test", "SRV")
+        records[service] = [f"0 0 {far.msrp['msrps']} host.b.test."]
+        own, first = client.own.raw, b"msrps://alice@msrp.a.test;tcp"
+        with connect(near) as link:
+            proof = credentials(auth(link, own, to=first), uri=first)
+            inner = auth(link, own, proof, to=first).fields[b"use-path"]
+            asked = auth(link, own, to=inner + b" " + outer)
+            assert asked.status == status
+            if status == 401:
+                given = auth(link, own, credentials(asked, uri=outer), to=inner + b" " + outer)
+                assert given.status == 200
+                assert given.fields[b"use-path"].startswith(inner + b" msrps://relay.b.test:")

@@ -69,7 +69,7 @@ def test_who_names_a_domain_sees_its_certificate(authority: Authority) -> None:
     assert Ends(front, client, "c.test").shown == {"a.test"}
     assert Ends(front, client, None).shown == {"a.test"}
     # MSRP's was announced in SDP before anybody could name a domain.
-    assert Ends(made.open_listener(by_name=False), client, "b.test").shown == {"a.test"}
+    assert Ends(made.relay_listener(), client, "b.test").shown == {"a.test"}
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ class Wire:
     def __init__(self, chunk_bytes: int = 64 * 1024, secure: bool = True) -> None:
         self.secure = secure
         self.closing = False
+        self.names: frozenset[str] = frozenset()
         self.choked_since = 0.0
         self.out = b""
         self.held: set[object] = set()
@@ -191,6 +192,26 @@ def test_auth_through_another_relay_names_the_way() -> None:
     assert answer.fields[b"use-path"].split(b" ")[0] == inner
     assert len(answer.fields[b"use-path"].split(b" ")) == 2
     assert answer.to_path == inner + b" " + A
+
+
+@pytest.mark.parametrize(
+    ("names", "proven", "status"),
+    [
+        ({"intra.example.com"}, False, 200),
+        ({"other.example.com"}, False, 403),
+        (set(), False, 200),
+        (set(), True, 403),
+    ],
+)
+def test_a_relay_that_hands_in_an_auth_is_whom_its_certificate_names(
+    names: set[str], proven: bool, status: int
+) -> None:
+    """RFC 4976 6.3, 9.2."""
+    world = World(proven=proven)
+    world.a.names = frozenset(names)
+    inner = b"msrps://intra.example.com:9000/jui787s2f;tcp"
+    assert world.auth(world.a, inner + b" " + A).status == status
+    assert world.auth(world.a, A).status == 200  # a client's certificate is nobody's business
 
 
 def test_auth_goes_on_to_the_next_relay_and_its_answer_comes_back() -> None:
