@@ -269,6 +269,7 @@ class Baresip:
             "PUBLISH": ";pubint=60" if presence else "",
             "PRESENCE": "module_app presence.so" if presence else "",
             "FOLLOW": ";presence=p2p" if presence and contact else "",
+            "CA": str(bench.node.directory / "tls" / "self-signed.crt"),
         }  # fmt: skip
         for recipe in (PEERS / "baresip").iterdir():
             text = recipe.read_text()

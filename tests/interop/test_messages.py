@@ -98,8 +98,9 @@ def test_pjsua2_goes_and_comes_back(bench: Bench, user: User) -> None:
 
 
 @pytest.mark.peer("baresip")
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
 def test_baresip_both_ways(bench: Bench, user: User, transport: str) -> None:
+    """TLS with the node's own certificate, which baresip verifies."""
     name, other = user(), user()
     alice = Baresip(bench, name, transport, contact=other)
     bob = Baresip(bench, other, transport, contact=name)
