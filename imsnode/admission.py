@@ -45,6 +45,8 @@ class Admission:
         self, config: Config, accounts: Iterable[Account], edge: Edge, ban: OnBan, now: float
     ) -> None:
         self.directory = Directory(accounts)
+        self.directory.identities.configure(settings_of.number_plans(config), config.domains[0])
+        edge.names.identify(self.directory.identities)
         self.peers = PeerTable()
         rates = settings_of.rates(config)
         self.sources = SourceLimiter(rates, self.peers, ban)

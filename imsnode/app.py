@@ -256,6 +256,7 @@ class App:
         if config.push.providers:
             self.pushing = Pushing(self)
             self.registrar.registered = self._registered
+        self.registrar.words.identities = self.admission.directory.identities
         self.admission.admit_cards(config, self.edge, storage.cards, self.location, self.clock)
         self.presence: Presence | None = Presence(self) if config.presence.enabled else None
         self.node.events = None if self.presence is None else self.presence.server

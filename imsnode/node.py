@@ -161,6 +161,7 @@ class Node:
             return
         if flow.local not in self.endpoint.own:
             self.learn(flow.local)
+        uri = self.names.routable(uri)
         local = not routed.routes and routed.flow is None and self._is_local(uri)
         served = local and (request.method == "REGISTER" or not uri.user)
         refusal = answers.refuse_extensions(request) if served else self.proxy.check(request)
@@ -392,7 +393,7 @@ class Node:
     ) -> None:
         if self.ims is not None and self.ims.register(request, flow, now):
             return
-        aor = self.names.aor_of(request.to_uri)
+        aor = self.names.registrant(request.to_uri)
         account = self.directory.get(aor)
         if account is None or not account.enabled:
             self.refuse(request, flow, answers.NOT_FOUND, now)

@@ -54,7 +54,7 @@ class Privacy:
         if not wishes or request.method != "MESSAGE":
             return request
         known = principal is not None and principal.how == "digest"
-        identity = principal.aor.encode() if principal is not None and known else b""
+        identity = principal.identity.encode() if principal is not None and known else b""
         try:
             return conceal(request, wishes, identity, self._endpoint.limits)
         except BadMessage as error:
@@ -85,7 +85,7 @@ class Privacy:
         """Return the line that tells a trusted next hop who was authenticated here."""
         if principal is None or principal.how != "digest" or not self.trusts(target.flow):
             return ()
-        return (b"P-Asserted-Identity: <%b>" % principal.aor.encode(),)
+        return (b"P-Asserted-Identity: <%b>" % principal.identity.encode(),)
 
 
 def limit_identities(request: Request) -> None:

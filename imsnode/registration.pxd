@@ -20,6 +20,7 @@ from .location cimport AorRecord, Location
 
 cdef class Words:
     cdef public object gruus
+    cdef public object identities
     cdef bytes _route
     cdef bytes _timer
 

@@ -26,6 +26,16 @@ from .location import AorRecord, Location
 CHANGES_WAITING = 16  # REGISTER requests of one AoR behind the one being committed
 
 
+class Associated(Protocol):
+    """Knows the public identities of users (`imsnode.identity.identities.Identities`)."""
+
+    public: dict[str, str]
+
+    def associated(self, aor: str) -> bytes:
+        """Return the P-Associated-URI line of a user, b"" for none."""
+        ...
+
+
 class Words:
     """What a 200 says besides the bindings.
 
@@ -37,12 +47,18 @@ class Words:
         self, service_route: Sequence[bytes] = (), flow_timer: int = 0, gruus: Gruus | None = None
     ) -> None:
         self.gruus = gruus
+        self.identities: Associated | None = None
         self._route = b"Service-Route: " + b", ".join(service_route) if service_route else b""
         self._timer = b"Flow-Timer: %d" % flow_timer if flow_timer else b""
 
     def lines(self, request: Request, plan: Registration, now: float, wall: float) -> list[bytes]:
         """Return the header lines of a 200."""
         lines = register_response_lines(plan, now, wall)
+        identities = self.identities
+        if identities is not None and identities.public:
+            associated = identities.associated(plan.aor)
+            if associated:
+                lines.append(associated)
         if self._timer and plan.outbound and request.via_count == 1:
             lines.append(self._timer)
         if self._route and plan.bindings:

@@ -38,6 +38,7 @@ from .http.api import TokenLimits
 from .http.limits import HttpLimits
 from .http.origins import Origins
 from .identity import AuthSettings, Rate, RateSettings, ThrottleSettings
+from .identity.numbering import NumberPlan
 from .ims.roles import ImsSettings
 from .mailroom import Retry
 from .msrp.calls import CallSettings
@@ -358,6 +359,20 @@ def webhook_policy(config: Config) -> Policy:
 def webhook_retry(config: Config) -> Retry:
     """Pauses between attempts."""
     return Retry(config.webhook.retry_min, config.webhook.retry_max)
+
+
+def number_plans(config: Config) -> dict[str, NumberPlan]:
+    """How users write numbers, by domain."""
+    return {
+        domain.name: NumberPlan(
+            domain.country_code,
+            domain.national_prefix,
+            domain.international_prefix,
+            domain.area_code,
+        )
+        for domain in config.domain
+        if domain.country_code
+    }
 
 
 def auth_settings(config: Config) -> AuthSettings:

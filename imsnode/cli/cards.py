@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from imsnode.config import Config
     from imsnode.identity.accounts import AkaSubscription
 
-__all__ = ["read_card", "seal_card", "set_user"]
+__all__ = ["check_private", "read_card", "seal_card", "set_user"]
 
 _KEY_SIZES = {"milenage": (16,), "tuak": (16, 32)}
 _OP_SIZES = {"milenage": 16, "tuak": 32}
@@ -77,8 +77,8 @@ def set_user(
         card = seal_card(settings, name, read_card(aka_algorithm, key, op, opc, amf))
     elif op is not None or opc is not None:
         raise UsageError("--op and --opc belong to a key: give it with --aka-k-stdin")
-    if impi is not None and not _PRIVATE.fullmatch(impi):
-        raise UsageError(f"--impi {impi!r} is not a name without blanks, such as 0010@ims.test")
+    if impi is not None:
+        check_private(impi)
     chosen = algorithms_named(algorithm)
     if card is not None and not chosen:
         chosen = ("AKAv1-MD5",)
@@ -90,6 +90,12 @@ def set_user(
         accounts.configure(name, algorithms=chosen if chosen or no_aka else None)
     tell_users_changed(settings, [name])
     say(f"changed {name}")
+
+
+def check_private(impi: str) -> None:
+    """Refuse what cannot be a private identity; raises UsageError."""
+    if not _PRIVATE.fullmatch(impi):
+        raise UsageError(f"{impi!r} is not a private identity, such as 0010@ims.test")
 
 
 def read_card(

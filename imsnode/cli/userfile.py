@@ -2,7 +2,8 @@
 """Users in CSV files: `aor,password,display_name,enabled`.
 
 A file written with hashes has ha1_md5, ha1_sha256 and ha1_sha512_256 too; they take the place of
-the password, which is not known then.
+the password, which is not known then. Columns of SIM cards and identities may follow, see
+`imsnode.cli.cards` and `imsnode.cli.identities`; keys go in and never out.
 """
 
 from __future__ import annotations
@@ -19,9 +20,18 @@ from .errors import CommandError, UsageError
 if TYPE_CHECKING:
     from imsnode.identity.accounts import Account
 
-__all__ = ["COLUMNS", "HASH_COLUMNS", "BadLine", "UserFile", "read_users", "write_users"]
+__all__ = [
+    "COLUMNS",
+    "HASH_COLUMNS",
+    "IMS_COLUMNS",
+    "BadLine",
+    "UserFile",
+    "read_users",
+    "write_users",
+]
 
 COLUMNS = ("aor", "password", "display_name", "enabled")
+IMS_COLUMNS = ("impi", "identities", "aka_algorithm", "aka_k", "aka_op", "aka_opc", "aka_amf")
 HASH_COLUMNS = {"ha1_md5": 32, "ha1_sha256": 64, "ha1_sha512_256": 64}  # hexadecimal digits
 _WORDS = {"": True, "true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _HEX = re.compile(r"[0-9a-f]+", re.ASCII)
@@ -48,12 +58,16 @@ class UserFile:
 
 
 def read_users(
-    path: Path, canonical: Callable[[str], str], progress: Callable[[int], None]
+    path: Path,
+    canonical: Callable[[str], str],
+    progress: Callable[[int], None],
+    complete: Callable[[Account, dict[str, str]], Account] = lambda account, row: account,
 ) -> UserFile:
     """Read all users of a file and name every bad line.
 
     Args:    canonical: gives the address of record for text, or raises UsageError. progress: told
-             how many lines are read, every 500 lines and at the end.
+             how many lines are read, every 500 lines and at the end. complete: adds what a line
+             says in IMS_COLUMNS, or raises UsageError.
     Raises:  CommandError when the file cannot be read at all.
     """
     found = UserFile([], [], [])
@@ -62,7 +76,7 @@ def read_users(
         with path.open(encoding="utf-8-sig", newline="") as stream:
             number = 1
             for number, row in _rows(stream):
-                _take(row, number, found, first, canonical)
+                _take(row, number, found, first, canonical, complete)
                 if number % 500 == 0:
                     progress(number)
             progress(number)
@@ -79,7 +93,7 @@ def _rows(stream: TextIO) -> Iterator[tuple[int, dict[str, str] | str]]:
     """Give each line's number with its values by column, or with what is wrong with it."""
     reader = csv.reader(stream, strict=True)
     head = [name.strip() for name in next(reader, [])]
-    known = (*COLUMNS, *HASH_COLUMNS)
+    known = (*COLUMNS, *HASH_COLUMNS, *IMS_COLUMNS)
     unknown = [name for name in head if name not in known]
     if unknown or "aor" not in head or len(set(head)) != len(head):
         raise UsageError(
@@ -102,11 +116,12 @@ def _take(
     found: UserFile,
     first: dict[str, int],
     canonical: Callable[[str], str],
+    complete: Callable[[Account, dict[str, str]], Account],
 ) -> None:
     try:
         if isinstance(row, str):
             raise UsageError(row)
-        account = _account(row, canonical)
+        account = complete(_account(row, canonical), row)
         if account.aor in first:
             raise UsageError(f"{account.aor} already stands on line {first[account.aor]}")
     except UsageError as error:
@@ -132,7 +147,7 @@ def _account(row: dict[str, str], canonical: Callable[[str], str]) -> Account:
         check_password(password)
         return make_account(aor, password, display_name=name, enabled=enabled)
     hashes = {column: row.get(column, "").strip() for column in HASH_COLUMNS}
-    if not any(hashes.values()):
+    if not any(hashes.values()) and not row.get("aka_k"):
         raise UsageError("there is no password")
     for column, value in hashes.items():
         if value and (len(value) != HASH_COLUMNS[column] or not _HEX.fullmatch(value)):

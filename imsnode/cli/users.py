@@ -15,6 +15,7 @@ import typer
 from .cards import set_user
 from .erasure import erase_data, export_data
 from .errors import CommandError, UsageError
+from .identities import identity_app, identity_text
 from .options import ConfigOption, Format, FormatOption
 from .output import Cell, say, show_rows
 from .session import canonical_aor, database, load_config, tell_users_changed
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Accounts: who may register and send.")
 
 app.command("set")(set_user)
+app.add_typer(identity_app, name="identity")
 app.command("export-data")(export_data)
 app.command("erase-data")(erase_data)
 
@@ -163,6 +165,7 @@ def show(aor: AorArgument, form: FormatOption = Format.TABLE, config: ConfigOpti
         "enabled": account.enabled,
         "algorithms": " ".join(account.algorithms or settings.algorithms(account.realm)),
         "rfc2069": account.rfc2069,
+        "identities": " ".join(identity_text(one) for one in account.identities),
         "aka": account.aka.algorithm if account.aka is not None else "",
         "passwords_for": " ".join(word for word, value in hashes.items() if value),
     }
@@ -284,13 +287,19 @@ def import_users(
     """Add all users of a CSV file, or none of them when a line is bad."""
     from imsnode.storage import ImportRefused
 
+    from .imsfile import completed
     from .progress import Progress
     from .userfile import BadLine, read_users
 
     settings = load_config(config)
     with accounts_of(settings) as accounts, Progress() as progress:
         with progress.step("reading", _count_lines(file)) as advance:
-            users = read_users(file, lambda text: canonical_aor(settings, text), advance)
+            users = read_users(
+                file,
+                lambda text: canonical_aor(settings, text),
+                advance,
+                lambda account, row: completed(settings, account, row),
+            )
         bad = users.bad
         if bad:
             known = {account.aor for account in accounts.load_all()}

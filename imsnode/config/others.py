@@ -53,6 +53,24 @@ class Domain(Table):
     new_recipients: int | None = live(
         None, "As policy.new_recipients, for users here.", ge=0, le=1_000_000
     )
+    country_code: str = live(
+        "",
+        "Country code of the numbers that users here write without it, such as 49.",
+        pattern="^([1-9][0-9]{0,2})?$",
+    )
+    national_prefix: str = live(
+        "0",
+        "What stands in front of an area code in numbers of this country; may be empty.",
+        pattern="^[0-9]{0,3}$",
+    )
+    international_prefix: str = live(
+        "00", "What stands in front of the code of another country.", pattern="^[0-9]{0,5}$"
+    )
+    area_code: str = live(
+        "",
+        "Area code of numbers that begin with neither prefix; without one they are nobody's.",
+        pattern="^[0-9]{0,6}$",
+    )
     rules: tuple[RuleName, ...] | None = live(None, "As policy.rules, for users here.")
 
 

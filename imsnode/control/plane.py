@@ -101,6 +101,9 @@ class Plane:
         app.sms.configure(config)
         app.admission.authenticator.configure(auth)
         app.admission.authenticator.admitted = frozenset(config.interconnect.admit)
+        app.admission.directory.identities.configure(
+            settings_of.number_plans(config), self.started_with.domains[0]
+        )
         app.admission.associations.vouching = config.auth.associated
         # These forget what they have counted: not for a change of something else.
         if rates != settings_of.rates(old):

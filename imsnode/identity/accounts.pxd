@@ -19,6 +19,7 @@ cdef class Account:
     cdef public str ha1_md5
     cdef public str ha1_sha256
     cdef public str ha1_sha512_256
+    cdef public tuple identities
     cdef public str realm
     cdef public bint rfc2069
     cdef public str user
@@ -32,6 +33,7 @@ cdef class Directory:
     cdef dict _unusual
     cdef public long long cards
     cdef public long long choosing
+    cdef public object identities
 
     cpdef Account get(self, str aor)
     cpdef Account login(self, str realm, bytes user)
@@ -39,9 +41,14 @@ cdef class Directory:
 
 cdef class LocalNames:
     cdef object _addresses
+    cdef dict _barred
     cdef frozenset _domains
+    cdef object _identities
+    cdef dict _public
     cdef public tuple domains
     cdef public str first
 
     cpdef bint is_local(self, str host) except -1
     cpdef str aor_of(self, Uri uri)
+    cpdef str registrant(self, Uri uri)
+    cpdef Uri routable(self, Uri uri)

@@ -11,6 +11,8 @@ from sip.digest import MD5, SHA_256, SHA_512_256, ha1
 from sip.grammar import unescape
 from sip.uri import Uri, parse_uri
 
+from .identities import Identities, PublicIdentity
+
 OnChange = Callable[[str, "Account | None"], None]
 
 
@@ -44,11 +46,12 @@ class Account:
     none for that algorithm. algorithms: what is offered to this user, strongest first; empty means
     the choice of the domain or listener.
     rfc2069: answers without qop are taken, for clients that know nothing newer. aka: the SIM card,
-    if there is one. Not changed once made; ``changed`` makes another one.
+    if there is one. identities: its further addresses. Not changed once made; ``changed`` makes
+    another one.
     """
 
     __slots__ = ("aka", "algorithms", "aor", "display_name", "enabled", "ha1_md5", "ha1_sha256",
-                 "ha1_sha512_256", "realm", "rfc2069", "user")  # fmt: skip
+                 "ha1_sha512_256", "identities", "realm", "rfc2069", "user")  # fmt: skip
 
     def __init__(
         self,
@@ -63,6 +66,7 @@ class Account:
         algorithms: tuple[str, ...] = (),
         rfc2069: bool = False,
         aka: AkaSubscription | None = None,
+        identities: tuple[PublicIdentity, ...] = (),
     ) -> None:
         self.aor = aor
         self.user = user
@@ -75,6 +79,7 @@ class Account:
         self.algorithms = algorithms
         self.rfc2069 = rfc2069
         self.aka = aka
+        self.identities = identities
 
     def __repr__(self) -> str:
         return f"<Account {self.aor}{'' if self.enabled else ' disabled'}>"
@@ -155,10 +160,10 @@ class Directory:
 
     Functions in ``on_change`` are called after a change with the AoR and the account, None when it
     is gone. choosing: how many accounts have algorithms of their own. cards: how many have a SIM
-    card.
+    card. identities: whose further addresses are.
     """
 
-    __slots__ = ("_accounts", "_unusual", "cards", "choosing", "on_change")
+    __slots__ = ("_accounts", "_unusual", "cards", "choosing", "identities", "on_change")
 
     def __init__(self, accounts: Iterable[Account] = ()) -> None:
         self.on_change: list[OnChange] = []
@@ -167,6 +172,7 @@ class Directory:
         self._unusual: dict[tuple[str, str], Account] = {}
         self.choosing = 0
         self.cards = 0
+        self.identities = Identities(self._accounts.__contains__)
         for account in accounts:
             self._insert(account)
 
@@ -218,6 +224,8 @@ class Directory:
             self.choosing += 1
         if account.aka is not None:
             self.cards += 1
+        if account.identities:
+            self.identities.add(account.aor, account.identities)
 
     def _remove(self, aor: str) -> bool:
         account = self._accounts.pop(aor, None)
@@ -228,6 +236,8 @@ class Directory:
             self.choosing -= 1
         if account.aka is not None:
             self.cards -= 1
+        if account.identities:
+            self.identities.remove(aor, account.identities)
         return True
 
     def _changed(self, aor: str, account: Account | None) -> None:
@@ -242,13 +252,20 @@ class LocalNames:
     the caller may go on adding listeners.
     """
 
-    __slots__ = ("_addresses", "_domains", "domains", "first")
+    __slots__ = ("_addresses", "_barred", "_domains", "_identities", "_public", "domains", "first")
 
     def __init__(self, domains: Sequence[str], addresses: Iterable[str] = ()) -> None:
         self.domains: tuple[str, ...] = tuple(domain.lower() for domain in domains)
         self.first: str = self.domains[0]
         self._domains = frozenset(self.domains)
         self._addresses = addresses if isinstance(addresses, set) else set(addresses)
+        self.identify(Identities(lambda _: False))
+
+    def identify(self, identities: Identities) -> None:
+        """Look users up by all their public identities from now on."""
+        self._identities = identities
+        self._public: dict[str, str] = identities.public  # looked at on every call
+        self._barred: dict[str, str] = identities.barred
 
     def is_local(self, host: str) -> bool:
         """Say whether a host of a URI (lower-case, IPv6 without brackets) is served here."""
@@ -261,8 +278,24 @@ class LocalNames:
         return self.first if host in self._addresses else ""
 
     def aor_of(self, uri: Uri) -> str:
-        """Canonical address of record of ``uri`` as this node sees it."""
+        """Canonical address of record of ``uri`` as this node sees it: its user's own one."""
         if uri.host in self._domains or not uri.is_sip or uri.host not in self._addresses:
-            return uri.aor
-        user, at, _ = uri.aor.rpartition("@")
-        return f"{user}@{self.first}" if at else f"sip:{self.first}"
+            aor = uri.aor
+        else:
+            user, at, _ = uri.aor.rpartition("@")
+            aor = f"{user}@{self.first}" if at else f"sip:{self.first}"
+        if self._public:
+            return self._identities.account_of(uri, aor)
+        return aor
+
+    def registrant(self, uri: Uri) -> str:
+        """The same for who registers: identities that serve for nothing else count too."""
+        aor = self.aor_of(uri)
+        return self._barred.get(aor, aor) if self._barred else aor
+
+    def routable(self, uri: Uri) -> Uri:
+        """The URI under which a number is looked for; any other URI as it is."""
+        identities = self._identities
+        if uri.is_sip and not self.is_local(uri.host):
+            return uri
+        return identities.routable(uri) if identities.plans or self._public else uri

@@ -22,6 +22,7 @@ from .accounts import Account, Directory, LocalNames
 from .aka import AkaDigest, Asked, uses_aka
 from .offers import AuthSettings, Offers
 from .peers import ASSERTED, PeerTable
+from .preference import preferred
 from .presented import Presented
 from .principal import Principal
 from .rates import SourceLimiter
@@ -125,7 +126,7 @@ class Authenticator:
         if peer is not None and peer.trust == ASSERTED:
             self.stats.asserted += 1
             principal = Principal.__new__(Principal)
-            principal.aor = self._asserted_identity(request)
+            principal.aor = principal.identity = self._asserted_identity(request)
             principal.hidden = False
             principal.how = "asserted"
             principal.peer = peer.name
@@ -285,13 +286,15 @@ class Authenticator:
         registers = request.method == "REGISTER"
         claimed = request.to_uri if registers else request.from_uri
         hidden = False
-        if self.names.aor_of(claimed) != account.aor:
+        names = self.names
+        if (names.registrant(claimed) if registers else names.aor_of(claimed)) != account.aor:
             hidden = claimed.host == ANONYMOUS_HOST and not registers
             if not hidden:
                 self.stats.forbidden += 1
                 return Refusal(403, b"Not your address")
         self.stats.accepted += 1
-        return Principal(account.aor, "digest", "", hidden)
+        identity = preferred(request, account) if account.identities and not registers else ""
+        return Principal(account.aor, "digest", "", hidden, identity)
 
     def _unproven(
         self,
@@ -362,8 +365,9 @@ class Authenticator:
 
     def _claimed(self, request: Request) -> Account | None:
         """The account the sender claims to be."""
-        claimed = request.to_uri if request.method == "REGISTER" else request.from_uri
-        return self.directory.get(self.names.aor_of(claimed))
+        if request.method == "REGISTER":
+            return self.directory.get(self.names.registrant(request.to_uri))
+        return self.directory.get(self.names.aor_of(request.from_uri))
 
     def _same_target(self, request: Request, text: bytes) -> bool:
         """Say whether a digest uri that differs in its octets still means the Request-URI."""

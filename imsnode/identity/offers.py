@@ -79,8 +79,11 @@ class Offers:
         """
         account: Account | None = None
         if self._directory.choosing:
-            claimed = request.to_uri if request.method == "REGISTER" else request.from_uri
-            account = self._directory.get(self._names.aor_of(claimed))
+            names = self._names
+            if request.method == "REGISTER":
+                account = self._directory.get(names.registrant(request.to_uri))
+            else:
+                account = self._directory.get(names.aor_of(request.from_uri))
         offer = self.algorithms(account, realm, flow)
         known = self._frames.get(realm)
         if known is None:

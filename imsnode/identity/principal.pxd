@@ -5,4 +5,5 @@ cdef class Principal:
     cdef public str aor
     cdef public bint hidden
     cdef public str how
+    cdef public str identity
     cdef public str peer

@@ -36,13 +36,17 @@ class Principal:
     how: "digest", "asserted" (stated by the peer ``peer``), or "certified" (a server whose
     certificate names the sender's domain says so).
 
-    hidden: From does not say so, it names nobody.
+    hidden: From does not say so, it names nobody. identity: the public identity the user acts
+    under.
     """
 
-    __slots__ = ("aor", "hidden", "how", "peer")
+    __slots__ = ("aor", "hidden", "how", "identity", "peer")
 
-    def __init__(self, aor: str, how: str, peer: str = "", hidden: bool = False) -> None:
+    def __init__(
+        self, aor: str, how: str, peer: str = "", hidden: bool = False, identity: str = ""
+    ) -> None:
         self.aor = aor
+        self.identity = identity or aor
         self.hidden = hidden
         self.how = how
         self.peer = peer

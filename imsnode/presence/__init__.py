@@ -62,7 +62,12 @@ class Presence:
         terrain = Terrain(
             app.admission.is_user, app.clock.now, settings.subscription, settings.interval_s
         )
-        self.reg = RegPackage(app.location.bindings, terrain, app.registrar.words.gruus)
+        self.reg = RegPackage(
+            app.location.bindings,
+            terrain,
+            app.registrar.words.gruus,
+            app.admission.directory.identities.shown,
+        )
         keeper = app.messaging.pager.keeper
         self.summary = MessageSummaryPackage(keeper.untaken, terrain)
         self.dialog = DialogPackage(self._decide, terrain)

@@ -195,6 +195,9 @@ class SmsBridge:
 
     def user_of(self, number: str) -> str:
         """Return the address of record that is a number or a short code of ours."""
+        account = self._app.admission.directory.identities.public.get(f"tel:{number}")
+        if account is not None:
+            return account if self._app.admission.is_user(account) else ""
         for domain in self._app.config.domains:
             aor = f"sip:{number}@{domain}"
             if self._app.admission.is_user(aor):

@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from imsnode.history import Choice
 from imsnode.identity.accounts import Account, AkaSubscription, hashes_of
+from imsnode.identity.identities import PublicIdentity
 
 from .archive_read import start_of
 from .cards import load_cards, replace_card
@@ -34,17 +35,18 @@ from .database import Database, read_only
 from .documents import remove_documents
 from .entries import make_entries
 from .errors import AccountExists, AccountUnknown, ImportRefused
+from .identities import load_identities, replace_identities
 from .schema import (
     DUE_EXPIRY,
     SETTLED,
     account,
-    aka_card,
     binding_journal,
     contact,
     due,
     mailbox,
     member,
     message,
+    public_identity,
     recipient_group,
     room,
     room_member,
@@ -67,7 +69,11 @@ _STAGED = Table(
 )
 _TAKEN = select(account.c.aor).join(_STAGED, account.c.aor == _STAGED.c.aor)
 # What else has addresses of record.
-_NAMED = {"as a group": recipient_group.c.aor, "as a room": room.c.aor}
+_NAMED = {
+    "as a group": recipient_group.c.aor,
+    "as a room": room.c.aor,
+    "as a public identity": public_identity.c.uri,
+}
 _TAKE_OVER = insert(account).from_select(_COLUMNS, select(_STAGED).order_by(_STAGED.c.aor))
 
 
@@ -83,12 +89,12 @@ class Accounts:
     def load_all(self) -> Iterator[Account]:
         """Give every account, by address of record."""
         with self._database.reading() as connection:
-            cards = load_cards(connection)
+            cards, identities = load_cards(connection), load_identities(connection)
             rows = connection.execute(
                 select(account).order_by(account.c.aor), execution_options={"yield_per": _CHUNK}
             )
             for row in rows:
-                yield _account(row, cards)
+                yield _account(row, cards, identities)
 
     def count(self) -> int:
         """Return how many accounts there are."""
@@ -99,7 +105,9 @@ class Accounts:
         """Return the account of a canonical address of record."""
         with self._database.reading() as connection:
             row = connection.execute(select(account).where(account.c.aor == aor)).first()
-            return None if row is None else _account(row, load_cards(connection, aor))
+            if row is None:
+                return None
+            return _account(row, load_cards(connection, aor), load_identities(connection, aor))
 
     def list(self, after: str = "", limit: int = 100, domain: str | None = None) -> list[Account]:
         """Return at most ``limit`` accounts behind ``after``, by address of record."""
@@ -107,8 +115,8 @@ class Accounts:
         if domain is not None:
             page = page.where(account.c.realm == domain)
         with self._database.reading() as connection:
-            cards = load_cards(connection)
-            return [_account(row, cards) for row in connection.execute(page)]
+            cards, identities = load_cards(connection), load_identities(connection)
+            return [_account(row, cards, identities) for row in connection.execute(page)]
 
     def add(self, new: Account) -> None:
         """Add an account.
@@ -120,6 +128,7 @@ class Accounts:
                 refuse_named(connection, new.aor)
                 connection.execute(insert(account).values(account_values(new)))
                 replace_card(connection, new.aor, new.aka)
+                replace_identities(connection, new.aor, new.identities)
         except exc.IntegrityError:
             raise AccountExists(new.aor) from None
 
@@ -141,13 +150,8 @@ class Accounts:
         known = self.get(aor)
         if known is None:
             raise AccountUnknown(aor)
-        taken = select(account.c.aor).where(
-            account.c.login == login, account.c.realm == known.realm, account.c.aor != aor
-        )
         with self._database.writing() as connection:
-            holder = connection.execute(taken).scalar()
-            if holder is not None:
-                raise AccountExists(login, f"as the private identity of {holder}")
+            _refuse_login(connection, aor, login, known.realm)
             values = hashes_of(login, known.realm, password)
             connection.execute(
                 update(account).where(account.c.aor == aor).values(login=login, **values)
@@ -210,7 +214,8 @@ class Accounts:
                 connection.execute(
                     insert(due), [{"kind": DUE_EXPIRY, "at": 0.0, "seq": n} for n in numbers]
                 )
-            connection.execute(delete(aka_card).where(aka_card.c.aor == aor))
+            replace_card(connection, aor, None)
+            replace_identities(connection, aor, ())
             connection.execute(delete(service).where(service.c.aor == aor))
             connection.execute(delete(binding_journal).where(binding_journal.c.aor == aor))
             replace_choice(connection, aor, Choice(floor=start_of(_now() + _LAST_WORDS_S)))
@@ -221,6 +226,19 @@ class Accounts:
             remove_documents(connection, aor)
         if not done.rowcount:
             raise AccountUnknown(aor)
+
+    def set_identities(self, aor: str, identities: tuple[PublicIdentity, ...]) -> None:
+        """Give an account these public identities beside its AoR, and no others.
+
+        Raises: AccountUnknown, AccountExists for one that somebody else has.
+        """
+        with self._database.writing() as connection:
+            known = select(account.c.aor).where(account.c.aor == aor)
+            if connection.execute(known).first() is None:
+                raise AccountUnknown(aor)
+            replace_identities(connection, aor, ())
+            _refuse_taken(connection, identities)
+            replace_identities(connection, aor, identities)
 
     def import_many(
         self, accounts: Iterable[Account], progress: Callable[[int], None] | None = None
@@ -254,9 +272,7 @@ class Accounts:
                     if problems:
                         raise ImportRefused(sorted(problems))
                     connection.execute(_TAKE_OVER)
-                    for row in rows:
-                        if row.aka is not None:
-                            replace_card(connection, row.aor, row.aka)
+                    _take_over_identities(connection, rows)
         except exc.IntegrityError:
             # Somebody else added one of them between our look and our commit.
             raise ImportRefused([(0, "accounts were added by somebody else meanwhile")]) from None
@@ -288,6 +304,29 @@ def _stage(
                 progress(len(part))
 
 
+def _take_over_identities(connection: Connection, rows: list[Account]) -> None:
+    """Add cards and identities of accounts that were just added."""
+    for index, row in enumerate(rows):
+        if row.aka is not None:
+            replace_card(connection, row.aor, row.aka)
+        try:
+            if row.aor != f"sip:{row.user}@{row.realm}":
+                _refuse_login(connection, row.aor, row.user, row.realm)
+            if row.identities:
+                _refuse_taken(connection, row.identities)
+                replace_identities(connection, row.aor, row.identities)
+        except AccountExists as error:
+            raise ImportRefused([(index, str(error))]) from None
+
+
+def _refuse_login(connection: Connection, aor: str, login: str, realm: str) -> None:
+    """Raise AccountExists when another account has the digest user name."""
+    same = (account.c.login == login, account.c.realm == realm, account.c.aor != aor)
+    holder = connection.execute(select(account.c.aor).where(*same)).scalar()
+    if holder is not None:
+        raise AccountExists(login, f"as the private identity of {holder}")
+
+
 def _repeated(rows: list[Account]) -> list[tuple[int, str]]:
     seen: set[str] = set()
     problems = []
@@ -296,6 +335,15 @@ def _repeated(rows: list[Account]) -> list[tuple[int, str]]:
             problems.append((index, f"{row.aor} is given twice"))
         seen.add(row.aor)
     return problems
+
+
+def _refuse_taken(connection: Connection, identities: tuple[PublicIdentity, ...]) -> None:
+    """Raise AccountExists for an identity that is anybody's address already."""
+    for one in identities:
+        held = select(account.c.aor).where(account.c.aor == one.uri)
+        if connection.execute(held).first() is not None:
+            raise AccountExists(one.uri)
+        refuse_named(connection, one.uri)
 
 
 def refuse_named(connection: Connection, aor: str) -> None:
@@ -326,8 +374,10 @@ def _row(one: Account) -> tuple[object, ...]:
 
 
 def _account(
-    row: Any, cards: Mapping[str, AkaSubscription]
-) -> Account:  # a result row has no static type
+    row: Any,  # a result row has no static type
+    cards: Mapping[str, AkaSubscription],
+    identities: Mapping[str, tuple[PublicIdentity, ...]],
+) -> Account:
     (aor, login, realm, md5, sha256, sha512_256, name, enabled, algorithms, rfc2069) = row
     return Account(
         aor,
@@ -341,6 +391,7 @@ def _account(
         tuple(algorithms.split(",")) if algorithms else (),
         rfc2069,
         cards.get(aor),
+        identities.get(aor, ()),
     )
 
 

@@ -16,7 +16,7 @@ from pager.groups import Group, Senders, find_loop
 
 from .database import Database
 from .errors import GroupRefused, ImportRefused
-from .schema import account, member, recipient_group, room
+from .schema import account, member, public_identity, recipient_group, room
 from .statements import InsertRows
 
 __all__ = ["GroupStore", "Membership"]
@@ -193,7 +193,9 @@ class GroupStore:
     def _check_name(self, connection: Connection, aor: str) -> None:
         if aor in self._reserved:
             raise GroupRefused(f"{aor} is a service of the node")
-        if _known(connection, account.c.aor, [aor]):
+        if _known(connection, account.c.aor, [aor]) or _known(
+            connection, public_identity.c.uri, [aor]
+        ):
             raise GroupRefused(f"{aor} is a user: a group needs another name")
         if _known(connection, room.c.aor, [aor]):
             raise GroupRefused(f"{aor} is a room: a group needs another name")

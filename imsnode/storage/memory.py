@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from imsnode.identity.accounts import Account, AkaSubscription, hashes_of
+from imsnode.identity.identities import PublicIdentity
 from pager.contents import told_of
 from pager.recall import RecallState, Withdrawal, Withdrawn
 from pager.values import (
@@ -292,6 +293,17 @@ class MemoryAccounts:
     def set_card(self, aor: str, card: AkaSubscription | None) -> None:
         """Give an account a SIM card, or take it away. Raises: AccountUnknown."""
         self._accounts[aor] = self._known(aor).changed(aka=card)
+
+    def set_identities(self, aor: str, identities: tuple[PublicIdentity, ...]) -> None:
+        """Give an account these public identities. Raises: AccountUnknown, AccountExists."""
+        known = self._known(aor)
+        taken = set(self._accounts)
+        for one in self._accounts.values():
+            taken.update(each.uri for each in one.identities if one is not known)
+        for each in identities:
+            if each.uri in taken:
+                raise AccountExists(each.uri)
+        self._accounts[aor] = known.changed(identities=identities)
 
     def enable(self, aor: str) -> None:
         """Switch an account on. Raises: AccountUnknown."""

@@ -12,7 +12,15 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from session_msrp.rooms.audit import RoomEvent
 from session_msrp.rooms.values import Access, Member, Page, Role, Room, RoomMessage
 
-from .schema import account, recipient_group, room, room_event, room_member, room_message
+from .schema import (
+    account,
+    public_identity,
+    recipient_group,
+    room,
+    room_event,
+    room_member,
+    room_message,
+)
 
 __all__ = [
     "delete_room",
@@ -175,7 +183,11 @@ def users_among(connection: Connection, aors: Sequence[str]) -> set[str]:
 
 def holder_of(connection: Connection, aor: str) -> str:
     """Say what has an address that a room cannot have for that reason; "" when nothing has."""
-    for column, what in ((account.c.aor, "a user"), (recipient_group.c.aor, "a group")):
+    for column, what in (
+        (account.c.aor, "a user"),
+        (public_identity.c.uri, "a user"),
+        (recipient_group.c.aor, "a group"),
+    ):
         if connection.execute(select(column).where(column == aor)).first() is not None:
             return what
     return ""

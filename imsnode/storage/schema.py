@@ -57,6 +57,7 @@ __all__ = [
     "metadata",
     "parcel",
     "peer",
+    "public_identity",
     "publication_journal",
     "recipient_group",
     "room",
@@ -91,6 +92,7 @@ KNOWN_REVISIONS = (
     "0015",
     "0016",
     "0017",
+    "0018",
 )
 REVISION = KNOWN_REVISIONS[-1]
 
@@ -139,6 +141,18 @@ aka_card = Table(
     Column("amf", LargeBinary, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     Column("reserved", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Further addresses of an account, in their order.
+public_identity = Table(
+    "public_identity",
+    metadata,
+    Column("uri", _Exact, primary_key=True),
+    Column("aor", _Exact, nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("barred", Boolean, nullable=False),
+    Index("public_identity_of", "aor"),
     sqlite_with_rowid=False,
 )
 

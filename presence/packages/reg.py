@@ -38,6 +38,7 @@ class RegPackage(OwnPackage):
     """`presence.event.package.EventPackage` for registrations.
 
     Args: bindings: the live bindings of a user. gruus: makes the GRUUs that are told, None: none.
+        identities: all that is registered with a user, the user's own address first.
     """
 
     def __init__(
@@ -45,8 +46,10 @@ class RegPackage(OwnPackage):
         bindings: Callable[[str, float], Sequence[Binding]],
         terrain: Terrain,
         gruus: Gruus | None = None,
+        identities: Callable[[str], Sequence[str]] = lambda aor: (aor,),
     ) -> None:
         super().__init__("reg", MEDIA_TYPE, terrain)
+        self._identities = identities
         self.gruus = gruus
         self._bindings = bindings
         self._gone: dict[str, dict[str, tuple[Binding, str]]] = {}
@@ -95,18 +98,22 @@ class RegPackage(OwnPackage):
         root = new_root(_NAMESPACE, "reginfo")
         root.set("version", str(sub.version))
         root.set("state", "full" if before is None else "partial")
-        registration = add(root, "registration")
-        registration.set("aor", sub.resource)
-        registration.set("id", _hash(sub.resource.encode()))
         ended = _ended(self._gone.get(sub.resource, {}), before or {}, seen)
         state = "active" if bindings else ("terminated" if ended else "init")
-        registration.set("state", state)
-        for binding, event in ended:
-            _write(registration, binding, "terminated", event, now)
-        for binding in bindings:
-            known = None if before is None else before.get(_id(binding))
-            if known != seen[_id(binding)]:
-                event = "registered" if known is None else "refreshed"
+        for aor in self._identities(sub.resource):
+            registration = add(root, "registration")
+            registration.set("aor", aor)
+            registration.set("id", _hash(aor.encode()))
+            registration.set("state", state)
+            for binding, event in ended:
+                _write(registration, binding, "terminated", event, now)
+            for binding in bindings:
+                known = None if before is None else before.get(_id(binding))
+                if known == seen[_id(binding)]:
+                    continue
+                event = "refreshed" if known is not None else "registered"
+                if known is None and aor != sub.resource:
+                    event = "created"  # it came with another one (TS 24.229 5.4.2.1.2)
                 contact = _write(registration, binding, "active", event, now)
                 if self.gruus is not None and self.gruus.fit(binding):
                     _write_gruus(contact, binding, self.gruus)

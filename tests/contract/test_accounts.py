@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from imsnode.identity.accounts import AkaSubscription, make_account
+from imsnode.identity.identities import PublicIdentity
 from imsnode.storage import AccountExists, AccountUnknown, ImportRefused
 from tests.support.stores import DurableStore, MemoryStore
 
@@ -152,3 +153,38 @@ def test_sequence_numbers_are_set_aside_and_stay_with_another_card(durable: Dura
     durable.storage.accounts.remove(ALICE.aor)
     durable.storage.accounts.add(ALICE)
     assert durable.storage.accounts.get(ALICE.aor) == ALICE
+
+
+IDENTITIES = (PublicIdentity("tel:+491701234"), PublicIdentity("sip:0010@ims.test", barred=True))
+
+
+def test_identities_are_kept_in_their_order_and_belong_to_one(store: Store) -> None:
+    accounts = store.storage.accounts
+    accounts.add(ALICE)
+    accounts.add(make_account("sip:bob@ims.test", "x"))
+    accounts.set_identities(ALICE.aor, IDENTITIES)
+    store.reopen()
+    accounts = store.storage.accounts
+    assert accounts.get(ALICE.aor) == ALICE.changed(identities=IDENTITIES)
+    assert [one.identities for one in accounts.load_all()] == [IDENTITIES, ()]
+    for taken in (IDENTITIES[0], PublicIdentity(ALICE.aor)):
+        with pytest.raises(AccountExists):
+            accounts.set_identities("sip:bob@ims.test", (taken,))
+    accounts.set_identities(ALICE.aor, IDENTITIES[1:])
+    accounts.set_identities("sip:bob@ims.test", IDENTITIES[:1])
+    with pytest.raises(AccountUnknown):
+        accounts.set_identities("sip:nobody@ims.test", ())
+
+
+def test_an_import_brings_identities_along_or_nothing(durable: DurableStore) -> None:
+    accounts = durable.storage.accounts
+    first = ALICE.changed(identities=IDENTITIES, user="0010", aka=CARD)
+    accounts.import_many([first])
+    assert accounts.get(ALICE.aor) == first
+    bob = make_account("sip:bob@ims.test", "x")
+    for clash in (bob.changed(identities=IDENTITIES), bob.changed(user="0010")):
+        with pytest.raises(ImportRefused):
+            accounts.import_many([clash])
+    with pytest.raises(AccountExists):
+        accounts.add(make_account("sip:0010@ims.test", "x"))
+    assert accounts.count() == 1

@@ -108,6 +108,22 @@ def binding(contact: bytes, expires_at: float, cseq: int = 1) -> Binding:
     return Binding(ALICE, contact, params, 500, expires_at, b"call", cseq)
 
 
+def test_a_registration_is_told_of_the_whole_set() -> None:
+    live = [binding(b"sip:alice@198.51.100.1", 1000)]
+    ids = (ALICE, "tel:+491701234")
+    world = world_with(
+        lambda world, terrain: RegPackage(lambda aor, now: live, terrain, None, lambda aor: ids)
+    )
+    alice = Client(world, "alice", "198.51.100.1", ALICE)
+    alice.subscribe(event=b"reg")
+    world.run(6)
+    told = [
+        (one.get("aor"), one.get("state"), one[0].get("event"))
+        for one in document(alice.bodies()[0]).iter(f"{REG}registration")
+    ]
+    assert told == [(ALICE, "active", "registered"), ("tel:+491701234", "active", "created")]
+
+
 def test_registrations() -> None:
     live: list[Binding] = []
     world = world_with(lambda world, terrain: RegPackage(lambda aor, now: live, terrain))

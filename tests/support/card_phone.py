@@ -31,8 +31,13 @@ class CardPhone(Phone):
     ) -> None:
         super().__init__(server, user, transport=transport)
         self.impi = impi
+        self.public = ""  # the identity it registers, where that is not its address
         self.card = Usim(aka_functions(keys))
         self.challenges = 0
+
+    @property
+    def aor(self) -> str:
+        return self.public or super().aor
 
     def register(self, expires: int = 600, lines: tuple[str, ...] = ()) -> Reply:
         empty = (

@@ -14,11 +14,13 @@ from tests.support.phone import Phone
 from tests.support.running import RunningNode
 
 IMPI = "001010000000001@ims.test"
+IMSI = IMPI  # the address a terminal makes of it (TS 23.003 13.4B)
+PLAN = '[[domain]]\nname = "ims.test"\ncountry_code = "49"\n'
 
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
-    with RunningNode(tmp_path_factory.mktemp("cards") / "node") as running:
+    with RunningNode(tmp_path_factory.mktemp("cards") / "node", extra=PLAN) as running:
         running.command(
             "user", "set", "sip:carol@ims.test", "--aka-k-stdin", "--opc", KEYS.opc.hex(),
             "--impi", IMPI, text=KEYS.key.hex() + "\n",
@@ -82,7 +84,7 @@ def test_keys_are_in_no_file_of_the_node(node: RunningNode) -> None:
         (("--aka-k-stdin", "--opc", "00" * 16, "--amf", "1"), "--amf '1' is not 4"),
         (("--aka-k-stdin", "--op", "00" * 16, "--aka-algorithm", "x"), "milenage, tuak"),
         (("--op", "00" * 16), "give it with --aka-k-stdin"),
-        (("--impi", "a b"), "--impi 'a b' is not a name"),
+        (("--impi", "a b"), "'a b' is not a private identity"),
     ],
 )
 def test_what_is_wrong_is_said(node: RunningNode, words: tuple[str, ...], said: str) -> None:
@@ -95,3 +97,45 @@ def test_what_is_wrong_is_said(node: RunningNode, words: tuple[str, ...], said: 
     )  # fmt: skip
     assert secret.returncode == 2
     assert "5ec2e7" not in secret.stderr
+
+
+def test_one_of_a_set_registers_all(node: RunningNode) -> None:
+    """Identities by command: registered together, reached by each, asserted by the sender's wish."""
+    for uri, *more in (("tel:0170-1234567",), ("sip:ann@ims.test",), (f"sip:{IMSI}", "--barred")):
+        node.command("user", "identity", "add", "carol@ims.test", uri, *more)
+    listed = node.command("user", "identity", "list", "--format", "csv").stdout
+    assert "sip:carol@ims.test,tel:+491701234567," in listed
+    server = ("127.0.0.1", node.ports["tcp"])
+    with carol(node) as phone, Phone(server, "alice", transport="TCP") as alice:
+        phone.public = f"sip:{IMSI}"
+        told = phone.register()
+        assert told.get("p-associated-uri") == (
+            "<sip:carol@ims.test>, <tel:+491701234567>, <sip:ann@ims.test>"
+        )
+        sent = [
+            alice.request("MESSAGE", uri, None, ("Content-Type: text/plain",), uri.encode())
+            for uri in ("tel:+49-170-1234567", "sip:01701234567@ims.test;user=phone")
+        ]
+        alice.register()
+        for request in sent:
+            alice.send(alice.with_credentials(request, alice._transact(request, 5.0)))
+        assert len(phone.collect(2)) == 2
+        assert alice.message(f"sip:{IMSI}", "barred").status == 404
+
+
+def test_a_file_brings_cards_and_identities(node: RunningNode, tmp_path: Path) -> None:
+    file = tmp_path / "users.csv"
+    head = "aor,password,impi,identities,aka_k,aka_opc\n"
+    file.write_text(
+        head
+        + f"sip:dave@ims.test,,0020@ims.test,tel:+4930123 !sip:0020@ims.test,{'11' * 16},{'22' * 16}\n"
+    )
+    node.command("user", "import", str(file))
+    shown = node.command("user", "show", "dave", "--format", "json").stdout
+    assert '"identities": "tel:+4930123 !sip:0020@ims.test"' in shown
+    assert '"aka": "milenage"' in shown
+    file.write_text(head + f"sip:erin@ims.test,,,,{'11' * 16},\nsip:fred@ims.test,x,a b,,,\n")
+    refused = node.command("user", "import", str(file), check=False)
+    assert refused.returncode == 1
+    assert "line 2: give one of --op and --opc" in refused.stderr
+    assert "line 3: 'a b' is not a private identity" in refused.stderr
