@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Final
 
 from sip import octets
@@ -21,6 +20,7 @@ _TERMINATED: Final = WatcherState.TERMINATED
 _LASTING: Final = 4096
 # What most NOTIFYs say, by the seconds that are left: watchers come in their thousands.
 _lasting: dict[int, bytes] = {}
+_names: dict[str, bytes] = {}  # of the packages there are
 
 
 def state_value(sub: Subscription, state: WatcherState, now: float) -> bytes:
@@ -66,7 +66,7 @@ def notify(
             b"NOTIFY ", uri, b" SIP/2.0\r\n", via, b"\r\nMax-Forwards: 70\r\n", way,
             b"From: ", dialog.local_uri, b";tag=", dialog.local_tag,
             b"\r\nTo: ", dialog.remote_uri, b";tag=", dialog.remote_tag,
-            b"\r\nCall-ID: ", dialog.call_id, b"\r\nCSeq: ", b"%d" % dialog.local_cseq,
+            b"\r\nCall-ID: ", dialog.call_id, b"\r\nCSeq: ", octets.decimal(dialog.local_cseq),
             b" NOTIFY\r\nContact: ", sub.contact, b"\r\nEvent: ", _event(sub),
             b"\r\nSubscription-State: ", state, b"\r\n", end,
         )
@@ -111,10 +111,8 @@ def draft_fields(sub: Subscription, state: bytes, body: Body | None) -> list[tup
 
 
 def _event(sub: Subscription) -> bytes:
-    name = _octets(sub.package.name)
-    return b"%b;id=%b" % (name, sub.event_id) if sub.event_id else name
-
-
-@lru_cache(maxsize=64)
-def _octets(name: str) -> bytes:
-    return name.encode("ascii")
+    name: str = sub.package.name
+    value = _names.get(name)
+    if value is None:
+        value = _names[name] = name.encode("ascii")
+    return b"%b;id=%b" % (value, sub.event_id) if sub.event_id else value
