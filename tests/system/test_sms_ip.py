@@ -113,6 +113,7 @@ def test_a_text_reaches_a_phone_that_takes_nothing_else(scene: Scene) -> None:
     deliver = parse_deliver(data.user_data)
     assert (deliver.originator, decode_text(deliver.coding, [deliver.text])) == (SMART, "Grüße [€]")
     assert scene.old.relay(RpMessage(RpKind.ACK_MS, data.reference, deliver_report())) == 200
+    scene.node.command("history", SMART)  # what is under way to the store is there then
     waiting = scene.node.command("message", "list", "--format", "csv").stdout
     assert ",waiting," not in waiting
 
