@@ -15,6 +15,7 @@ from sip.endpoint import Endpoint
 from sip.flow import Flow
 from sip.forward import Proxy, Target
 from sip.message import Request
+from sip.preferences import capable
 from sip.proxy import PLAIN, Fork, ForkOwner
 from sip.registrar import Binding
 from sip.routing import Refusal, Routed
@@ -170,8 +171,9 @@ class Node:
         if refusal is not None:
             self.refuse(request, flow, refusal, now)
             return
-        if served and request.method == "NOTIFY" and self._heard(request, flow, now):
-            return
+        events = self.events if served and request.method == "NOTIFY" else None
+        if events is not None and events.notified(request, flow, now):
+            return  # of the node's own subscriptions: the dialog proves who sent it
         if self.first_hop is not None and self.first_hop.take(request, flow, routed, uri, now):
             return
         wall = self.clock.wall()
@@ -310,10 +312,6 @@ class Node:
         later = (b"Retry-After: %d" % max(1, round(wait)),)
         self.refuse(request, flow, Refusal(503, b"Too many requests", later), now)
 
-    def _heard(self, request: Request, flow: Flow, now: float) -> bool:
-        """Hand a NOTIFY to the node's own subscriptions; the dialog proves who sent it."""
-        return self.events is not None and self.events.notified(request, flow, now)
-
     def _is_local(self, uri: Uri) -> bool:
         if not uri.is_sip or not self.names.is_local(uri.host):
             return self.proxy.own.is_own(uri)
@@ -451,8 +449,11 @@ class Node:
         targets: Sequence[Target] | None = None
         if device:
             targets = self.aiming.targets(aor, device, now)
+        elif request.is_steered() and request.has("accept-contact"):
+            targets = capable(request, self.location.targets(aor, now))
         if targets is not None and not targets and not self._can_wake(aor, device, now):
-            self.refuse(request, flow, self.aiming.refusal(aor, device, now), now)
+            gone = self.aiming.refusal(aor, device, now) if device else answers.UNAVAILABLE
+            self.refuse(request, flow, gone, now)
             return
         if request.method == "MESSAGE":
             oversize = None if device else self.oversize
@@ -464,7 +465,11 @@ class Node:
             if request.is_steered():
                 transaction.charging = request.get("p-charging-vector")
             way = routed if shown is request else None
-            self.pager.take(transaction, shown, way, sender, aor, now, wall, device)
+            if targets is None or device:
+                self.pager.take(transaction, shown, way, sender, aor, now, wall, device)
+            else:
+                self.endpoint.catch_up(now)
+                self.pager.submit(transaction, shown, way, sender, aor, now, wall, ways=targets)
             return
         if request.method == "PUBLISH":
             # Event state is the node's to keep, not a device's, and it keeps none (RFC 3903 6).

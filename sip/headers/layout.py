@@ -19,7 +19,7 @@ _REQUIRED: Final = (("via", "Via"), ("from", "From"), ("to", "To"), ("call-id", 
 # Headers that say how a request is to be forwarded, or that not everybody may see; most requests
 # have none of them.
 _STEERING: Final = frozenset(
-    {"max-breadth", "p-access-network-info", "p-charging-function-addresses", "p-charging-vector",
+    {"accept-contact", "max-breadth", "p-access-network-info", "p-charging-function-addresses", "p-charging-vector",
      "p-served-user", "p-visited-network-id", "privacy", "proxy-require", "route"}
 )  # fmt: skip
 

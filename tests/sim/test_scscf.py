@@ -257,3 +257,41 @@ def test_users_without_criteria_do_not_notice(lab: Lab) -> None:
     got = lab.phones.take()
     assert not got.has("route")
     assert lab.s_cscf.roles.scscf.asked == 0
+
+
+# ------------------------------------------------------------------------ services
+
+CPM = b'+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.oma.cpm.msg"'
+OTHER = b'+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel"'
+
+
+@pytest.mark.parametrize(("wish", "reached"), [(CPM, [1]), (OTHER, [0, 1]), (b"audio", [0, 1])])
+def test_services_select_devices(lab: Lab, wish: bytes, reached: list[int]) -> None:
+    """IM-07: an ICSI in Accept-Contact reaches the devices that registered it, and no other."""
+    both = OTHER[:-1] + b"," + CPM.partition(b'"')[2]
+    for number, features in enumerate((OTHER, both)):
+        instance = b'+sip.instance="<urn:uuid:%d>"' % number
+        contact = b"<sip:d%d@%b:5060>;%b;%b" % (number, P_CSCF.encode(), instance, features)
+        lab.phones.answer(
+            S_CSCF, "REGISTER", f"sip:{DOMAIN}", [(b"Contact", contact)], b"", BOB, BOB
+        )
+    service = (b"P-Asserted-Service", b"urn:urn-7:3gpp-service.ims.icsi.oma.cpm.msg")
+    lines = [(b"P-Asserted-Identity", b"<%b>" % ALICE.encode()), TEXT, service]
+    lines.append((b"Accept-Contact", b"*;" + wish))
+    assert lab.phones.answer(S_CSCF, "MESSAGE", BOB, lines, b"x").status == 200
+    lab.network.run(1)
+    got = [one for one in lab.phones.got if one.method == "MESSAGE"]
+    assert sorted(one.uri.decode()[:6] for one in got) == [f"sip:d{number}" for number in reached]
+    assert got[0].get("p-asserted-service") == service[1]
+
+
+def test_a_service_that_no_device_has(lab: Lab) -> None:
+    """IM-07: it is not there; a message waits only while no device could have it."""
+    lines = [
+        (b"P-Asserted-Identity", b"<%b>" % ALICE.encode()), TEXT, (b"Accept-Contact", b"*;" + CPM),
+    ]  # fmt: skip
+    assert lab.phones.answer(S_CSCF, "MESSAGE", BOB, lines, b"x").status == 202
+    lab.register(BOB)
+    lab.phones.take()
+    assert lab.phones.answer(S_CSCF, "MESSAGE", BOB, lines, b"y").status == 480
+    assert lab.phones.answer(S_CSCF, "INVITE", BOB, lines, b"x").status == 480
