@@ -46,6 +46,7 @@ from .node_ports import Events, Gateway
 from .node_stats import NodeStats
 from .onward import Onward
 from .oversize import Oversize
+from .party import stranger
 from .peers import Failover, Interconnect
 from .peers.failover import Dial
 from .privacy import Privacy, limit_identities
@@ -282,7 +283,7 @@ class Node:
         than users of ours have none, and are known by their address.
         """
         if flow is not talk.flow or not flow.reliable:
-            refusal = self._stranger(talk, request, flow, now)
+            refusal = stranger(self, talk, request, flow, now)
             if refusal is not None:
                 if refusal.status:
                     self.refuse(request, flow, refusal, now)
@@ -292,19 +293,6 @@ class Node:
             self._slow_down(request, flow, wait, now)
             return
         talk.request(request, flow, now)
-
-    def _stranger(self, talk: Talk, request: Request, flow: Flow, now: float) -> Refusal | None:
-        """Say why whoever sent a request is not taken for the party of a dialog of the node's."""
-        near = flow.remote[0] == talk.flow.remote[0]
-        if self.directory.get(talk.remote) is None:
-            return None if near else answers.NO_DIALOG
-        served = request.method != "OPTIONS"  # which anybody may ask outside of dialogs
-        verdict = self.authenticator.check(request, flow, now, self.clock.wall(), served)
-        if verdict is None or isinstance(verdict, Refusal):
-            return verdict
-        if verdict.aor == talk.remote or (verdict.peer and near):
-            return None
-        return answers.NO_DIALOG
 
     def _slow_down(self, request: Request, flow: Flow, wait: float, now: float) -> None:
         """Refuse what a user sends faster than a user may."""
@@ -469,7 +457,7 @@ class Node:
                 self.pager.take(transaction, shown, way, sender, aor, now, wall, device)
             else:
                 self.endpoint.catch_up(now)
-                self.pager.submit(transaction, shown, way, sender, aor, now, wall, ways=targets)
+                self.pager.submit(transaction, shown, way, sender, aor, now, wall, "", targets)
             return
         if request.method == "PUBLISH":
             # Event state is the node's to keep, not a device's, and it keeps none (RFC 3903 6).

@@ -52,13 +52,11 @@ class Roles:
     has_criteria: some user has filter criteria, so that any request may concern an S-CSCF's role.
     """
 
-    def __init__(
-        self, node: Node, settings: ImsSettings, limits: Limits, key: bytes = bytes(32)
-    ) -> None:
+    def __init__(self, node: Node, settings: ImsSettings, limits: Limits, key: bytes) -> None:
         self._node = node
         self.has_criteria = False
         first = node.names.first.encode()
-        self.charges = Charges(settings.ioi, first, node.proxy.ids.token)
+        self.charges = Charges(settings.ioi, first, node.proxy.ids.token, key)
         self.registrations = Registrations(node, limits)
         self.services = ServiceControl(node, self.charges)
         self.profiles = Profiles()

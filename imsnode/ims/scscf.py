@@ -86,7 +86,7 @@ class Scscf:
         wall: float,
     ) -> bool:
         """Ask the next server about a request; False when there is none."""
-        place = self._resumed(request, flow) or self._begun(request, flow, principal, now)
+        place = self._resumed(request, flow) or self._begun(request, flow, uri, principal, now)
         before = self.waiting.get(place.mark)
         if before is not None:
             before.returned = True
@@ -109,19 +109,22 @@ class Scscf:
                 return self.ids.read(value)
         return None
 
-    def _begun(self, request: Request, flow: Flow, principal: Principal, now: float) -> DialogId:
+    def _begun(
+        self, request: Request, flow: Flow, uri: Uri, principal: Principal, now: float
+    ) -> DialogId:
         """Return where a request begins: with its sender when that is a user of ours.
 
         What an application server sends is for its recipient, unless its Route says ``orig``.
         """
-        node = self.node
-        originating, aor = True, principal.aor
+        names = self.node.names
+        aor, originating = principal.aor, True
         if self._is_server(flow):
             served = served_by(request, request.routes(), parse_uri(aor.encode()))
-            originating = served.case.originating
-            aor = node.names.aor_of(served.uri)
-        known = node.directory.get(aor) is not None
-        return DialogId(aor, self.case(aor, originating and known, now), _NOBODY)
+            aor, originating = names.aor_of(served.uri), served.case.originating
+        originating = originating and self.node.directory.get(aor) is not None
+        if not originating:
+            aor = names.aor_of(uri)
+        return DialogId(aor, self.case(aor, originating, now), _NOBODY)
 
     def _is_server(self, flow: Flow) -> bool:
         peer = self.node.peers.match(flow)

@@ -58,7 +58,10 @@ class ServiceControl:
             self._node.refuse(request, flow, Refusal(400, error.phrase, ()), now)
             return
         task = _Task(self._node, request, flow, routed, principal, served, now, wall)
-        task.charging = self._charges.answer(self._charges.of(request))
+        vector = self._charges.of(request)
+        task.charging = self._charges.answer(vector)
+        # What we sent to the recipient's S-CSCF, whose criteria lead it here.
+        task.returns = self._charges.is_sent(vector)
         if served.case.originating:
             self.originating += 1
             task.originate()
@@ -71,7 +74,7 @@ class _Task:
     """One request over ISC."""
 
     __slots__ = ("aor", "back", "charging", "flow", "node", "now", "principal", "request",
-                 "routed", "served", "wall")  # fmt: skip
+                 "returns", "routed", "served", "wall")  # fmt: skip
 
     def __init__(
         self,
@@ -94,6 +97,7 @@ class _Task:
         self.now = now
         self.wall = wall
         self.charging = b""
+        self.returns = False
         way = node.proxy.predetermined(request, routed, now)
         # An S-CSCF that names itself is reached where its request came from.
         self.back = way if isinstance(way, Target) else Target(routed.uri, flow, routed.routes)
@@ -116,7 +120,7 @@ class _Task:
         node, request = self.node, self.request
         if self._is_for_service(node.names.aor_of(request.ruri())):
             return
-        if request.method == "MESSAGE" and not self._is_our_delivery():
+        if request.method == "MESSAGE" and not self.returns:
             self._message()
         elif request.method not in EVENT_METHODS or not self._is_event_state(self.principal.aor):
             self._pass_on()
@@ -150,12 +154,6 @@ class _Task:
             return False
         hidden = node.privacy.hides(self.request, self.principal)
         return node.events.request(self.request, self.flow, sender, self.aor, hidden, self.now)
-
-    def _is_our_delivery(self) -> bool:
-        """Tell what this node itself sent to the recipient's S-CSCF, whose criteria led it here."""
-        via = self.request.items("via")[-1]
-        sent_by = via.partition(b";")[0].split()[-1].lower()
-        return self.node.proxy.own.is_own_sent_by(sent_by)
 
     def _pass_on(self) -> None:
         """Hand it back to the S-CSCF by the Route it came with."""

@@ -71,10 +71,10 @@ class Vouching:
         of its own, which follows from the one that brought the message.
         """
         if charged is None:
-            return self._charges.new()
+            return self._charges.sent()
         if draft.method != "MESSAGE":
             return charged
-        return self._charges.new(charged.icid if is_token(charged.icid) else b"")
+        return self._charges.sent(charged.icid if is_token(charged.icid) else b"")
 
 
 def _read(value: bytes) -> ChargingVector | None:

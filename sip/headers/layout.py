@@ -19,8 +19,9 @@ _REQUIRED: Final = (("via", "Via"), ("from", "From"), ("to", "To"), ("call-id", 
 # Headers that say how a request is to be forwarded, or that not everybody may see; most requests
 # have none of them.
 _STEERING: Final = frozenset(
-    {"accept-contact", "max-breadth", "p-access-network-info", "p-charging-function-addresses", "p-charging-vector",
-     "p-served-user", "p-visited-network-id", "privacy", "proxy-require", "route"}
+    {"accept-contact", "max-breadth", "p-access-network-info", "p-charging-function-addresses",
+     "p-charging-vector", "p-served-user", "p-visited-network-id", "privacy", "proxy-require",
+     "route"}
 )  # fmt: skip
 
 # Layouts by number of lines, the more often matched ones in front. A flood of odd messages pushes

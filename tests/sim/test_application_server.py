@@ -179,14 +179,14 @@ def test_our_own_delivery_that_criteria_lead_here_is_handed_back(isc: Isc) -> No
     isc.hand_in(isc.served(state=b"unreg"))
     isc.register()
     delivered = isc.s_cscf.take()
-    vias = [(b"Via", value) for value in delivered.get_all("via")]
     identity = [
+        (b"P-Charging-Vector", delivered.get("p-charging-vector") or b""),
         (b"P-Asserted-Identity", b"<sip:alice@ims.test>"),
         (b"Route", b"<sip:192.0.2.1:5060;lr>, " + BACK),
         isc.served(),
         TEXT,
     ]
-    answer = isc.s_cscf.answer(AS, "MESSAGE", BOB, [*vias, *identity], b"hi")
+    answer = isc.s_cscf.answer(AS, "MESSAGE", BOB, identity, b"hi")
     assert answer.status == 200
     assert routes(isc.s_cscf.take()) == [BACK]
     assert len(isc.node.store.rows) == 1

@@ -77,8 +77,8 @@ class Lab:
             S_CSCF, "REGISTER", f"sip:{DOMAIN}", lines, b"", user, user
         ).status
 
-    def message(self, text: bytes = b"hi", seconds: float = 40.0) -> int:
-        lines = [(b"P-Asserted-Identity", b"<%b>" % ALICE.encode()), TEXT]
+    def message(self, text: bytes = b"hi", seconds: float = 40.0, sender: str = ALICE) -> int:
+        lines = [(b"P-Asserted-Identity", b"<%b>" % sender.encode()), TEXT]
         return self.phones.answer(S_CSCF, "MESSAGE", BOB, lines, text, seconds=seconds).status
 
 
@@ -144,6 +144,14 @@ def test_unregistered_recipients_have_services_too(lab: Lab) -> None:
     assert lab.message() == 202
     assert server.take().get("p-served-user") == b"<sip:bob@ims.test>;sescase=term;regstate=unreg"
     assert lab.s_cscf.store.rows == {}
+
+
+def test_senders_of_other_networks_have_no_criteria_here(lab: Lab) -> None:
+    """Only the recipient's count."""
+    server = lab.server()
+    lab.provide(bob=profile(criterion(AS, MESSAGE, UNREG)))
+    assert lab.message(sender="sip:eve@far.test") == 200
+    assert (server.take().get("p-served-user") or b"").startswith(b"<sip:bob@ims.test>")
 
 
 @pytest.mark.parametrize("trouble", ["503", "silence", "nobody"])

@@ -135,7 +135,7 @@ class Gate:
             learn=lambda _address: None,
         )
         self.roles = self.node.ims = Roles(
-            self.node, settings or ImsSettings(DOMAIN.encode()), Limits()
+            self.node, settings or ImsSettings(DOMAIN.encode()), Limits(), b"k" * 32
         )
         endpoint.user = self.node
 
