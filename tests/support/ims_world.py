@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+from imsnode.aiming import Aiming
 from imsnode.identity import (
     Authenticator,
     Directory,
@@ -25,11 +26,13 @@ from imsnode.location import Location
 from imsnode.node import Node
 from imsnode.peers.interconnect import Interconnect
 from imsnode.registration import Registrar
+from imsnode.seal import Seal
 from imsnode.services import Services
 from pager import Pager, PagerSettings
 from sip.digest import ha1
 from sip.endpoint import Endpoint
 from sip.flow import Flow
+from sip.gruu import Gruus
 from sip.limits import Limits
 from sip.message import Request, Response, build_request, build_response
 from sip.proxy import OwnNames, Proxy
@@ -130,7 +133,7 @@ class Gate:
             dial=unused,
             ways=unused,
             held=unused,
-            aiming=unused,
+            aiming=Aiming(Gruus(Seal(b"k" * 64)), names, self.location),
             retry_after=lambda: (b"Retry-After: 5",),
             learn=lambda _address: None,
         )
