@@ -44,6 +44,7 @@ cdef class LocalNames:
     cdef dict _barred
     cdef frozenset _domains
     cdef object _identities
+    cdef dict _plans
     cdef dict _public
     cdef public tuple domains
     cdef public str first

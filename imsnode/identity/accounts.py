@@ -12,6 +12,7 @@ from sip.grammar import unescape
 from sip.uri import Uri, parse_uri
 
 from .identities import Identities, PublicIdentity
+from .numbering import NumberPlan
 
 OnChange = Callable[[str, "Account | None"], None]
 
@@ -252,7 +253,16 @@ class LocalNames:
     the caller may go on adding listeners.
     """
 
-    __slots__ = ("_addresses", "_barred", "_domains", "_identities", "_public", "domains", "first")
+    __slots__ = (
+        "_addresses",
+        "_barred",
+        "_domains",
+        "_identities",
+        "_plans",
+        "_public",
+        "domains",
+        "first",
+    )
 
     def __init__(self, domains: Sequence[str], addresses: Iterable[str] = ()) -> None:
         self.domains: tuple[str, ...] = tuple(domain.lower() for domain in domains)
@@ -266,6 +276,7 @@ class LocalNames:
         self._identities = identities
         self._public: dict[str, str] = identities.public  # looked at on every call
         self._barred: dict[str, str] = identities.barred
+        self._plans: dict[str, NumberPlan] = identities.plans
 
     def is_local(self, host: str) -> bool:
         """Say whether a host of a URI (lower-case, IPv6 without brackets) is served here."""
@@ -295,7 +306,8 @@ class LocalNames:
 
     def routable(self, uri: Uri) -> Uri:
         """The URI under which a number is looked for; any other URI as it is."""
-        identities = self._identities
+        if not (self._public or self._plans):
+            return uri
         if uri.is_sip and not self.is_local(uri.host):
             return uri
-        return identities.routable(uri) if identities.plans or self._public else uri
+        return self._identities.routable(uri)

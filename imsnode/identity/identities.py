@@ -42,7 +42,8 @@ class Identities:
 
     def configure(self, plans: Mapping[str, NumberPlan], first: str) -> None:
         """Take the number plans by domain; first: the domain of numbers that name none."""
-        self.plans = dict(plans)
+        self.plans.clear()  # whoever holds it sees the new ones
+        self.plans.update(plans)
         self.first = first
 
     def add(self, aor: str, identities: tuple[PublicIdentity, ...]) -> None:
