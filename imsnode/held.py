@@ -25,21 +25,22 @@ class Held:
     """What waits, within a bound. A request has no transaction before it goes on.
 
     Args: most: requests at a time. wake: has the endpoint's timers and output looked after.
+    keys: the transactions of those that wait, for who only wants to know that there are none.
     """
 
     def __init__(self, endpoint: Endpoint, most: int, wake: Callable[[], None]) -> None:
         self.endpoint = endpoint
         self.most = most
         self.wake = wake
-        self._keys: set[bytes] = set()
+        self.keys: set[bytes] = set()
         self._names: dict[str, int] = {}
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self.keys)
 
     def has(self, request: Request) -> bool:
         """Tell whether a request repeats one that waits."""
-        return server_key(request) in self._keys
+        return server_key(request) in self.keys
 
     def hold(
         self, request: Request, flow: Flow, search: Search, go: Callable[[Way, float], None]
@@ -47,17 +48,17 @@ class Held:
         """Keep a request until its way is known, then `go`; False when too many wait."""
         name = search.hops[0].host
         waiting = self._names.get(name, 0)
-        if len(self._keys) >= self.most or waiting * _SHARE >= self.most:
+        if len(self.keys) >= self.most or waiting * _SHARE >= self.most:
             return False
         waiter = _Waiter(self, request, flow, name, go)
-        self._keys.add(waiter.key)
+        self.keys.add(waiter.key)
         self._names[name] = waiting + 1
         search.then(waiter.found)
         return True
 
     def release(self, key: bytes, name: str) -> None:
         """Let go of a request."""
-        self._keys.discard(key)
+        self.keys.discard(key)
         self._names[name] -= 1
         if not self._names[name]:
             del self._names[name]

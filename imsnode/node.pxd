@@ -29,6 +29,7 @@ cdef class Node:
     cdef public object clock
     cdef public Directory directory
     cdef public bint draining
+    cdef set _waiting
     cdef public Endpoint endpoint
     cdef public object events
     cdef public object deferring, files, ims, gateway, sessions, talks

@@ -109,6 +109,7 @@ class Node:
         self.aiming = aiming
         self.privacy = Privacy(endpoint, proxy, peers)
         self.onward = Onward(self, interconnect, dial, ways, held)
+        self._waiting = held.keys
         self.retry_after = retry_after
         self.learn = learn
         # Set while some domain does not let large messages pass.
@@ -152,7 +153,7 @@ class Node:
             if talk is not None:
                 self._talk(talk, request, flow, now)
                 return
-        if self.onward.held and self.onward.held.has(request):
+        if self._waiting and self.onward.held.has(request):
             return
         if self.draining and not routed.dialog_proven:
             self.stats.draining += 1

@@ -51,6 +51,7 @@ cdef class Message:
     cdef bytes _value(self, Py_ssize_t at)
     cpdef bint has(self, str name) except -1
     cpdef bint is_steered(self) except -1
+    cpdef bint is_inner(self) except -1
     cpdef bint repeats(self, str name) except -1
     cpdef bytes get(self, str name)
     cpdef list get_all(self, str name)

@@ -167,6 +167,10 @@ class Message:
         """Say whether a header bears on how it is forwarded: Route, Privacy and their like."""
         return self._layout.steered
 
+    def is_inner(self) -> bool:
+        """Say whether a header is for this network alone: one of `layout.BORDER`."""
+        return self._layout.inner
+
     def repeats(self, name: str) -> bool:
         """Say whether more than one line has this canonical name."""
         return name in self._layout.repeated

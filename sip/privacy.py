@@ -15,6 +15,7 @@ from typing import Final
 
 from .grammar import split_commas
 from .headers.address import parse_address
+from .headers.layout import BORDER
 from .limits import Limits
 from .message import Message, Request
 from .rewrite import rewrite
@@ -38,13 +39,6 @@ ANONYMOUS_HOST: Final = "anonymous.invalid"  # RFC 3323 4.1.1.3
 ANONYMOUS: Final = "sip:anonymous@anonymous.invalid"
 #: Headers in which the network says who sends; `id` keeps them inside the trust domain.
 ASSERTED: Final = frozenset(("p-asserted-identity", "p-served-user", "remote-party-id"))
-
-#: Headers that mean something between servers of one network and are nobody else's business
-#: (RFC 5502 7.2, RFC 7315 4.4 to 4.6): they end where it does.
-BORDER: Final = frozenset(
-    ("p-access-network-info", "p-charging-function-addresses", "p-charging-vector",
-     "p-served-user", "p-visited-network-id")
-)  # fmt: skip
 
 _FROM: Final = b'From: "Anonymous" <sip:anonymous@anonymous.invalid>;tag='
 # RFC 3323 5.3. Call-ID would be another one, but the operator finds the message by it.

@@ -188,7 +188,7 @@ class Fork:
         if request is not None:
             self._mark = loop_mark(request)
             steered = request.is_steered()
-            if steered and not BORDER.isdisjoint(request.names):
+            if request.is_inner():
                 self._hidden = BORDER
             if steered and request.has("privacy") and asks_id(request):
                 self._hidden = self._hidden | ASSERTED
@@ -258,11 +258,7 @@ class Fork:
             return
         if response.has("p-asserted-identity") and not self._may_tell(response):
             response.remove_headers(ASSERTED)
-        if (
-            response.is_steered()
-            and not BORDER.isdisjoint(response.names)
-            and not self.proxy.trusts(server_tx.flow)
-        ):
+        if response.is_inner() and not self.proxy.trusts(server_tx.flow):
             response.remove_headers(BORDER)
         data = forward_response(response)
         if (status == 401 or status == 407) and len(self.branches) > 1:

@@ -21,6 +21,7 @@ cdef class Layout:
     cdef public Py_ssize_t sender
     cdef public tuple starts
     cdef public bint steered
+    cdef public bint inner
     cdef public Py_ssize_t target
     cdef public Py_ssize_t via
 

@@ -19,9 +19,14 @@ _REQUIRED: Final = (("via", "Via"), ("from", "From"), ("to", "To"), ("call-id", 
 # Headers that say how a request is to be forwarded, or that not everybody may see; most requests
 # have none of them.
 _STEERING: Final = frozenset(
-    {"accept-contact", "max-breadth", "p-access-network-info", "p-charging-function-addresses",
-     "p-charging-vector", "p-served-user", "p-visited-network-id", "privacy", "proxy-require",
-     "route"}
+    {"accept-contact", "max-breadth", "p-charging-vector", "p-served-user", "privacy",
+     "proxy-require", "route"}
+)  # fmt: skip
+#: Headers that mean something between servers of one network and are nobody else's business
+#: (RFC 5502 7.2, RFC 7315 4.4 to 4.6): they end where it does.
+BORDER: Final = frozenset(
+    {"p-access-network-info", "p-charging-function-addresses", "p-charging-vector",
+     "p-served-user", "p-visited-network-id"}
 )  # fmt: skip
 
 # Layouts by number of lines, the more often matched ones in front. A flood of odd messages pushes
@@ -38,13 +43,14 @@ class Layout:
     ``starts`` is how each line begins, with its colon and one blank if there is one, ``cuts`` how
     long that is; ``at`` maps a name to its first line, ``repeated`` are the names that have more.
     ``contact``: its line where there is one and no more.
-    ``steered``: some header says how the message is to be forwarded (`_STEERING`).
+    ``steered``: some header says how the message is to be forwarded (`_STEERING`). ``inner``: some
+    header is for this network alone (`BORDER`).
     Shared between messages and never changed.
     """
 
     __slots__ = ("at", "call_id", "checked", "contact", "content_length", "content_type", "cseq",
-                 "cuts", "max_forwards", "more_vias", "names", "repeated", "sender", "starts",
-                 "steered", "target", "via")  # fmt: skip
+                 "cuts", "inner", "max_forwards", "more_vias", "names", "repeated", "sender",
+                 "starts", "steered", "target", "via")  # fmt: skip
 
     def __init__(self, starts: tuple[bytes, ...], names: tuple[str, ...]) -> None:
         at: dict[str, int] = {}
@@ -79,6 +85,7 @@ class Layout:
             index for index, name in enumerate(names) if name == "via" and index != self.via
         )
         self.steered: bool = not _STEERING.isdisjoint(names)
+        self.inner: bool = not BORDER.isdisjoint(names)
         self.checked: tuple[str, ...] = tuple(name for name in at if name in CHECKED)
 
 

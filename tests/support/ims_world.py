@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from imsnode.aiming import Aiming
+from imsnode.held import Held
 from imsnode.identity import (
     Authenticator,
     Directory,
@@ -132,7 +133,7 @@ class Gate:
             interconnect=Interconnect(),
             dial=unused,
             ways=unused,
-            held=unused,
+            held=Held(endpoint, 1, lambda: None),
             aiming=Aiming(Gruus(Seal(b"k" * 64)), names, self.location),
             retry_after=lambda: (b"Retry-After: 5",),
             learn=lambda _address: None,
