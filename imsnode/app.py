@@ -208,6 +208,7 @@ class App:
             self.edge.resolver,
             self.edge.outgoing,
             lambda host, port: self.edge.proxy.may_send_to(host, port),
+            self.edge.is_inner,
             self.clock.now,
         )
         self.ways.configure(settings_of.way_settings(config))

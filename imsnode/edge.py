@@ -14,7 +14,7 @@ from sip.contact_policy import ContactPolicy
 from sip.endpoint import Endpoint
 from sip.flow import Flow
 from sip.ids import IdSource
-from sip.nexthop import NextHopPolicy
+from sip.nexthop import NextHopPolicy, is_inner
 from sip.ports import Transport
 from sip.proxy import Proxy
 from sip.routing import OwnNames
@@ -95,6 +95,10 @@ class Edge:
         return NextHopPolicy(
             self.own, listens_on_loopback(self.bound), [str(n) for n in config.network.allow]
         )
+
+    def is_inner(self, host: str) -> bool:
+        """Tell whether names of strangers must not lead to an address (threats.md R2)."""
+        return is_inner(host, self._config.network.allow)
 
     def contact_policy(self, config: Config) -> ContactPolicy:
         """Which contacts a client may register (threats.md R2)."""

@@ -35,8 +35,9 @@ NOT_OF_THE_REGISTRAR: Final = Refusal(403, b"Path is not yours")
 TOO_MANY: Final = Refusal(503, b"Too many requests", (b"Retry-After: 5",))
 NO_REGISTRAR: Final = Refusal(480, b"The registrar cannot be reached")
 
-#: Transport, local and remote address: flows over UDP are made anew when they are wanted.
-_Name = tuple[str, tuple[str, int], tuple[str, int]]
+#: A connection itself, so that what was said on it ends with it. Else transport, local and remote
+#: address: flows over UDP are made anew when they are wanted.
+_Name = Flow | tuple[str, tuple[str, int], tuple[str, int]]
 
 
 class FirstHop:
@@ -206,4 +207,4 @@ def _granted(request: Request, response: Response) -> int:
 
 
 def _name(flow: Flow) -> _Name:
-    return flow.transport, flow.local, flow.remote
+    return flow if flow.reliable else (flow.transport, flow.local, flow.remote)

@@ -535,5 +535,7 @@ class Node:
         if isinstance(owner, Standby):
             owner.watch(fork, now)
         if refusal is not None:
+            if isinstance(owner, Failover):
+                owner.refused()
             self.stats.refused += 1
             self.endpoint.respond(transaction, refusal.status, now, refusal.reason, refusal.lines)

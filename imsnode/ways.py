@@ -43,14 +43,15 @@ class NextHop(NamedTuple):
     """Where requests are to go next.
 
     transport: "" lets DNS choose. host: an address, or a name to look up. port: 0 lets DNS choose.
-    tls_name: what the server's certificate has to name, by default the host. peer: whose it is.
+    tls_name: what the server's certificate has to name, by default the host. foreign: the name is a
+    user's word and not the operator's, so it must not lead into inner networks (threats.md R2).
     """
 
     transport: str
     host: str
     port: int = 0
     tls_name: str = ""
-    peer: str = ""
+    foreign: bool = False
 
 
 class Dialler(Protocol):
@@ -130,7 +131,8 @@ class Ways:
 
     Args:
         usable: our transports, those we prefer first. may_send_to: holds addresses that come from
-            DNS against threats.md R2 and S11. now: monotonic seconds.
+            DNS against threats.md R2 and S11. is_inner: tells those of inner networks, where only
+            names of the operator's lead. now: monotonic seconds.
     on_failed: told which hop did not serve.
     """
 
@@ -140,12 +142,14 @@ class Ways:
         resolver: Resolver,
         usable: Callable[[], Sequence[str]],
         may_send_to: Callable[[str, int], bool],
+        is_inner: Callable[[str], bool],
         now: Callable[[], float],
     ) -> None:
         self._dialler = dialler
         self.resolver = resolver
         self._usable = usable
         self._may_send_to = may_send_to
+        self._is_inner = is_inner
         self._now = now
         self.settings = WaySettings()
         self.quarantine = Quarantine(self.settings.rest_s)
@@ -175,14 +179,16 @@ class Ways:
     def abroad(self, uri: Uri, now: float) -> Way | Search | None:
         """Return the way to the domain of a URI by DNS; None where that may not be asked.
 
-        Transport, port and maddr of the URI count (RFC 3263 4.1): a domain that may be found is
-        trusted with that.
+        Transport, port and maddr of the URI count (RFC 3263 4.1): a domain that is named among
+        those to be found is trusted with that, any other leads nowhere but to the Internet.
         """
         hop = next_hop(uri)
         if hop is None or not self.finds(uri.host) or not self.finds(hop.host):
             return None
         transport = hop.transport if "transport" in uri.params else ""
-        return self.way((NextHop(transport, hop.host, uri.port or 0),), now, hop.secure)
+        foreign = hop.host not in self.settings.found
+        way_there = NextHop(transport, hop.host, uri.port or 0, foreign=foreign)
+        return self.way((way_there,), now, hop.secure)
 
     def finds(self, host: str) -> bool:
         """Tell whether a host is a domain that DNS may be asked for."""
@@ -278,8 +284,11 @@ class Ways:
         return Way(self, candidates, refusal)
 
     def _allowed(self, server: Server, hop: NextHop) -> bool:
-        # An address that the operator wrote is the operator's choice.
-        return server.address == hop.host or self._may_send_to(server.address, server.port)
+        if server.address == hop.host:
+            return True  # an address that the operator wrote is the operator's choice
+        if hop.foreign and self._is_inner(server.address):
+            return False
+        return self._may_send_to(server.address, server.port)
 
     # -- servers ---------------------------------------------------------------------------------
 

@@ -10,7 +10,15 @@ Spec: RFC 3261 16.6 item 7, 19.1.1 (maddr); RFC 3263 4.1 and 4.2 for URIs that n
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+from typing import Final
 
 from .uri import Uri
 
@@ -19,6 +27,11 @@ _SECURED = {"TCP": "TLS", "TLS": "TLS", "WS": "WSS", "WSS": "WSS"}
 _PORTS = {"TLS": 5061, "WS": 80, "WSS": 443}  # RFC 3261 19.1.2, RFC 7118 5.5
 _BROADCAST = IPv4Address("255.255.255.255")
 _REMEMBERED = 4096  # hosts whose verdict is kept
+# Networks without addresses of their own on the Internet (RFC 1918, RFC 6598, RFC 4193).
+_INNER: Final = tuple(
+    ip_network(text)
+    for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+)
 
 
 class Hop:
@@ -109,6 +122,16 @@ class NextHopPolicy:
             return self._loopback
         # Only for IPv4: what Python calls reserved in IPv6 holds translation prefixes in use.
         return not (address.is_link_local or (address.version == 4 and address.is_reserved))
+
+
+def is_inner(host: str, allowed: Iterable[IPv4Network | IPv6Network]) -> bool:
+    """Tell whether a host is an address of an inner network, and of none that is allowed."""
+    try:
+        address = _plain(ip_address(host))
+    except ValueError:
+        return False
+    inner = any(address in network for network in _INNER)
+    return inner and not any(address in network for network in allowed)
 
 
 def canonical_host(host: str) -> str:

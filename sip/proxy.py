@@ -313,7 +313,7 @@ class Fork:
         status = response.status
         whole = response.via_count > 1 or self.server_tx is None
         if status < 200:
-            if whole:
+            if whole and tx is branch.tx:
                 self._on_provisional(branch, response, now)
         elif branch.status == 0:
             if branch.target.spares is not None and not self._counts(branch, tx, status, now):
@@ -385,6 +385,7 @@ class Fork:
         if branch.tx is not None:
             branch.tx.cancel(now)  # an INVITE that is still answered must not ring twice
         branch.fallback = None
+        branch.provisional = False  # said by the server before
         if self._extra and not self.proxy.trusts(flow):
             self._extra = ()  # said to whom we trust, and to nobody else
         self._send(branch, flow, now)

@@ -15,7 +15,8 @@ class Interconnect(Table):
     find: tuple[DomainPattern, ...] = live(
         (),
         'Domains whose servers DNS tells (RFC 3263) when no [[route]] does: names, or "*" for '
-        "all. Users of the node may write there, and peers with relay; nobody else.",
+        "all, though not to private addresses outside network.allow. Users of the node may write "
+        "there, and peers with relay; nobody else.",
     )
     admit: tuple[DomainPattern, ...] = live(
         (),

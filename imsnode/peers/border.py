@@ -65,11 +65,16 @@ class Border:
             return data
         try:
             head = Head(data)
-            apply_rules(crossing.rules, head, "in")
-            if crossing.hiding is not None:
-                crossing.hiding.restore(head)
-        except (BadMessage, ValueError):
+        except BadMessage:
             return data  # the parser will say so
+        apply_rules(crossing.rules, head, "in")
+        if crossing.hiding is None:
+            return head.encode()
+        changed = head.encode()
+        try:
+            crossing.hiding.restore(head)
+        except (BadMessage, ValueError):
+            return changed  # what cannot be read goes by the rules all the same
         return head.encode()
 
 

@@ -67,6 +67,10 @@ class Failover:
         self._repeats = again
         self._count()
 
+    def refused(self) -> None:
+        """Take note that it was not sent after all."""
+        self._leave()
+
     # -- sip.ports.Spares
 
     def next(self, now: float) -> Flow | None:
@@ -84,10 +88,12 @@ class Failover:
             self._held = found
             return None
         self._held = None
+        counted = self._counted
         self._leave()
         self._interconnect.failed(way, now)
         self._enter(*found)
-        self._count()
+        if counted:  # whoever sends without `sends` does not tell the end of it either
+            self._count()
         return found[1].flow
 
     # -- sip.proxy.ForkOwner

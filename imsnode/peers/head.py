@@ -21,9 +21,11 @@ class Head:
 
     def __init__(self, data: bytes) -> None:
         """Cut a message. Raises: BadMessage for what has no head."""
+        while data.startswith(b"\r\n"):  # they count for nothing (RFC 3261 7.5)
+            data = data[2:]
         head, gap, self.body = data.partition(b"\r\n\r\n")
         self.start, *lines = head.split(b"\r\n")
-        if not gap or self.start.count(b" ") < 2:
+        if not gap or b" " not in self.start:
             raise BadMessage("head", "is none")
         self.lines: list[tuple[str, bytes, bytes]] = []
         for line in lines:

@@ -171,11 +171,10 @@ class Hiding:
         shown = b"%b:%b%b@%b%b" % (
             uri.scheme.encode(), _MARK, self._seal(b"contact", uri.raw), here, suffix,
         )  # fmt: skip
-        at = value.index(uri.raw)
-        after = _OF_THE_DEVICE.sub(b"", value[at + len(uri.raw) :])
-        if value[at - 1 : at] == b"<":
-            return value[:at] + shown + after
-        return value[:at] + b"<" + shown + b">" + after
+        # Without the display name, in which a device may have written the very address.
+        at = address.raw.index(uri.raw, len(address.display)) + len(uri.raw)
+        after = address.raw[at:].removeprefix(b">")
+        return b"<%b>%b" % (shown, _OF_THE_DEVICE.sub(b"", after))
 
     def _restored_uri(self, value: bytes) -> bytes:
         def restored(found: re.Match[bytes]) -> bytes:

@@ -71,17 +71,16 @@ class Interconnect:
         """Give the ways for a request, best first, each when the one before it has failed.
 
         Lower priority goes first, equals in turn by weight, the addresses of each in their order.
-        What is down is left out, and so is a partner without room at the moment it is its turn.
+        Addresses that rest come after all others: one recipient who is silent makes any of them
+        look like that. What is down is left out, and so is a partner without room at the moment it
+        is its turn.
 
         Args: raw: the Request-URI as it would go on. source: the partner it came from, to whom it
             does not go back.
         """
         number = "" if uri.is_sip and self._ranges.of_domain(uri.host) else number_of(uri)
-        for partner in self._in_order([one for one in self._takers(uri) if one.name != source]):
-            hops = partner.usable(now)
-            if not hops:
-                partner.stats.skipped += 1
-                continue
+        takers = [one for one in self._takers(uri) if one.name != source]
+        for partner, hops in _rested_first(list(self._in_order(takers)), now):
             if not partner.has_room(now):
                 partner.stats.throttled += 1
                 continue
@@ -118,6 +117,22 @@ class Interconnect:
         equals.sort(key=lambda partner: -credit[partner.name])
         credit[equals[0].name] -= sum(partner.weight for partner in equals)
         return equals
+
+
+def _rested_first(
+    partners: Sequence[Partner], now: float
+) -> Iterator[tuple[Partner, Sequence[Hop]]]:
+    """Give each partner with what of it may be tried: what does not rest, then what does."""
+    resting = [(partner, partner.resting(now)) for partner in partners]
+    for partner, tired in resting:
+        ready = partner.usable(now)
+        if ready:
+            yield partner, ready
+        elif not tired:
+            partner.stats.skipped += 1
+    for partner, tired in resting:
+        if tired:
+            yield partner, tired
 
 
 def _nobody_asks(way: Way, flow: Flow) -> None:

@@ -38,7 +38,8 @@ class PartnerStats:
 class HopState:
     """Whether one address answers. rtt_s: of the last OPTIONS that was answered, 0.0 for none.
 
-    shunned_until: an address that nobody asks how it is rests that long after a failure.
+    shunned_until: an address that nobody asks how it is rests that long after a failure: it is
+    tried after all others.
     """
 
     __slots__ = ("asked", "reason", "rtt_s", "shunned_until", "up")
@@ -88,10 +89,15 @@ class Partner:
 
     def usable(self, now: float) -> list[Hop]:
         """Return the addresses that may be tried, in the configured order."""
-        return [hop for hop in self.hops if self._may_be_tried(self.states[hop], now)]
+        if self.ping_s:
+            return [hop for hop in self.hops if self.states[hop].up]
+        return [hop for hop in self.hops if now >= self.states[hop].shunned_until]
 
-    def _may_be_tried(self, state: HopState, now: float) -> bool:
-        return state.up if self.ping_s else now >= state.shunned_until
+    def resting(self, now: float) -> list[Hop]:
+        """Return those that are tried only when nothing else is left."""
+        if self.ping_s:
+            return []
+        return [hop for hop in self.hops if now < self.states[hop].shunned_until]
 
     @property
     def up(self) -> bool:

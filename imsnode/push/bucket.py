@@ -80,11 +80,12 @@ class Bucket:
         for held in list(waiting):
             self._join(held, targets, now)
 
-    def failed(self, aor: str, now: float) -> None:
-        """Expect one device of a user less: it could not be woken."""
+    def failed(self, aor: str, device: str, now: float) -> None:
+        """Expect one device of a user less, by its instance id: it could not be woken."""
         for held in list(self._held.get(aor, ())):
-            held.fork.join(1, (), now)
-            self._settle(held)
+            if held.device in ("", device):
+                held.fork.join(1, (), now)
+                self._settle(held)
 
     def over(self, held: Held, now: float) -> None:
         """Wait no longer for the devices of one request: the others decide, or nobody (480)."""

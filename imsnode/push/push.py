@@ -167,7 +167,7 @@ class Push:
             return
         self.stats.failed += 1
         self._pushed.pop(_key(device), None)
-        self.bucket.failed(device.aor, self._now())
+        self.bucket.failed(device.aor, device.instance, self._now())
 
     # ----------------------------------------------------------- registrations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from ipaddress import ip_network
 
 import pytest
 
@@ -16,7 +17,7 @@ from sip.flow import Flow
 from sip.forward import Target
 from sip.ids import SeededIds
 from sip.message import Request
-from sip.nexthop import NextHopPolicy
+from sip.nexthop import NextHopPolicy, is_inner
 from sip.parser import parse_message
 from sip.routing import Refusal
 from sip.uri import parse_uri
@@ -24,11 +25,14 @@ from tests.support.names import NameServer
 from tests.support.proxied import LIMITS, Recorder, request_text
 
 LOCAL = ("192.0.2.1", 5060)
+ALLOWED = [ip_network("10.9.0.0/16")]
 RECORDS = {
     ("_sips._tcp.far.test", "SRV"): ["10 1 5061 one.far.test.", "20 1 5062 two.far.test."],
     ("one.far.test", "A"): ["203.0.113.1"],
     ("two.far.test", "A"): ["203.0.113.2"],
     ("inside.test", "A"): ["127.0.0.1"],
+    ("office.test", "A"): ["10.1.2.3"],
+    ("office.test", "AAAA"): ["fd00::7"],
 }
 
 
@@ -63,6 +67,7 @@ def ways_of(dialled: Dialled, server: NameServer, *found: str, lifetime_s: float
         Resolver([server.address], lifetime_s),
         lambda: ("TLS", "TCP", "UDP"),
         NextHopPolicy([LOCAL]),
+        lambda host: is_inner(host, ALLOWED),
         lambda: 0.0,
     )
     made.configure(WaySettings(frozenset(found), rest_s=30.0))
@@ -143,6 +148,30 @@ async def test_no_way(dialled: Dialled, server: NameServer, uri: str, status: in
     assert isinstance(refusal, Refusal)
     assert refusal.status == status
     assert dialled.dialled == []
+
+
+async def test_a_name_that_a_user_made_up_leads_to_no_inner_network(
+    dialled: Dialled, server: NameServer
+) -> None:
+    """Whoever owns a domain could have the node knock at any door behind it (R2)."""
+    uri = parse_uri(b"sip:bob@office.test:6379;transport=tcp")
+    way = await looked_up(ways_of(dialled, server, "*").abroad(uri, 0.0))
+    assert isinstance(way.target(uri.raw, 0.0), Refusal)
+    assert dialled.dialled == []
+    way = await looked_up(ways_of(dialled, server, "office.test").abroad(uri, 0.0))
+    assert isinstance(way.target(uri.raw, 0.0), Target)
+    assert dialled.dialled == [("TCP", "fd00::7", 6379, "")]
+
+
+@pytest.mark.parametrize(
+    ("host", "inner"),
+    [
+        ("10.1.2.3", True), ("10.9.2.3", False), ("::ffff:192.168.1.1", True), ("fd00::1", True),
+        ("100.100.0.1", True), ("203.0.113.9", False), ("2001:db8::1", False), ("far.test", False),
+    ],
+)  # fmt: skip
+def test_inner_addresses(host: str, inner: bool) -> None:
+    assert is_inner(host, ALLOWED) is inner
 
 
 async def test_a_configured_hop_may_be_anywhere(dialled: Dialled, server: NameServer) -> None:

@@ -9,6 +9,7 @@ from sip.flow import Flow
 from sip.forward import Target
 from sip.message import Request
 from sip.proxy import Fork
+from sip.uri import parse_uri
 from tests.support.proxied import ALICE, ProxiedNode, request_text
 
 HOSTS = ("198.51.100.11", "198.51.100.12", "198.51.100.13")
@@ -153,3 +154,16 @@ def test_a_cancelled_call_goes_nowhere_else(border: Border) -> None:
     border.take()
     border.answer(sent, 503)
     assert not border.requests("INVITE")
+
+
+def test_who_sends_without_telling_the_end_takes_no_place(border: Border) -> None:
+    """As a MESSAGE whose sender is concealed does: it leaves in the node's own name."""
+    ways = border.interconnect.ways(parse_uri(b"sip:bob@x.test"), b"sip:bob@x.test", 0.0)
+    failover = Failover(border.interconnect, ways, border.dial, _never)
+    assert failover.next_target(0.0) is not None
+    assert failover.next(5.0) is not None
+    assert (border.peer.waiting, border.peer.stats.failed) == (0, 1)
+
+
+def _never(failed: Fork, target: Target, owner: Failover) -> Fork:
+    raise AssertionError

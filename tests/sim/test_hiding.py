@@ -89,6 +89,18 @@ def test_a_peer_sees_one_server_and_no_device(node: HiddenNode) -> None:
     assert b"expires=60" in got.get("contact")  # type: ignore[operator]  # there
 
 
+def test_the_name_of_a_contact_may_hold_what_is_hidden(node: HiddenNode) -> None:
+    uri = "sip:alice@198.51.100.1:5060"
+    text = request_text(
+        "INVITE", f"sip:bob@{BOB[0]}:{BOB[1]}", contact=None, source=EDGE,
+        lines=(*INSIDE, f'Contact: "<{uri}>" <{uri}>;expires=60'),
+    )  # fmt: skip
+    node.receive(text, EDGE)
+    (contact,) = node.sent("INVITE")[1].get_all("contact")
+    assert node.told_nothing()
+    assert contact.endswith(b">;expires=60")
+
+
 def test_the_answer_comes_back_with_all_that_was_hidden(node: HiddenNode) -> None:
     sent = invite(node)
     node.answer(sent, 200, extra=[b"Contact: <sip:bob@198.51.100.2:5060>"])
@@ -178,6 +190,30 @@ def test_headers_change_on_the_way_out_and_in() -> None:
     node.receive(request_text(uri="sip:0049@ims.test", source=BOB, call_id="2"), BOB)
     _, got = node.sent("MESSAGE")
     assert got.get("p-asserted-service") == b"chat"
+
+
+VIA = b"Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKx\r\n"
+FORGED = b"P-Asserted-Identity: <sip:boss@ims.test>\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\r\n\r\nMESSAGE sip:a@ims.test SIP/2.0\r\n" + VIA + FORGED,
+        b"SIP/2.0 200\r\n" + VIA + FORGED,
+        b'SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;x="\r\n' + VIA + FORGED,
+        b"MESSAGE sip:a@ims.test SIP/2.0\r\n" + VIA + b"Route: <sip:\r\n" + FORGED,
+        b"MESSAGE sip:a@ims.test SIP/2.0\r\n" + VIA + b"p-asserted-identity \t:\r\n <x:y>\r\n\r\n",
+    ],
+)
+@pytest.mark.parametrize("hides", [True, False])
+def test_no_way_of_writing_goes_around_a_rule(node: HiddenNode, data: bytes, hides: bool) -> None:
+    hiding = Hiding("bob", b"k" * 64, node.proxy.own.is_own) if hides else None
+    rules = (parse_header_rule("in remove P-Asserted-Identity"),)
+    border = Border(lambda flow: Crossing("bob", rules, hiding))
+    changed = border.inward(node.flow(BOB), data)
+    assert b"asserted" not in changed.lower()
+    assert VIA in changed
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,10 @@ class Scene:
         target = f"udp:{phone.host}:{phone.port}"
         self.node.command("peer", "add", name, "--target", target, "--ping", "0", *words)
 
-    def send(self, uri: str) -> bytes:
+    def send(self, uri: str, *lines: str) -> bytes:
         """Send a message of alice's, with credentials; returns what identifies it."""
-        request = self.alice.request("MESSAGE", uri, None, ("Content-Type: text/plain",), b"hi")
+        lines = ("Content-Type: text/plain", *lines)
+        request = self.alice.request("MESSAGE", uri, None, lines, b"hi")
         challenge = self.alice._transact(request, 5.0)
         assert challenge.status == 407
         self.alice.send(self.alice.with_credentials(request, challenge))
@@ -113,6 +114,16 @@ def test_who_answers_no_options_is_left_out(scene: Scene) -> None:
     assert scene.outcome() == 200
     for name in ("silent", "other"):
         scene.node.command("peer", "remove", name)
+
+
+def test_what_was_not_sent_takes_no_place(scene: Scene) -> None:
+    scene.add("narrow", scene.first, "--domain", "narrow.test", "--concurrent", "1")
+    scene.send("sip:bob@narrow.test", "Max-Breadth: 0")
+    assert scene.outcome() == 440
+    scene.send("sip:bob@narrow.test")
+    scene.first.respond(taken(scene.first), 200)
+    assert scene.outcome() == 200
+    scene.node.command("peer", "remove", "narrow")
 
 
 def test_what_is_wrong_is_said(scene: Scene) -> None:

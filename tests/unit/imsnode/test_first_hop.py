@@ -104,6 +104,18 @@ def test_for_how_long(asked: str, listed: list[bytes], lasts: int) -> None:
     assert not edge.may_send()
 
 
+def test_who_gets_the_same_port_later_is_not_registered() -> None:
+    """The next customer of a NAT, or the next program on a shared machine."""
+    edge = Edge()
+    first, second = (Flow("TCP", ("192.0.2.1", 5060), ALICE) for _ in range(2))
+    edge.first_hop.confirmed(first, AOR, 3600, 0.0)
+    message = request_text(branch="z9hG4bKn", transport="TCP")
+    edge.receive(message, second)
+    assert [one.status for _, one in edge.take() if isinstance(one, Response)] == [403]
+    edge.receive(message, first)
+    assert edge.take()[0][0].remote == HOME
+
+
 def test_what_the_registrar_refused_opens_nothing() -> None:
     edge = Edge()
     edge.register()

@@ -182,6 +182,15 @@ class TestBucket:
         assert forks.to_alice() == [100, 480]
         assert world.bucket.count == 0
 
+    def test_a_request_for_one_device_does_not_give_up_because_of_another(self) -> None:
+        world, forks = World(binding(), binding(instance="<other>")), ForkWorld()
+        world.bucket.hold(forks.start("INVITE", 1), AOR, "<i>", 0.0)
+        world.wake(100.0)
+        for notification, done in world.sent:
+            if notification.device.instance == "<other>":
+                done("the webhook answered 410")
+        assert (forks.to_alice(), world.bucket.count) == ([100], 1)
+
 
 class TestRegister:
     def ask(self, uri: str, *more: bytes, params: str = "", expires: int = 3600) -> list[bytes]:

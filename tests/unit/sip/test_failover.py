@@ -126,6 +126,25 @@ def test_a_server_that_works_on_it_is_waited_for(made: Domain) -> None:
     assert {flow.remote for flow, _ in made.requests()} <= {BOB}
 
 
+def test_what_a_server_said_before_it_refused_is_not_the_next_ones_word(made: Domain) -> None:
+    made.receive(request_text(), ALICE)
+    (first,) = made.requests()
+    made.answer(first, 100)
+    made.answer(first, 503)
+    made.advance(PATIENCE + 0.1)
+    assert {flow.remote for flow, _ in made.requests()} == {BOB2, BOB3}
+
+
+def test_what_a_server_says_after_it_was_given_up_holds_up_nobody(made: Domain) -> None:
+    made.receive(request_text(), ALICE)
+    (first,) = made.requests()
+    made.advance(PATIENCE + 0.1)
+    made.answer(first, 100)
+    made.take()
+    made.advance(PATIENCE + 0.1)
+    assert BOB3 in {flow.remote for flow, _ in made.requests()}
+
+
 def test_silent_to_the_end(made: Domain, owner: Noted) -> None:
     made.receive(request_text(), ALICE)
     made.advance(100)

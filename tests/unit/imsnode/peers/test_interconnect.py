@@ -101,8 +101,22 @@ def test_an_address_nobody_asks_rests_after_a_failure() -> None:
     interconnect = joined(one)
     uri = parse_uri(b"sip:x.test")
     interconnect.failed(next(interconnect.ways(uri, uri.raw, 0.0)), 0.0)
-    assert [way.hop.host for way in interconnect.ways(uri, uri.raw, 1.0)] == ["192.0.2.2"]
-    assert len(list(interconnect.ways(uri, uri.raw, 31.0))) == 2
+    found = [way.hop.host for way in interconnect.ways(uri, uri.raw, 1.0)]
+    assert found == ["192.0.2.2", "192.0.2.1"]
+    found = [way.hop.host for way in interconnect.ways(uri, uri.raw, 31.0)]
+    assert found == ["192.0.2.1", "192.0.2.2"]
+
+
+def test_where_every_address_rests_they_are_tried_all_the_same() -> None:
+    """A recipient who is silent says nothing about the servers on the way."""
+    one = partner("a", "192.0.2.1", "192.0.2.2", domains=["x.test"])
+    interconnect = joined(one, partner("b", "192.0.2.3", domains=["x.test"], priority=20))
+    uri = parse_uri(b"sip:x.test")
+    for way in list(interconnect.ways(uri, uri.raw, 0.0))[:2]:
+        interconnect.failed(way, 0.0)
+    found = [way.hop.host for way in interconnect.ways(uri, uri.raw, 1.0)]
+    assert found == ["192.0.2.3", "192.0.2.1", "192.0.2.2"]
+    assert one.stats.skipped == 0
 
 
 def test_capacity_is_kept_and_the_next_one_asked() -> None:
