@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import Protocol
 
 from imsnode.storage import Part, StorageError
-from sip.bodies.segments import Place, coding_of, decode_text, split_header
+from sip.bodies.segments import EIGHT_BIT, Place, coding_of, decode_text, split_header
 
 from .pdu import ShortMessage, Status, Tag
 from .receipt import Outcome, is_receipt, read_receipt
@@ -21,6 +21,7 @@ __all__ = ["Desk", "Incoming"]
 _log = logging.getLogger(__name__)
 
 _UDHI = 0x40
+_ASCII, _LATIN_1 = 1, 3  # of data_coding; TS 23.038 means something else by these numbers
 
 
 class Desk(Protocol):
@@ -82,7 +83,7 @@ class Incoming:
             place, data = _placed(message)
         except ValueError:
             return Status.PERMANENT
-        coding = coding_of(message.coding)
+        coding = _coding(message.coding)
         source, destination = message.source.number, message.destination.number
         if place is None or place.total == 1:
             status = await self._desk.submit(source, recipient, decode_text(coding, [data]), "")
@@ -94,7 +95,7 @@ class Incoming:
         if not parts:
             return Status.OK
         datas = [one.data for one in parts]
-        identity = _identity(self._smsc, source, destination, *datas)
+        identity = _identity(self._smsc, source, destination, str(place.reference), *datas)
         text = decode_text(parts[0].coding, datas)
         answer = _answer(await self._desk.submit(source, recipient, text, identity))
         if answer != Status.TEMPORARY:
@@ -114,8 +115,15 @@ def _placed(message: ShortMessage) -> tuple[Place | None, bytes]:
         int.from_bytes(optional[tag], "big")
         for tag in (Tag.SAR_REFERENCE, Tag.SAR_TOTAL, Tag.SAR_NUMBER)
     ]
-    place = Place(*numbers)
-    return (place if 0 < place.number <= place.total else None), message.text
+    reference, total, number = numbers
+    if not (0 < number <= total <= 0xFF and reference <= 0xFFFF):
+        return None, message.text
+    return Place(reference, total, number), message.text
+
+
+def _coding(scheme: int) -> int:
+    """Return the alphabet that a data_coding names (SMPP 3.4 5.2.19)."""
+    return EIGHT_BIT if scheme in (_ASCII, _LATIN_1) else coding_of(scheme)
 
 
 def _identity(*words: str | bytes) -> str:

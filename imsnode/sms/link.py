@@ -231,7 +231,7 @@ class Link:
                     answered.set_result(Pdu(head.command, head.sequence, head.status, body))
             elif head.command == Command.DELIVER_SM:
                 await self._room.acquire()
-                self._spawn(self._delivered(head, body))
+                self._spawn(self._delivered(head, body, self._writer))
             elif not await self._answered(head):
                 return
 
@@ -252,8 +252,10 @@ class Link:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _delivered(self, head: Head, body: bytes) -> None:
-        """Take a message of the centre, then answer it."""
+    async def _delivered(
+        self, head: Head, body: bytes, asked_by: asyncio.StreamWriter | None
+    ) -> None:
+        """Take a message of the centre, then answer it on the connection that it came over."""
         try:
             status = await self._take(ShortMessage.decode(body))
         except BadPdu:
@@ -264,6 +266,8 @@ class Link:
         finally:
             self._room.release()
         self.stats.delivered += status == Status.OK
+        if self._writer is not asked_by:
+            return  # the number means another message there; this one is delivered again
         with contextlib.suppress(OSError):
             # Without an answer the centre delivers it again.
             await self._send(Pdu(Command.DELIVER_SM_RESP, head.sequence, status, b"\0"))

@@ -65,7 +65,7 @@ def read_receipt(message: ShortMessage) -> Outcome | None:
 def _spellings(identity: str) -> tuple[str, ...]:
     """Return an id as it came, and as centres write it that count in hex in one place only."""
     found = [identity]
-    if identity.isdigit():
+    if re.fullmatch(r"[0-9]{1,20}", identity):
         found.append(f"{int(identity):x}")
         found.append(f"{int(identity):X}")
         found.append(identity.lstrip("0") or "0")

@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select
 
 from sip.bodies.segments import Place
 
 from .database import Database
 from .schema import sms_part, sms_sent
 
-__all__ = ["PARTS", "Part", "Sent", "ShortMessages"]
+__all__ = ["PARTS", "PARTS_OF_ONE", "Part", "Sent", "ShortMessages"]
 
 PARTS = 10_000  # that may wait for the rest of their messages
+PARTS_OF_ONE = 1_000  # of these, from one source
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +60,21 @@ class ShortMessages:
     def keep_part(self, part: Part, at: float) -> list[Part] | None:
         """Keep a part, the same one once; returns all of its message when none is missing.
 
+        Phones count their messages in 8 bits: another text in the place of one that is kept is of
+        a new message, and the old one, which never became whole, is forgotten.
+
         Returns: an empty list while some are; None when there is no room for more.
         """
         place = part.place
         key = _key(part)
         with self._database.writing() as connection:
-            known = connection.execute(select(sms_part.c.number).where(key)).scalars().all()
+            rows = connection.execute(select(sms_part.c.number, sms_part.c.data).where(key))
+            known = {row.number: bytes(row.data) for row in rows}
+            if known.get(place.number, part.data) != part.data:
+                connection.execute(delete(sms_part).where(key))
+                known = {}
             if place.number not in known:
-                if (
-                    connection.execute(select(func.count()).select_from(sms_part)).scalar_one()
-                    >= PARTS
-                ):
+                if not _has_room(connection, part.source):
                     return None
                 connection.execute(
                     insert(sms_part).values(
@@ -123,11 +128,11 @@ class ShortMessages:
                 )
 
     def find_sent(self, smsc: str, ids: Sequence[str]) -> Sent | None:
-        """Return what was sent under one of these ids."""
+        """Return what was sent under the first of these ids that there is."""
         wanted = and_(sms_sent.c.smsc == smsc, sms_sent.c.id.in_(ids))
         with self._database.reading() as connection:
-            row = connection.execute(select(sms_sent).where(wanted)).first()
-        return None if row is None else Sent(*row)
+            found = [Sent(*row) for row in connection.execute(select(sms_sent).where(wanted))]
+        return min(found, key=lambda one: ids.index(one.id), default=None)
 
     def settle(self, sent: Sent, whole: bool) -> int:
         """Forget one short message, or all parts of its message; returns how many are left."""
@@ -144,6 +149,12 @@ class ShortMessages:
             gone = connection.execute(delete(sms_part).where(sms_part.c.at < parts_at))
             connection.execute(delete(sms_sent).where(sms_sent.c.at < sent_at))
         return gone.rowcount
+
+
+def _has_room(connection: Connection, source: str) -> bool:
+    count = select(func.count()).select_from(sms_part)
+    own = connection.execute(count.where(sms_part.c.source == source)).scalar_one()
+    return own < PARTS_OF_ONE and connection.execute(count).scalar_one() < PARTS
 
 
 def _key(part: Part) -> ColumnElement[bool]:

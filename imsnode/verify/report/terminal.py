@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ...cli.output import printable
 from ..outcome import Outcome, Result
 
 __all__ = ["show", "summary"]
@@ -30,12 +31,12 @@ def show(results: Sequence[Result], console: Console) -> None:
             f"[{style}]{each.outcome}[/]", f"{each.seconds:.1f}", style=None,
         )  # fmt: skip
         if each.reason:
-            table.add_row("", "", f"[{style}]{escape(each.reason)}[/]", "", "", "")
+            table.add_row("", "", f"[{style}]{escape(printable(each.reason))}[/]", "", "", "")
     console.print(table)
     for each in results:
         if each.outcome is Outcome.FAIL:
             head = f"{each.flow.id} {each.flow.name}: {each.reason} ({each.flow.clause})"
-            console.print(f"\n[bold red]{escape(head)}[/]")
+            console.print(f"\n[bold red]{escape(printable(head))}[/]")
             for line in each.ladder:
                 console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(f"\n{summary(results)}")

@@ -164,6 +164,25 @@ async def test_nothing_is_acknowledged_before_it_is_kept() -> None:
         assert (head.command, head.sequence) == (Command.DELIVER_SM_RESP, 7)
 
 
+async def test_a_message_of_a_connection_that_is_gone_is_not_answered_on_the_next_one() -> None:
+    arrived, kept = asyncio.Event(), asyncio.Event()
+
+    async def take(message: ShortMessage) -> int:
+        arrived.set()
+        await kept.wait()
+        return Status.OK
+
+    async with linked(take) as (_, centre):
+        await centre.bound()
+        centre.writer.write(Pdu(Command.DELIVER_SM, 7, 0, TEXT.encode()).encode())
+        await arrived.wait()
+        centre.writer.close()
+        await centre.bound()
+        kept.set()
+        centre.writer.write(Pdu(Command.ENQUIRE_LINK, 8).encode())
+        assert (await centre.receive())[0].command == Command.ENQUIRE_LINK_RESP
+
+
 async def test_what_nobody_knows_is_refused_and_unbind_ends_the_session() -> None:
     async with linked() as (_, centre):
         await centre.bound()

@@ -98,3 +98,11 @@ def test_ids_are_found_in_either_way_to_count() -> None:
     assert outcome is not None
     assert {"255", "ff", "FF"} <= set(outcome.ids)
     assert read_receipt(ShortMessage(address_of("1"), address_of("2"), b"?", 0x04)) is None
+
+
+@pytest.mark.parametrize("identity", [b"\xb2", b"\xb9\xb2", b"9" * 5000])
+def test_an_id_that_only_looks_like_a_number_stays_as_it_is(identity: bytes) -> None:
+    receipt = ShortMessage(address_of("1"), address_of("2"), b"", 4, optional={0x001E: identity})
+    outcome = read_receipt(receipt)
+    assert outcome is not None
+    assert outcome.ids == (identity.decode("latin-1"),)

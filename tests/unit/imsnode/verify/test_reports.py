@@ -18,7 +18,7 @@ from imsnode.verify.report.terminal import show
 from imsnode.verify.tape import Tape
 from sip.flow import Flow as Way
 
-EVIL = "it says <b>[red]\x00</b>"
+EVIL = "it says <b>[red]\x00\x1b[2J</b>"
 
 
 async def nothing(_lab: object) -> None:
@@ -51,7 +51,7 @@ def test_junit(results: Sequence[Result]) -> None:
     assert [pager.get(name) for name in ("tests", "failures", "skipped")] == ["2", "1", "0"]
     assert [xcap.get(name) for name in ("tests", "failures", "skipped")] == ["1", "0", "1"]
     [failure] = root.iter("failure")
-    assert failure.get("message") == "it says <b>[red]?</b> (RFC 1 & 2)"
+    assert failure.get("message") == "it says <b>[red]??[2J</b> (RFC 1 & 2)"
     assert "500 <Oops>" in (failure.text or "")
     assert root.find(".//skipped").get("message") == "no root (RFC 1 & 2)"  # type: ignore[union-attr]
 
@@ -69,6 +69,7 @@ def test_a_page_that_needs_nothing_else(results: Sequence[Result]) -> None:
 def test_the_terminal(results: Sequence[Result]) -> None:
     out = io.StringIO()
     show(results, Console(file=out, width=120))
+    assert "\x1b" not in out.getvalue()
     text = out.getvalue()
     assert "[red]" in text, "what a server says is no markup"
     assert "PM-02 pm-02: it says" in text
