@@ -94,7 +94,9 @@ class Peer(Table):
         "of these. Without it the addresses of its targets.",
     )
     transport: Literal["any", "udp", "tcp", "tls"] = live(
-        "any", "Transport its requests must come over."
+        "any",
+        "Transport its requests must come over. any: over TLS all the same when tls_name is set "
+        "and all its targets are reached by TLS.",
     )
     trust: Literal["asserted", "none"] = live(
         "none",

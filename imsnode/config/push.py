@@ -37,7 +37,12 @@ class Push(Table):
         ge=1,
         le=25,
     )
-    waiting: int = live(10_000, "Requests that may wait at a time.", ge=1, le=1_000_000)
+    waiting: int = live(
+        10_000,
+        "Requests that may wait at a time, a quarter of them for one user.",
+        ge=1,
+        le=1_000_000,
+    )
     awake: Seconds = live(
         30.0,
         "How long after a REGISTER a device without a connection (UDP) counts as awake.",

@@ -28,7 +28,7 @@ from .partner import Hop, Partner
 if TYPE_CHECKING:
     from imsnode.app import App
 
-__all__ = ["Peering", "all_peers"]
+__all__ = ["Peering", "all_peers", "sources_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Peering:
         Raises: ValueError, and then nothing is changed.
         """
         peers = all_peers(config, self._stored)
-        sources = [source for peer in peers for source in _sources(peer)]
+        sources = [source for peer in peers for source in sources_of(peer)]
         self._table.configure(sources)
         partners = [_partner(peer) for peer in peers if peer.targets]
         partners += [_routed(route.domain, route.next_hop) for route in config.route]
@@ -155,12 +155,16 @@ def all_peers(config: Config, stored: Stored) -> list[PeerSettings]:
     return peers
 
 
-def _sources(peer: PeerSettings) -> Iterable[Peer]:
+def sources_of(peer: PeerSettings) -> Iterable[Peer]:
     """Give the peer once for each address its requests come from.
 
     A name of a host is no proof of that, whatever it stands for; a certificate is, from anywhere.
+    Who has to show one where we connect shows it when it connects, too: over UDP anybody could
+    write its address.
     """
     transport = "" if peer.transport == "any" else peer.transport.upper()
+    if peer.tls_name and peer.targets and all(hop.transport == "TLS" for hop in peer.targets):
+        transport = transport or "TLS"
 
     def at(address: str, transport: str) -> Peer:
         return Peer(

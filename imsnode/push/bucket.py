@@ -12,6 +12,7 @@ from sip.timers import TimerQueue
 __all__ = ["Bucket"]
 
 _BUCKET_TIMER = 1
+_SHARE = 4  # the part of all places that is for one user's devices
 
 #: The devices of a user that can be sent to now, as `Location.targets`.
 Targets = Callable[[str, float], Sequence[Target]]
@@ -66,10 +67,9 @@ class Bucket:
         self.count += 1
         self._timers.schedule(now + self.wait_s, held, _BUCKET_TIMER)
 
-    @property
-    def full(self) -> bool:
-        """True when no further request may wait."""
-        return self.count >= self.most
+    def is_full(self, aor: str) -> bool:
+        """Say whether no further request may wait, at all or for one user's devices."""
+        return self.count >= self.most or len(self._held.get(aor, ())) * _SHARE >= self.most
 
     def arrived(self, aor: str, now: float) -> None:
         """Send what waits for a user's devices to those that have registered."""

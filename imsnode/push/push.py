@@ -143,7 +143,7 @@ class Push:
 
         Returns: how many; the caller starts the fork and hands it to `bucket.hold`.
         """
-        if self.bucket.full:
+        if self.bucket.is_full(aor):
             return 0
         fork.expected = len(self.wake(self.sleepers(aor, now, only).values(), reason, now))
         return fork.expected

@@ -182,6 +182,14 @@ class TestBucket:
         assert forks.to_alice() == [100, 480]
         assert world.bucket.count == 0
 
+    def test_one_user_takes_a_part_of_the_places(self) -> None:
+        world, forks = World(binding()), ForkWorld()
+        world.bucket.most = 4
+        assert world.push.expect(forks.start("INVITE", 1), AOR, "call", 100.0) == 1
+        world.bucket.hold(forks.start("OPTIONS", 1), AOR, "", 100.0)
+        assert world.push.expect(forks.start("MESSAGE", 1), AOR, "message", 100.0) == 0
+        assert not world.bucket.is_full("sip:bob@ims.test")
+
     def test_a_request_for_one_device_does_not_give_up_because_of_another(self) -> None:
         world, forks = World(binding(), binding(instance="<other>")), ForkWorld()
         world.bucket.hold(forks.start("INVITE", 1), AOR, "<i>", 0.0)
