@@ -234,9 +234,13 @@ class SmsBridge:
     async def reported(self, smsc: str, outcome: Outcome) -> bool:
         """Note what became of a message of ours, and tell its sender who asked."""
         short, loop = self._app.storage.short_messages, self._app.loop
+        centre = self._centres.get(smsc)
+        if centre is not None and not await centre.sender.kept(outcome.ids):
+            return False
         sent = await loop.run_in_executor(None, short.find_sent, smsc, outcome.ids)
         if sent is None:
-            return False
+            _log.info("receipt for nothing that is known", extra={"smsc": smsc})
+            return True
         self._note(sent, smsc, outcome)
         left = await loop.run_in_executor(None, short.settle, sent, not outcome.delivered)
         if sent.asked and (left == 0 or not outcome.delivered):

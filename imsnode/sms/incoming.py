@@ -6,7 +6,6 @@ Nothing is answered before it is on disk, or with its recipient.
 
 from __future__ import annotations
 
-import logging
 from hashlib import blake2b
 from typing import Protocol
 
@@ -17,8 +16,6 @@ from .pdu import ShortMessage, Status, Tag
 from .receipt import Outcome, is_receipt, read_receipt
 
 __all__ = ["Desk", "Incoming"]
-
-_log = logging.getLogger(__name__)
 
 _UDHI = 0x40
 _ASCII, _LATIN_1 = 1, 3  # of data_coding; TS 23.038 means something else by these numbers
@@ -47,7 +44,7 @@ class Desk(Protocol):
         ...
 
     async def reported(self, smsc: str, outcome: Outcome) -> bool:
-        """Take note of what became of a message of ours; False when it is not known."""
+        """Take note of what became of a message of ours; False when it is not on disk yet."""
         ...
 
 
@@ -72,7 +69,7 @@ class Incoming:
         if outcome is None:
             return Status.PERMANENT
         if outcome.final and not await self._desk.reported(self._smsc, outcome):
-            _log.info("receipt for nothing that is known", extra={"smsc": self._smsc})
+            return Status.TEMPORARY
         return Status.OK
 
     async def _message(self, message: ShortMessage) -> int:

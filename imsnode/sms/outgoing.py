@@ -32,6 +32,7 @@ _UDHI = 0x40
 _PASSING = frozenset(
     (-1, Status.SYSTEM_ERROR, Status.QUEUE_FULL, Status.THROTTLED, Status.TEMPORARY)
 )
+_KEEPING_S = 1.0  # how long a receipt waits for its message to be on disk
 _ids = itertools.count(1)
 
 
@@ -73,6 +74,8 @@ class Sender:
         self._keep = keep
         self._wall = wall
         self._tasks: set[asyncio.Task[None]] = set()
+        # Messages that the centre has begun to take, by what it calls their parts.
+        self._unkept: dict[str, asyncio.Future[None]] = {}
 
     def take(self, message: Received, done: Callable[[int], None]) -> None:
         """Take one message; done when the centre has it."""
@@ -85,14 +88,33 @@ class Sender:
         for task in self._tasks:
             task.cancel()
 
+    async def kept(self, ids: Sequence[str]) -> bool:
+        """Wait a moment for a message that the centre took to be on disk; False: it is not yet.
+
+        A centre may say what became of one part before it has the others.
+        """
+        waiting = {self._unkept[one] for one in ids if one in self._unkept}
+        if waiting:
+            await asyncio.wait(waiting, timeout=_KEEPING_S)
+        return all(one.done() for one in waiting)
+
     async def _take(self, message: Received, done: Callable[[int], None]) -> None:
         status = _LATER
+        over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
-            status = await self._send(message)
+            status = await self._send(message, over)
         finally:
+            over.set_result(None)
             done(status)
 
-    async def _send(self, message: Received) -> int:
+    async def _submit(self, part: ShortMessage, over: asyncio.Future[None]) -> Answer:
+        answer = await self.link.submit(part)
+        if answer.status == Status.OK:
+            self._unkept[answer.id] = over
+            over.add_done_callback(lambda _: self._unkept.pop(answer.id, None))
+        return answer
+
+    async def _send(self, message: Received, over: asyncio.Future[None]) -> int:
         content = read_content(message.content_type, message.body)
         if content is None:
             return _UNSUITABLE
@@ -100,7 +122,7 @@ class Sender:
             parts = self._parts(message, content.text)
         except ValueError:
             return _TOO_LONG
-        answers = await asyncio.gather(*(self.link.submit(part) for part in parts))
+        answers = await asyncio.gather(*(self._submit(part, over) for part in parts))
         taken = [answer for answer in answers if answer.status == Status.OK]
         if len(taken) < len(parts):
             return _status(answers)
