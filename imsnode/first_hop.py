@@ -3,16 +3,19 @@
 
 A REGISTER for such a domain goes to its registrar with a Path of the node's, which names the flow
 it came over. What the registrar's side sends along that Path goes over the flow; what the device
-sends goes to its registrar's side, once a registration over that flow has been confirmed. The node
-authenticates none of these users: that is their registrar's business, and it answers them.
+sends goes to its registrar's side, once a registration over that flow has been confirmed, and
+there by the Service-Route that the registrar gave it: the registrar trusts this node, so no Route
+of a device's own making goes on (TS 24.229 5.2.6.3). The node authenticates none of these users:
+that is their registrar's business, and it answers them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
 
 from sip.endpoint import Endpoint
+from sip.errors import BadMessage
 from sip.flow import Flow
 from sip.forward import Proxy, Target
 from sip.headers.address import STAR
@@ -38,6 +41,13 @@ NO_REGISTRAR: Final = Refusal(480, b"The registrar cannot be reached")
 #: A connection itself, so that what was said on it ends with it. Else transport, local and remote
 #: address: flows over UDP are made anew when they are wanted.
 _Name = Flow | tuple[str, tuple[str, int], tuple[str, int]]
+
+
+class _Registered(NamedTuple):
+    """Until when a user is registered over a flow, and the Service-Route from there."""
+
+    until: float
+    route: Sequence[bytes]
 
 
 class FirstHop:
@@ -71,12 +81,12 @@ class FirstHop:
         self._admit = admit
         self._wait = wait
         self._most = most
-        self._until: dict[tuple[_Name, str], float] = {}
+        self._registered: dict[tuple[_Name, str], _Registered] = {}
 
     @property
     def registrations(self) -> int:
         """Users that are registered over flows to this node."""
-        return len(self._until)
+        return len(self._registered)
 
     def take(self, request: Request, flow: Flow, routed: Routed, uri: Uri, now: float) -> bool:
         """Serve a request that is for or of such a device; False for any other."""
@@ -91,15 +101,20 @@ class FirstHop:
         self._to_registrar(request, flow, routed, domain, now)
         return True
 
-    def confirmed(self, flow: Flow, aor: str, expires_s: int, now: float) -> None:
-        """Note that a user is registered over a flow for some time, or is not any more (0)."""
+    def confirmed(
+        self, flow: Flow, aor: str, expires_s: int, now: float, route: Sequence[bytes] = ()
+    ) -> None:
+        """Note that a user is registered over a flow for some time, or is not any more (0).
+
+        Args: route: the Service-Route (RFC 3608).
+        """
         key = (_name(flow), aor)
-        self._until.pop(key, None)
+        self._registered.pop(key, None)
         if expires_s <= 0:
             return
-        while len(self._until) >= self._most:
-            del self._until[next(iter(self._until))]
-        self._until[key] = now + expires_s + _GRACE_S
+        while len(self._registered) >= self._most:
+            del self._registered[next(iter(self._registered))]
+        self._registered[key] = _Registered(now + expires_s + _GRACE_S, route)
 
     def _to_device(self, request: Request, flow: Flow, routed: Routed, now: float) -> None:
         """Send a request along the Path that its device's registrar has got."""
@@ -112,10 +127,14 @@ class FirstHop:
     def _to_registrar(
         self, request: Request, flow: Flow, routed: Routed, domain: str, now: float
     ) -> None:
-        """Send a request of a device to its registrar's side, whatever Route it carries."""
+        """Send a request of a device to its registrar's side, whatever Route it carries.
+
+        Nothing but the Service-Route goes on of that.
+        """
         registers = request.method == "REGISTER"
         aor = request.to_uri.aor if registers else request.from_uri.aor
-        if self._until.get((_name(flow), aor), 0.0) <= now:
+        known = self._registered.get((_name(flow), aor))
+        if known is None or known.until <= now:
             if not self._admit(flow.remote[0], now):
                 return
             if not registers:
@@ -129,7 +148,8 @@ class FirstHop:
             self._refuse(request, flow, NO_REGISTRAR, now)
             return
         request.remove_headers(UNTRUSTED_HEADERS - _PATH)
-        target = Target(routed.uri, home, routed.routes)
+        route = () if registers or known is None else known.route
+        target = Target(routed.uri, home, route)
         if not registers:
             self._forward(request, flow, routed, target, PLAIN, now, self._asserted(aor, home))
             return
@@ -184,9 +204,12 @@ class _Registering:
         """Pass the answer on; after a 200 the device may send requests over this flow."""
         request = fork.request
         if response is not None and 200 <= status < 300 and isinstance(request, Request):
-            lasts = _granted(request, response)
+            try:
+                lasts, route = _granted(request, response), response.items("service-route")
+            except BadMessage:
+                lasts, route = -1, []  # the device may make more of it
             if lasts >= 0:
-                self._first_hop.confirmed(self._flow, self._aor, lasts, now)
+                self._first_hop.confirmed(self._flow, self._aor, lasts, now, route)
         PLAIN.on_final(fork, response, status, now)
 
 

@@ -116,6 +116,28 @@ def test_who_gets_the_same_port_later_is_not_registered() -> None:
     assert edge.take()[0][0].remote == HOME
 
 
+def test_a_device_goes_on_by_the_service_route_alone() -> None:
+    """The registrar's side trusts this node: what a device made up would be an open relay there."""
+    edge = Edge()
+    made_up = "Route: <sip:192.0.2.1;lr>, <sip:198.51.100.9:25;lr>"
+    edge.register("<sip:a@10.0.0.1>", made_up)
+    (sent,) = edge.requests("REGISTER")
+    assert not sent[1].has("route")
+    lines = [
+        b"Contact: <sip:a@10.0.0.1>;expires=60",
+        b"Service-Route: <sip:o@home.test;lr>, <sip:x;lr>",
+    ]
+    edge.answer(sent, 200, extra=lines)
+    edge.take()
+    for number, route in enumerate((made_up, "Route: <sip:198.51.100.9;lr>", "Subject: none")):
+        text = request_text(branch=f"z9hG4bKs{number}", call_id=f"s{number}", lines=[route])
+        edge.receive(text, ALICE)
+        ((flow, message),) = edge.requests("MESSAGE")
+        assert flow.remote == HOME
+        routes = [address.raw for address in message.routes()]
+        assert routes == [b"<sip:o@home.test;lr>", b"<sip:x;lr>"]
+
+
 def test_what_the_registrar_refused_opens_nothing() -> None:
     edge = Edge()
     edge.register()
