@@ -2,20 +2,23 @@
 
     python docs/generate.py
 
-docs/reference/configuration.md from the settings, docs/reference/cli.md from the commands. A test
-checks that both are up to date.
+docs/reference/configuration.md from the settings, docs/reference/cli.md from the commands,
+docs/reference/cdr.md from the type of charging records. A test checks that they are up to date.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import typer
+from msgspec.json import schema
 
 from imsnode.cli.main import app
 from imsnode.config.reference import Setting, settings, tables
+from imsnode.storage.cdr import Record
+from pager.rules import KINDS, OUTCOMES
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -45,6 +48,22 @@ Exit codes: 0 done, 1 refused or failed, 2 bad usage or configuration. Every com
 `--config FILE` or the variable `IMSNODE_CONFIG`; without either it reads `./imsnode.toml` when
 there is one, else defaults and environment alone. Commands work on the database whether or not the
 node runs, and a running node sees the change at once.
+"""
+
+RECORDS_HEAD = """\
+# Charging records
+
+<!-- written by docs/generate.py -->
+
+One schema for records of all kinds. A record is written when a message or a session has ended: one
+line of JSON (UTF-8) in `cdr.file`. At `cdr.rotate_size` the file NAME is renamed to NAME.1, NAME.1
+to NAME.2, and so on; `cdr.keep` older files are kept. A line that a crash has cut off is no JSON,
+and whole ones follow it. Fields may be added behind the last one: readers pass over those they do
+not know. In place of a user who was erased stands `erased`.
+[How to read and export them](../how-to/charging.md).
+
+`imsnode cdr export --format csv` writes the same fields in the same order, with their names in the
+first line (RFC 4180, lines end with LF); what is left out in JSON is an empty text or 0 there.
 """
 
 
@@ -133,11 +152,37 @@ def _default(parameter: object) -> str:
     return f" Default: {getattr(value, 'value', value)}."
 
 
+def records() -> str:
+    """Write the reference of charging records."""
+    parts = schema(Record)["$defs"]["Record"]
+    fields = [
+        (name, "number" if field["type"] == "integer" else "text",
+         "yes" if name in parts["required"] else "", field["description"])
+        for name, field in parts["properties"].items()
+    ]  # fmt: skip
+    kinds = [("", "a message to a person; `message` as a filter"), *KINDS.items()]
+    return "\n".join(
+        [
+            RECORDS_HEAD,
+            _rows("Fields", ("field", "value", "always there", "meaning"), fields),
+            _rows("Kinds", ("kind", "what it was"), kinds),
+            _rows("Outcomes", ("outcome", "what became of it"), OUTCOMES.items()),
+        ]
+    )
+
+
+def _rows(title: str, head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [f"## {title}", "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join((f"`{row[0]}`" if row[0] else "", *row[1:])) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
 def pages() -> dict[Path, str]:
     """Give every page that is generated, by its path."""
     return {
         REFERENCE / "configuration.md": configuration(),
         REFERENCE / "cli.md": commands(),
+        REFERENCE / "cdr.md": records(),
     }
 
 

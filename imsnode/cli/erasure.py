@@ -161,14 +161,12 @@ def _files(settings: Config, name: str) -> list[dict[str, Any]]:
 
 
 def _records(settings: Config, name: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    path = settings.cdr_file
-    if path is None:
-        return found
-    for number in range(settings.cdr.keep, -1, -1):
-        file = path.with_name(f"{path.name}.{number}") if number else path
-        if file.exists():
-            lines = file.read_bytes().splitlines()
-            records = (json.loads(line) for line in lines if name.encode() in line)
-            found += [one for one in records if name in (one.get("from"), one.get("to"))]
-    return found
+    from imsnode.storage.cdr_read import RecordsChanged, Selection, read_all
+
+    if settings.cdr_file is None:
+        return []
+    try:
+        lines = read_all(settings.cdr_file, Selection(user=name))
+        return [json.loads(line.text) for line in lines]
+    except RecordsChanged as error:
+        raise CommandError(str(error)) from error

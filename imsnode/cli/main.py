@@ -12,6 +12,7 @@ from imsnode import __version__
 from . import (
     bindings,
     broadcasts,
+    cdr,
     configcmd,
     dbcmd,
     groups,
@@ -92,5 +93,6 @@ app.add_typer(xcap.app, name="xcap")
 app.add_typer(subscriptions.app, name="subscription")
 app.add_typer(bindings.app, name="binding")
 app.add_typer(sessions.app, name="session")
+app.add_typer(cdr.app, name="cdr")
 app.add_typer(configcmd.app, name="config")
 app.add_typer(dbcmd.app, name="db")

@@ -13,8 +13,9 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from .stats import StorageStats
 
@@ -23,34 +24,33 @@ __all__ = ["CdrFile", "CdrSettings", "Record"]
 _log = logging.getLogger(__name__)
 
 
+def _says(meaning: str) -> Meta:
+    """Describe a field; docs/reference/cdr.md is made of these."""
+    return Meta(description=meaning)
+
+
 class Record(Struct, gc=False, omit_defaults=True, rename={"sender": "from", "recipient": "to"}):
-    """One record; in a line, those of the last eight that say nothing are left out.
+    """One record; in a line, fields with a default are left out when they say nothing."""
 
-    time: of receipt, UTC, to the millisecond; ended: likewise. size: body octets. status: the last
-    SIP status that was given, 0 for none. kind: for what is no message to a person, a word of
-    `pager.rules.KINDS`. octets: the Call-ID in hexadecimal digits, when it is not ASCII. imdn: the
-    IMDN Message-ID. about: that of the message which a notification tells of. messages: of a visit
-    to a chat room, as many as the visitor sent; its size is their octets. icid, orig_ioi, term_ioi:
-    as in P-Charging-Vector.
-    """
-
-    time: str
-    ended: str
-    id: str
-    call_id: str
-    sender: str
-    recipient: str
-    size: int
-    outcome: str
-    status: int
-    kind: str = ""
-    octets: str = ""
-    imdn: str = ""
-    about: str = ""
-    messages: int = 0
-    icid: str = ""
-    orig_ioi: str = ""
-    term_ioi: str = ""
+    time: Annotated[
+        str, _says("When it was received, or a session began: UTC, to the millisecond.")
+    ]
+    ended: Annotated[str, _says("When it ended: likewise. Spans of time are taken by this field.")]
+    id: Annotated[str, _says("Message id of this node; `imsnode why` tells its story.")]
+    call_id: Annotated[str, _says("Call-ID of the request; what is not UTF-8 stands as `\\xNN`.")]
+    sender: Annotated[str, _says("Address of record of who sent it.")]
+    recipient: Annotated[str, _says("Address of record of whom it was for.")]
+    size: Annotated[int, _says("Octets of the body; of a session, of what its contents were.")]
+    outcome: Annotated[str, _says("What became of it, a word of the table below.")]
+    status: Annotated[int, _says("The last SIP status that was given, 0 for none.")]
+    kind: Annotated[str, _says("What it was, a word of the table below.")] = ""
+    octets: Annotated[str, _says("The Call-ID in hexadecimal digits, when it is not ASCII.")] = ""
+    imdn: Annotated[str, _says("IMDN Message-ID (RFC 5438).")] = ""
+    about: Annotated[str, _says("IMDN Message-ID of what a notification tells of.")] = ""
+    messages: Annotated[int, _says("Of a visit to a room: how many messages the visitor sent.")] = 0
+    icid: Annotated[str, _says("`icid-value` of P-Charging-Vector (RFC 7315).")] = ""
+    orig_ioi: Annotated[str, _says("`orig-ioi` of the same: the network it comes from.")] = ""
+    term_ioi: Annotated[str, _says("`term-ioi` of the same: the network it is for.")] = ""
 
 
 @dataclass(frozen=True, slots=True)

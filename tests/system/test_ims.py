@@ -82,6 +82,8 @@ def test_stored_charged_and_drained(core: Core) -> None:
     eventually(lambda: records(core.node), 10, "a charging record")
     assert [one.get("icid") for one in records(core.node)] == ["abc"]
     assert records(core.node)[0]["orig_ioi"] == "home1.net"
+    listed = core.node.command("cdr", "list", "--icid", "abc", "--format", "json").stdout
+    assert [one["to"] for one in json.loads(listed)] == [DANA]
 
 
 def test_who_is_registered_elsewhere_survives_a_restart(core: Core) -> None:
