@@ -101,12 +101,16 @@ class Roles:
         now: float,
         wall: float,
     ) -> bool:
-        """Take an initial request that concerns one of the roles; False for any other."""
+        """Take an initial request that concerns one of the roles; False for any other.
+
+        What goes along a dialog has no principal. A To tag alone leads past no filter criteria:
+        anybody can write one.
+        """
         if request.has("p-charging-vector"):
             self.charges.of(request)
-        if request.to_tag or principal is None:
+        if principal is None:
             return False
-        if routed.routes and self._is_s_cscf(flow):
+        if routed.routes and not request.to_tag and self._is_s_cscf(flow):
             self.services.request(request, flow, routed, principal, now, wall)
             return True
         return (

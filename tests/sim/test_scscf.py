@@ -201,6 +201,21 @@ def test_an_identifier_of_somebody_else_opens_nothing(lab: Lab) -> None:
     assert server.take().body == b"x"
 
 
+@pytest.mark.parametrize("method", ["INVITE", "MESSAGE", "SUBSCRIBE"])
+def test_a_made_up_dialog_leads_past_no_server(lab: Lab, method: str) -> None:
+    lab.server().answers[method] = 403
+    lab.register(BOB)
+    lab.provide(alice=profile(criterion(AS, f"<Method>{method}</Method>")))
+    lines = [
+        (b"P-Asserted-Identity", b"<%b>" % ALICE.encode()),
+        (b"Contact", b"<sip:alice@%b>" % P_CSCF.encode()),
+        (b"Event", b"presence"),
+        TEXT,
+    ]
+    assert lab.phones.answer(S_CSCF, method, BOB, lines, to_tag="made-up").status == 403
+    assert lab.phones.idle()
+
+
 # ------------------------------------------------------------------- registration
 
 

@@ -200,6 +200,7 @@ class Station:
         body: bytes = b"",
         sender: str = ALICE,
         recipient: str = "",
+        to_tag: str = "",
     ) -> None:
         """Send a request to a node, or to any address; does not wait."""
         branch = self.ids.branch()
@@ -207,6 +208,7 @@ class Station:
         flow = self.endpoint.transport.flow_to("UDP", to, 5060, now)
         assert flow is not None
         name, _, via = flow.via_line(branch).partition(b": ")
+        addressed = f"<{recipient or uri}>" + (f";tag={to_tag}" if to_tag else "")
         data = build_request(
             method,
             uri.encode(),
@@ -214,7 +216,7 @@ class Station:
                 (name, via),
                 (b"Max-Forwards", b"70"),
                 (b"From", b"<%b>;tag=%b" % (sender.encode(), self.ids.tag())),
-                (b"To", b"<%b>" % (recipient or uri).encode()),
+                (b"To", addressed.encode()),
                 (b"Call-ID", self.ids.call_id()),
                 (b"CSeq", b"1 " + method.encode()),
                 *lines,
