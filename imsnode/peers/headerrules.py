@@ -30,6 +30,8 @@ _TARGET: Final = "request-uri"
 _WRITTEN: Final = re.compile(
     r"(in|out)\s+(add|set|remove|domain|prefix)\s+([\w.!%*`'~+-]+)\s*(.*)", re.S
 )
+# At most one colon, before a password: so no octet is looked at for every "sip:" before it.
+_USERINFO: Final = rb"[^@<>\s,:]*(?::[^@<>\s,:]*)?"
 # What dialogs, transactions and framing live by, on both sides of the border.
 _UNTOUCHED: Final = frozenset(
     ("via", "from", "to", "call-id", "cseq", "contact", "route", "record-route", "max-forwards",
@@ -113,7 +115,8 @@ def _edit(head: Head, rule: HeaderRule, edit: Callable[[bytes], bytes]) -> None:
 def _domain(rule: HeaderRule) -> Callable[[bytes], bytes]:
     """Change the host of SIP URIs; that of a URI without a user as well."""
     pattern = re.compile(
-        rb"(\bsips?:(?:[^@<>\s,]*@)?)" + re.escape(rule.before) + rb"(?=[:;?>\s,]|$)", re.IGNORECASE
+        rb"(\bsips?:(?:" + _USERINFO + rb"@)?)" + re.escape(rule.before) + rb"(?=[:;?>\s,]|$)",
+        re.IGNORECASE,
     )
     return lambda value: pattern.sub(lambda found: found.group(1) + rule.after, value)
 
@@ -121,7 +124,7 @@ def _domain(rule: HeaderRule) -> Callable[[bytes], bytes]:
 def _prefix(rule: HeaderRule) -> Callable[[bytes], bytes]:
     """Change the beginning of user parts and of tel numbers."""
     pattern = re.compile(
-        rb"(\b(?:sips?|tel):)" + re.escape(rule.before) + rb"(?=[^@<>\s,]*[@>;\s,]|[^@]*$)",
+        rb"(\b(?:sips?|tel):)" + re.escape(rule.before) + rb"(?=" + _USERINFO + rb"(?:[@>;\s,]|$))",
         re.IGNORECASE,
     )
     return lambda value: pattern.sub(lambda found: found.group(1) + rule.after, value)

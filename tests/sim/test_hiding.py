@@ -217,6 +217,30 @@ def test_no_way_of_writing_goes_around_a_rule(node: HiddenNode, data: bytes, hid
 
 
 @pytest.mark.parametrize(
+    ("rule", "value", "changed"),
+    [
+        ("domain a b", b"<sip:u:p@a:1>, sip:a;x, <sips:a>", b"<sip:u:p@b:1>, sip:b;x, <sips:b>"),
+        ("domain a b", b"<sip:a@x>, <sip:u@a.x>, <sip:u@xa>", None),
+        ("prefix 00 +", b"<sip:0049:pw@a>;x=y:z:1, tel:0043", b"<sip:+49:pw@a>;x=y:z:1, tel:+43"),
+        ("prefix 00 +", b"<sip:1001@a>, <sip:u@00.x>", None),
+        # Each of these costs as much as it is long, not its square.
+        ("domain a b", b"sip:" * 60_000, None),
+        ("prefix 00 +", b"sip:00." * 30_000 + b"<", None),
+    ],
+    ids=range(6),
+)  # fmt: skip
+def test_what_a_rewrite_takes_for_an_address(
+    rule: str, value: bytes, changed: bytes | None
+) -> None:
+    action, words = rule.split(" ", 1)
+    crossing = Crossing("p", (parse_header_rule(f"in {action} X {words}"),), None)
+    border = Border(lambda flow: crossing)
+    flow = Flow("UDP", ALICE, BOB)
+    data = b"OPTIONS sip:x SIP/2.0\r\nX: %b\r\n\r\n"
+    assert border.inward(flow, data % value) == data % (value if changed is None else changed)
+
+
+@pytest.mark.parametrize(
     ("rule", "reason"),
     [
         ("out delete X", "is no change of a header"),
