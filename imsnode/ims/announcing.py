@@ -55,8 +55,10 @@ class Announcing:
         self._asked: dict[str, Request] = {}
 
     def seen(self, request: Request, aor: str) -> None:
-        """Remember the REGISTER that is about to change a user's bindings."""
-        if self.profiles.of(aor) is not None and len(self._asked) < _REMEMBERED:
+        """Remember the REGISTER that is about to change a user's bindings; a query does not."""
+        if self.profiles.of(aor) is None or not request.has("contact"):
+            return
+        if aor in self._asked or len(self._asked) < _REMEMBERED:
             self._asked[aor] = request
 
     def moved(

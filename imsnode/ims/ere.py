@@ -21,7 +21,7 @@ _LONGEST: Final = 1_000  # characters of an expression
 _STATES: Final = 5_000  # of one expression: repetitions of repetitions grow fast
 _DEPTH: Final = 50  # brackets within brackets
 _REPEATS: Final = 255  # RE_DUP_MAX
-_STEPS: Final = 4_096  # remembered for one expression; emptied when full
+_REMEMBERED: Final = 1 << 17  # states in the steps of one expression; emptied when full
 _BEGIN, _END = 256, 257  # beside the octets: both ends of the text
 
 _CLASSES: Final[dict[str, Iterable[int]]] = {
@@ -83,6 +83,7 @@ class Expression:
         self._last = self._state(None)
         self._first = self._closure((self._build(_Reader(text).whole(), self._last),))
         self._steps: dict[tuple[frozenset[int], int], frozenset[int]] = {}
+        self._remembered = 0
 
     def found_in(self, text: bytes) -> bool:
         """Say whether the expression fits the text or some part of it."""
@@ -96,8 +97,9 @@ class Expression:
     def _step(self, states: frozenset[int], octet: int) -> frozenset[int]:
         known = self._steps.get((states, octet))
         if known is None:
-            if len(self._steps) >= _STEPS:
+            if self._remembered >= _REMEMBERED:
                 self._steps.clear()
+                self._remembered = 0
             reached = [
                 then
                 for state in states
@@ -105,6 +107,7 @@ class Expression:
                 for then in self._then[state]
             ]
             known = self._steps[states, octet] = self._closure(reached)
+            self._remembered += 1 + len(states) + len(known)
         return known
 
     def _closure(self, states: Iterable[int]) -> frozenset[int]:

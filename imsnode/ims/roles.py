@@ -124,7 +124,7 @@ class Roles:
         """Take the REGISTER of an S-CSCF about a user; False for one of a user."""
         if not self._is_s_cscf(flow):
             if self.has_criteria:
-                self.announcing.seen(request, self._node.names.aor_of(request.to_uri))
+                self.announcing.seen(request, self._node.names.registrant(request.to_uri))
             return False
         charging = self.charges.answer(self.charges.of(request))
         self.registrations.register(request, flow, charging, now)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from imsnode.identity import Peer
+from imsnode.identity.identities import PublicIdentity
 from imsnode.ims.criteria import FilterCriteria, ServiceProfile
 from imsnode.ims.criteria_xml import read_profiles
 from imsnode.ims.roles import ImsSettings
@@ -238,6 +239,20 @@ def test_servers_are_told_who_registers(lab: Lab) -> None:
     assert server.take("REGISTER").get("expires") == b"300"
     lab.network.run(301)
     assert server.take("REGISTER").get("expires") == b"0"
+
+
+def test_who_registers_by_a_barred_identity_is_told_of_like_anybody(lab: Lab) -> None:
+    """TS 23.003 13.4B: the identity that a terminal makes of an IMSI; so do all of them begin."""
+    server = lab.server()
+    lab.provide(bob=profile(criterion(AS, REGISTER)))
+    barred = PublicIdentity(f"sip:001010000000001@{DOMAIN}", barred=True)
+    bob = lab.s_cscf.directory.get(BOB)
+    assert bob is not None
+    lab.s_cscf.directory.put(bob.changed(identities=(barred,)))
+    assert lab.register(barred.uri) == 200
+    told = server.take("REGISTER")
+    assert told.to_uri.aor == BOB
+    assert told.get("p-visited-network-id") == b'"visited"'
 
 
 def test_a_server_that_must_know_and_does_not_ends_the_registration(lab: Lab) -> None:

@@ -94,6 +94,7 @@ class Gate:
         names = LocalNames((DOMAIN,), {host})
         clock = Clock(network)
         self.directory = Directory([make_account(user, "pw") for user in users])
+        names.identify(self.directory.identities)
         table = PeerTable(peers)
         self.store, self.ledger = MemoryStore(network), MemoryLedger()
         self.location = Location(

@@ -70,3 +70,14 @@ def test_like_another_engine(expression: str, text: bytes) -> None:
     if re.search(r"[*+?][*+?]|\(\?", expression):
         return
     assert ours.found_in(text) == bool(theirs.search(text))
+
+
+def test_what_is_remembered_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text can have every step lead somewhere new, and each place takes as much as it counts."""
+    monkeypatch.setattr("imsnode.ims.ere._REMEMBERED", 2_000)
+    expression = Expression("a" + "[ab]{100}" + "c")
+    text = bytes(b"ab"[number * number // 3 % 2] for number in range(500))
+    assert not expression.found_in(text)
+    kept = sum(1 + len(before) + len(after) for (before, _), after in expression._steps.items())
+    assert 0 < kept < 2_000 + 250
+    assert expression.found_in(text + b"a" * 101 + b"c")
