@@ -65,6 +65,7 @@ class Admission:
             # RFC 3261 17.1.2.2: so long a client repeats what it sent before we came up.
             resends_until=now + TimerConfig(t1=config.timers.t1).transaction,
         )
+        self.authenticator.agreement = settings_of.agreement(config)
         self.authenticator.admitted = frozenset(config.interconnect.admit)
 
     def admit_cards(
@@ -72,14 +73,16 @@ class Admission:
     ) -> None:
         """Let users register with their SIM cards."""
         vault = Vault(edge.key_for(CARDS))
+        authenticator = self.authenticator
         auc = AuthenticationCentre(vault, sequences, secrets.token_bytes)
 
         def answer(request: Request, flow: Flow, refusal: Refusal) -> None:
+            if authenticator.agreement is not None:
+                refusal = authenticator.agreement.told(request, flow, refusal)
             edge.endpoint.reply(
                 request, flow, refusal.status, clock.now(), refusal.reason, refusal.lines
             )
 
-        authenticator = self.authenticator
         key = edge.key_for(b"aka nonces")
         authenticator.aka = AkaDigest(auc, authenticator.nonces, key, answer)
         self.associations = Associations(location.bindings, config.auth.associated)

@@ -243,6 +243,7 @@ class App:
         self.ims.take_stored(storage.profiles.load_all())
         number = config.sms.service_centre
         self.service_centre = ServiceCentre(self, number, self.sms) if number else None
+        self.node.agreement = self.admission.authenticator.agreement
         if config.edge.domains:
             self.node.first_hop = FirstHop(
                 endpoint,

@@ -24,7 +24,7 @@ from .registration cimport Registrar
 
 
 cdef class Node:
-    cdef public object aiming, first_hop
+    cdef public object agreement, aiming, first_hop
     cdef public Authenticator authenticator
     cdef public object clock
     cdef public Directory directory

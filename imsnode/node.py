@@ -28,6 +28,7 @@ from .answers import EVENT_METHODS, IN_DIALOG
 from .first_hop import FirstHop
 from .held import Held
 from .identity.accounts import Directory, LocalNames
+from .identity.agreement import Agreement
 from .identity.authenticator import Authenticator
 from .identity.peers import ASSERTED, Peer, PeerTable
 from .identity.principal import UNTRUSTED_HEADERS, Principal
@@ -132,6 +133,8 @@ class Node:
         self.push: Push | None = None
         # Set while it takes sessions in the place of users.
         self.deferring: Deferring | None = None
+        # Set while terminals that insist on sec-agree are heard.
+        self.agreement: Agreement | None = None
         self.draining = False
         self.stats = NodeStats()
 
@@ -167,7 +170,12 @@ class Node:
         uri = self.names.routable(uri)
         local = not routed.routes and routed.flow is None and self._is_local(uri)
         served = local and (request.method == "REGISTER" or not uri.user)
-        refusal = answers.refuse_extensions(request) if served else self.proxy.check(request)
+        agreement = self.agreement if served or request.is_steered() else None
+        if agreement is not None and not agreement.asked(request):
+            agreement = None
+        refusal = None if agreement is None else agreement.begin(request)
+        if refusal is None:
+            refusal = answers.refuse_extensions(request) if served else self.proxy.check(request)
         if uri.scheme == "sips" and not flow.secure:
             refusal = answers.INSECURE
         if refusal is not None:
@@ -179,7 +187,7 @@ class Node:
         if self.first_hop is not None and self.first_hop.take(request, flow, routed, uri, now):
             return
         wall = self.clock.wall()
-        principal: Principal | None = None
+        verdict: Principal | Refusal | None = None
         # Our Route proves that the dialog was set up with our leave, not who speaks: it stands in
         # for credentials only where a dialog's peer is meant, never for a user of ours (A1).
         proven = (
@@ -191,16 +199,18 @@ class Node:
         )
         if not proven:
             verdict = self.authenticator.check(request, flow, now, wall, served)
-            if isinstance(verdict, Refusal):
-                if verdict.status:
-                    self.refuse(request, flow, verdict, now)
+        if agreement is not None:
+            verdict = agreement.conclude(request, flow, verdict)
+        if isinstance(verdict, Refusal):
+            if verdict.status:
+                self.refuse(request, flow, verdict, now)
+            return
+        principal = verdict
+        if principal is not None and not principal.peer:
+            wait = self.users.allow(request.method, principal.aor, now)
+            if wait > 0:
+                self._slow_down(request, flow, wait, now)
                 return
-            principal = verdict
-            if principal is not None and not principal.peer:
-                wait = self.users.allow(request.method, principal.aor, now)
-                if wait > 0:
-                    self._slow_down(request, flow, wait, now)
-                    return
         if served:
             self._serve(request, flow, principal, now, wall)
             return
@@ -338,6 +348,8 @@ class Node:
         # Of several challenges the strongest alone is sent where all would be more than a short
         # datagram may bring about.
         must = 1 if refusal.status in (401, 407) else len(lines)
+        if refusal.status in (401, 407, 494) and lines and lines[0].startswith(b"Security-Server"):
+            must = 2  # the list of an agreement stands before the challenges
         self.endpoint.refuse(
             request, flow, refusal.status, now, refusal.reason, lines[:must], lines[must:]
         )
@@ -349,6 +361,8 @@ class Node:
         if routed.refusal is None and routed.dialog_proven:
             target = self.proxy.predetermined(request, routed, now)
             if isinstance(target, Target):
+                if self.agreement is not None and request.is_steered():
+                    self.agreement.release(request)
                 if self.sessions is not None:
                     self.sessions.acknowledged(request, now)
                 self.proxy.forward_ack(request, routed, target, now)

@@ -38,6 +38,7 @@ from .http.api import TokenLimits
 from .http.limits import HttpLimits
 from .http.origins import Origins
 from .identity import AuthSettings, Rate, RateSettings, ThrottleSettings
+from .identity.agreement import Agreement
 from .identity.numbering import NumberPlan
 from .ims.roles import ImsSettings
 from .mailroom import Retry
@@ -388,6 +389,17 @@ def auth_settings(config: Config) -> AuthSettings:
         },
         nonce_lifetime_s=config.auth.nonce_lifetime,
     )
+
+
+def agreement(config: Config) -> Agreement | None:
+    """What terminals that insist on sec-agree are offered; None refuses them."""
+    mode = config.auth.agreement
+    if mode == "refuse" or config.edge.domains:
+        return None
+    if mode == "ignore":
+        return Agreement(())
+    tls = any(entry.transport == "TLS" for entry in config.listen)
+    return Agreement(("tls", "digest") if tls else ("digest",))
 
 
 def pager_settings(config: Config) -> PagerSettings:

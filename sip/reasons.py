@@ -53,6 +53,7 @@ REASONS: Final[dict[int, bytes]] = {
     489: b"Bad Event",
     491: b"Request Pending",
     493: b"Undecipherable",
+    494: b"Security Agreement Required",
     500: b"Server Internal Error",
     501: b"Not Implemented",
     502: b"Bad Gateway",

@@ -40,6 +40,13 @@ class Auth(Table):
         "the way the card registered: over the same connection; from the same address and port by "
         "UDP too, which others can forge; never. REGISTER is always challenged.",
     )
+    agreement: Literal["offer", "ignore", "refuse"] = restart(
+        "offer",
+        "Requests that require a security agreement (sec-agree, RFC 3329): `offer` answers with "
+        "what the node has, TLS where it listens for it and digest, never IPsec; `ignore` serves "
+        "them as if they required nothing, for terminals that go on without a list; `refuse` is "
+        "420. A node with edge.domains refuses them.",
+    )
     failure_delay_max: Seconds = live(15 * MINUTE, "Longest wait after failures.", ge=1, le=DAY)
 
 

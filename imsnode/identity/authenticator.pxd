@@ -26,7 +26,7 @@ cdef class AuthStats:
 
 
 cdef class Authenticator:
-    cdef public object aka
+    cdef public object agreement, aka
     cdef public object associated
     cdef public Directory directory
     cdef public LocalNames names

@@ -19,6 +19,7 @@ from sip.routing import Refusal
 from sip.uri import Uri, parse_uri
 
 from .accounts import Account, Directory, LocalNames
+from .agreement import Agreement
 from .aka import AkaDigest, Asked, uses_aka
 from .offers import AuthSettings, Offers
 from .peers import ASSERTED, PeerTable
@@ -98,6 +99,8 @@ class Authenticator:
         self.admitted: frozenset[str] = frozenset()
         self._resends_until = resends_until
         self._resends: set[tuple[bytes, int]] = set()
+        # Set while terminals may agree on how they are protected.
+        self.agreement: Agreement | None = None
         # Set where users may have SIM cards.
         self.aka: AkaDigest | None = None
         # Says whether a request came over the connection that a user registered over.
@@ -227,6 +230,10 @@ class Authenticator:
             return self._unproven(request, flow, now, wall, realm, status, True)
         if throttle is not None:
             throttle.succeeded(source, account.aor)
+        if self.agreement is not None and request.has("security-verify"):
+            refusal = self.agreement.unproven(request, flow, credentials, secret)
+            if refusal is not None:
+                return refusal
         return self._authorise(request, account)
 
     def _resynchronise(

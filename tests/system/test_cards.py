@@ -52,6 +52,20 @@ def test_a_card_registers_and_its_connection_vouches_for_it(node: RunningNode) -
         assert "algorithm=AKAv1-MD5" in refused.get("proxy-authenticate")
 
 
+def test_a_terminal_that_insists_on_protection_is_told_what_there_is(node: RunningNode) -> None:
+    tags = ("Require: sec-agree", "Proxy-Require: sec-agree")
+    with carol(node) as phone:
+        phone.challenges = 9  # answers none
+        ipsec = "Security-Client: ipsec-3gpp;alg=hmac-sha-1-96;spi-c=1;spi-s=2;port-c=1;port-s=2"
+        challenge = phone.register(lines=(*tags, ipsec, "Security-Client: digest"))
+        assert challenge.status == 401
+        assert "algorithm=AKAv1-MD5" in challenge.get("www-authenticate")
+        assert challenge.all("security-server") == ["digest;q=0.1"]
+        refused = phone.register(lines=(*tags, ipsec))
+        assert refused.status == 494
+        assert refused.all("security-server") == ["digest;q=0.1"]
+
+
 def test_sequence_numbers_outlive_a_kill_and_follow_the_card(node: RunningNode) -> None:
     with carol(node, "UDP") as phone:
         assert phone.register().status == 200
