@@ -6,6 +6,7 @@ Spec: 3GPP TS 23.040 9.2.2 (units), 9.2.3 (elements).
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -143,12 +144,12 @@ def deliver_report(cause: int | None = None) -> bytes:
 
 def _number(number: str) -> bytes:
     """Return an address: the count of its digits, then the digits; or a name."""
-    try:
-        return bytes((len(number.removeprefix("+")),)) + write_number(number)
-    except ValueError:
-        septets = (encode_septets(number) or b"?")[:11]
-        packed = pack(septets)
-        return bytes((len(packed) * 2 - (len(septets) * 7 % 8 in range(1, 5)), 0xD0)) + packed
+    if not number.isalpha():  # a, b and c are digits as well, "cab" is a name
+        with suppress(ValueError):
+            return bytes((len(number.removeprefix("+")),)) + write_number(number)
+    septets = (encode_septets(number) or b"?")[:11]
+    packed = pack(septets)
+    return bytes((len(packed) * 2 - (len(septets) * 7 % 8 in range(1, 5)), 0xD0)) + packed
 
 
 def _user_data(unit: Submit | Deliver) -> bytes:

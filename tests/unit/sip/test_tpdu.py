@@ -112,3 +112,10 @@ def test_relay_messages(message: RpMessage, octets: str) -> None:
 def test_what_is_no_relay_message_is_refused(octets: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         parse_rp(bytes.fromhex(octets))
+
+
+def test_a_name_of_letters_that_are_digits_too_is_a_name() -> None:
+    """TS 23.040 9.1.2.5: alphanumeric, not the BCD digits a, b and c."""
+    octets = Deliver("cab", GSM7, b"x", 0.0).encode()
+    assert octets[1:3] == bytes((6, 0xD0))
+    assert parse_deliver(octets).originator == "cab"
