@@ -7,6 +7,7 @@ Spec: TS 24.341 5.3.3 (the gateway), TS 24.011 6.3, 8.2.5.4 (causes), TS 23.040 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from hashlib import blake2b
 from typing import Protocol
 
 from imsnode.storage import Part, StorageError
@@ -19,6 +20,9 @@ __all__ = ["Exchange", "SubmitDesk", "Submitting"]
 # RP-Cause (TS 24.011 table 8.4) and TP-Failure-Cause (TS 23.040 9.2.3.22).
 _UNASSIGNED, _REJECTED, _OUT_OF_ORDER, _TEMPORARY, _CONGESTION, _INVALID = 1, 21, 27, 41, 42, 96
 _UNSPECIFIED = 0xFF
+# A phone tries again within minutes (TS 24.011 10); some give every text the same TP-MR.
+_REPEATS_S = 180.0
+_REMEMBERED = 4096
 _CAUSES = {
     403: _REJECTED, 404: _UNASSIGNED, 413: _REJECTED, 415: _REJECTED, 480: _OUT_OF_ORDER,
     503: _CONGESTION, 603: _REJECTED,
@@ -59,6 +63,8 @@ class Submitting:
         self._desk = desk
         self._wall = wall
         self._reference = 0
+        # When each text of the last minutes was said first.
+        self._said: dict[bytes, int] = {}
 
     async def take(self, data: RpMessage, sender: str, exchange: Exchange) -> None:
         """Take an RP-DATA of a user, and tell the phone what became of it."""
@@ -79,22 +85,37 @@ class Submitting:
         recipient = self._desk.way_to(submit.destination)
         if not recipient:
             return 404
-        # A phone that heard no RP-ACK sends the same again (TS 23.040 9.2.3.6).
-        identity = f"{sender}\n{submit.destination}\n{submit.reference}\n"
         place = submit.place
         if place is None or place.total == 1:
             text = decode_text(submit.coding, [submit.text])
-            return await self._desk.deliver(sender, recipient, text, identity + text)
+            identity = self._identity(sender, submit.destination, submit.reference, text)
+            return await self._desk.deliver(sender, recipient, text, identity)
         part = Part(sender, submit.destination, place, submit.coding, submit.text)
         parts = await self._desk.keep_part(part)
         if not parts:
             return 503 if parts is None else 202
         text = decode_text(submit.coding, [one.data for one in parts])
-        identity = f"{sender}\n{submit.destination}\n{place.reference}\n{text}"
+        identity = self._identity(sender, submit.destination, place.reference, text)
         status = await self._desk.deliver(sender, recipient, text, identity)
         if status < 500:
             await self._desk.forget_parts(part)
         return status
+
+    def _identity(self, sender: str, destination: str, reference: int, text: str) -> str:
+        """Name a text: what a phone sends again, having heard no RP-ACK, has the same name.
+
+        What it says again later has another, also where its TP-MR (TS 23.040 9.2.3.6) is the same.
+        """
+        name = f"{sender}\n{destination}\n{reference}\n{text}"
+        key = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        now = int(self._wall())
+        first = self._said.pop(key, now)
+        if not 0 <= now - first <= _REPEATS_S:
+            first = now
+        self._said[key] = first
+        if len(self._said) > _REMEMBERED:
+            del self._said[next(iter(self._said))]
+        return f"{first}\n{name}"
 
     def _answer(self, reference: int, status: int) -> bytes:
         at = self._wall()
