@@ -125,15 +125,21 @@ class Bystander:
     """Addresses of somebody else, to which the node must never send or connect."""
 
     def __init__(self) -> None:
+        while not self._bound():
+            self.close()  # one of the ports is somebody's: another number
+
+    def _bound(self) -> bool:
         self.datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.listeners = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(2)]
         self.datagrams.bind(("127.0.0.2", 0))
         self.port = self.datagrams.getsockname()[1]
-        self.listeners = []
-        for address in ("127.0.0.1", "127.0.0.2"):
-            listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            listener.bind((address, self.port))
-            listener.listen(8)
-            self.listeners.append(listener)
+        try:
+            for address, listener in zip(("127.0.0.1", "127.0.0.2"), self.listeners, strict=True):
+                listener.bind((address, self.port))
+                listener.listen(8)
+        except OSError:
+            return False
+        return True
 
     def bothered(self) -> list[str]:
         """Return what arrived since the last call."""

@@ -67,8 +67,8 @@ class Lab:
     def server(self, host: str = AS) -> Station:
         return Station(self.network, host)
 
-    def register(self, user: str, expires: int = 600) -> int:
-        contact = b"<sip:x@%b:5060>;expires=%d" % (P_CSCF.encode(), expires)
+    def register(self, user: str, expires: int = 600, features: bytes = b"") -> int:
+        contact = b"<sip:x@%b:5060>;expires=%d%b" % (P_CSCF.encode(), expires, features)
         lines = [
             (b"Contact", contact),
             (b"P-Access-Network-Info", b"3GPP-E-UTRAN-FDD"),
@@ -329,7 +329,16 @@ def test_a_service_that_no_device_has(lab: Lab) -> None:
         (b"P-Asserted-Identity", b"<%b>" % ALICE.encode()), TEXT, (b"Accept-Contact", b"*;" + CPM),
     ]  # fmt: skip
     assert lab.phones.answer(S_CSCF, "MESSAGE", BOB, lines, b"x").status == 202
-    lab.register(BOB)
+    lab.register(BOB, features=b";audio")
     lab.phones.take()
     assert lab.phones.answer(S_CSCF, "MESSAGE", BOB, lines, b"y").status == 480
     assert lab.phones.answer(S_CSCF, "INVITE", BOB, lines, b"x").status == 480
+
+
+def test_a_device_that_says_nothing_of_itself_is_asked(lab: Lab) -> None:
+    """RFC 3841 7.2.2: preferences do not judge whoever registered no features."""
+    lab.register(BOB)
+    lines = [
+        (b"P-Asserted-Identity", b"<%b>" % ALICE.encode()), TEXT, (b"Accept-Contact", b"*;" + CPM),
+    ]  # fmt: skip
+    assert lab.phones.answer(S_CSCF, "MESSAGE", BOB, lines, b"y").status == 200

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from imsnode import __version__
+from imsnode.config.peers import Peer
 
 from .conftest import FakeNode, Result
 
@@ -102,7 +103,7 @@ def test_config_show_and_explain(
         "  variable     IMSNODE_PAGER__DEFER_AFTER\n"
         "  takes effect when reloaded\n"
     )
-    assert imsnode("config", "explain", "peer").out.count("takes effect") == 5
+    assert imsnode("config", "explain", "peer").out.count("takes effect") == len(Peer.model_fields)
     assert imsnode("config", "explain", "peer[0].trust").out.startswith("peer[].trust\n")
     unknown = imsnode("config", "explain", "defer_aftr")
     assert unknown.code == 2

@@ -175,7 +175,7 @@ def test_keys_open_for_their_account_alone() -> None:
 
 def test_keys_are_not_printed() -> None:
     assert KEYS.key.hex() not in repr(KEYS)
-    assert str(KEYS.key) not in repr(KEYS)
+    assert repr(KEYS.key) not in repr(KEYS)
 
 
 # ------------------------------------------------------------ sequence numbers
